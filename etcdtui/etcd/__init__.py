@@ -1,0 +1,1 @@
+"""What etcd says and how it is asked: text and bytes, no sockets."""

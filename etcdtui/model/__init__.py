@@ -1,0 +1,1 @@
+"""What etcdtui talks about: frozen facts and pure functions over them."""

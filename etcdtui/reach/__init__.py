@@ -1,0 +1,1 @@
+"""Getting there: SSH, this machine, the warm pipe, the Kubernetes API."""
