@@ -1,0 +1,238 @@
+"""clusters.toml to a frozen configuration. A wrong key is an error that names file, key and nearest match."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from etcdtui.errors import ConfigError
+from etcdtui.platforms.layout import PATH_FIELDS, Layout
+
+COLOURS = ("", "red", "orange", "yellow", "green", "blue", "purple", "grey")
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A control plane host as the configuration names it. ``address`` is what SSH connects to."""
+
+    name: str
+    address: str
+    port: int | None = None
+    user: str | None = None
+    layout: Layout = field(default_factory=Layout)
+
+
+@dataclass(frozen=True, slots=True)
+class SshOptions:
+    """How to log in where ssh_config does not say. ``config`` "none" reads no ssh_config at all."""
+
+    user: str | None = None
+    port: int | None = None
+    identity: str | None = None
+    known_hosts: str | None = None
+    config: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterConfig:
+    """One cluster. Empty ``hosts`` means: find them through the API or the member list."""
+
+    name: str
+    hosts: tuple[Host, ...] = ()
+    ssh: SshOptions = field(default_factory=SshOptions)
+    layout: Layout = field(default_factory=Layout)
+    kubeconfig: str | None = None
+    context: str | None = None
+    colour: str = ""
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All clusters, in the order of the file."""
+
+    clusters: tuple[ClusterConfig, ...]
+    path: Path | None = None
+
+    def cluster(self, name: str | None) -> ClusterConfig:
+        """The cluster called ``name``, or the first. Raises ConfigError."""
+        if name is None:
+            return self.clusters[0]
+        for cluster in self.clusters:
+            if cluster.name == name:
+                return cluster
+        names = [c.name for c in self.clusters]
+        raise ConfigError(f"There is no cluster {name!r}{_in(self.path)}.", _nearest(name, names))
+
+
+def default_path() -> Path:
+    """``~/.config/etcdtui/clusters.toml``, XDG_CONFIG_HOME respected."""
+    return _xdg("XDG_CONFIG_HOME", ".config") / "clusters.toml"
+
+
+def state_directory() -> Path:
+    """``~/.local/state/etcdtui``: journals and the last known inventory. XDG_STATE_HOME respected."""
+    return _xdg("XDG_STATE_HOME", ".local/state")
+
+
+def load(path: Path) -> Config:
+    """Read a clusters.toml. Raises ConfigError."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as exc:
+        raise ConfigError(
+            f"There is no configuration file {path}.", "Name one with --config, or a host with --ssh."
+        ) from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"The configuration file {path} cannot be read: {exc}.") from exc
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{path} is not valid TOML: {exc}.") from exc
+    _known(raw, {"clusters"}, path, "the file")
+    tables = raw.get("clusters")
+    if not isinstance(tables, dict) or not tables:
+        raise ConfigError(f"{path} names no cluster.", "It needs at least one [clusters.NAME] table.")
+    return Config(tuple(_cluster(name, table, path) for name, table in tables.items()), path)
+
+
+def from_ssh(target: str, **changes: Any) -> Config:
+    """``core@masternode1`` or ``core@masternode1:2222`` without any configuration. Raises ConfigError."""
+    user, _, rest = target.rpartition("@")
+    address, port = rest, None
+    if rest.startswith("["):
+        address, _, after = rest[1:].partition("]")
+        text = after.removeprefix(":")
+    else:
+        address, _, text = rest.partition(":") if rest.count(":") == 1 else (rest, "", "")
+    if text:
+        port = _port(text, f"--ssh {target}")
+    if not address or address.startswith("-"):
+        raise ConfigError(f"--ssh {target!r} names no host.", "Write it as core@masternode1.")
+    host = Host(address, address, port, user or None)
+    return Config((replace(ClusterConfig(name=address, hosts=(host,)), **changes),))
+
+
+def _cluster(name: str, table: Any, path: Path) -> ClusterConfig:
+    where = f"[clusters.{name}]"
+    _table(table, path, where)
+    _known(table, {"hosts", "ssh", "layout", "kubeconfig", "context", "colour", "read_only"}, path, where)
+    ssh_table = _table(table.get("ssh", {}), path, f"[clusters.{name}.ssh]")
+    _known(ssh_table, set(SshOptions.__dataclass_fields__), path, f"[clusters.{name}.ssh]")
+    ssh = SshOptions(
+        user=_text(ssh_table, "user", path, where),
+        port=_port(ssh_table["port"], f"port in [clusters.{name}.ssh] of {path}")
+        if "port" in ssh_table
+        else None,
+        identity=_file(ssh_table, "identity", path, where),
+        known_hosts=_file(ssh_table, "known_hosts", path, where),
+        config=_file(ssh_table, "config", path, where),
+    )
+    layout = _layout(Layout(), table.get("layout", {}), path, f"[clusters.{name}.layout]")
+    colour = _text(table, "colour", path, where) or ""
+    if colour not in COLOURS:
+        raise ConfigError(
+            f"colour = {colour!r} in {where} of {path} is not one of {', '.join(COLOURS[1:])}.",
+            _nearest(colour, COLOURS),
+        )
+    read_only = table.get("read_only", False)
+    if not isinstance(read_only, bool):
+        raise ConfigError(f"read_only in {where} of {path} must be true or false.")
+    hosts = table.get("hosts", [])
+    if not isinstance(hosts, list):
+        raise ConfigError(f"hosts in {where} of {path} must be [[clusters.{name}.hosts]] tables or names.")
+    return ClusterConfig(
+        name=name,
+        hosts=tuple(_host(item, layout, path, f"[[clusters.{name}.hosts]]") for item in hosts),
+        ssh=ssh,
+        layout=layout,
+        kubeconfig=_file(table, "kubeconfig", path, where),
+        context=_text(table, "context", path, where),
+        colour=colour,
+        read_only=read_only,
+    )
+
+
+def _host(item: Any, layout: Layout, path: Path, where: str) -> Host:
+    if isinstance(item, str):
+        return Host(item, item, layout=layout)
+    _table(item, path, where)
+    _known(item, {"name", "address", "port", "user", "layout"}, path, where)
+    name = _text(item, "name", path, where) or _text(item, "address", path, where)
+    if not name:
+        raise ConfigError(f"A host in {where} of {path} has neither name nor address.")
+    return Host(
+        name=name,
+        address=_text(item, "address", path, where) or name,
+        port=_port(item["port"], f"port of {name} in {path}") if "port" in item else None,
+        user=_text(item, "user", path, where),
+        layout=_layout(layout, item.get("layout", {}), path, where.replace("hosts", "hosts.layout")),
+    )
+
+
+def _layout(base: Layout, table: Any, path: Path, where: str) -> Layout:
+    _table(table, path, where)
+    _known(table, {*PATH_FIELDS, "sudo"}, path, where)
+    changes: dict[str, Any] = {key: _text(table, key, path, where) for key in table if key != "sudo"}
+    for key, value in changes.items():
+        if value and not value.startswith("/"):
+            raise ConfigError(f"{key} = {value!r} in {where} of {path} must be an absolute path.")
+    if "sudo" in table:
+        words = table["sudo"]
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise ConfigError(f'sudo in {where} of {path} must be a list of words, like ["sudo", "-n"].')
+        changes["sudo"] = tuple(words)
+    return replace(base, **changes)
+
+
+def _table(value: Any, path: Path, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where} in {path} must be a table.")
+    return value
+
+
+def _known(table: Mapping[str, Any], allowed: set[str], path: Path, where: str) -> None:
+    for key in table:
+        if key not in allowed:
+            raise ConfigError(
+                f"{path} has an unknown key {key!r} in {where}.", _nearest(key, sorted(allowed))
+            )
+
+
+def _text(table: Mapping[str, Any], key: str, path: Path, where: str) -> str | None:
+    value = table.get(key)
+    if value is not None and not isinstance(value, str):
+        raise ConfigError(f"{key} in {where} of {path} must be a text in quotes.")
+    return value
+
+
+def _file(table: Mapping[str, Any], key: str, path: Path, where: str) -> str | None:
+    value = _text(table, key, path, where)
+    return os.path.expanduser(value) if value else value
+
+
+def _port(value: Any, where: str) -> int:
+    try:
+        port = int(value)
+    except (TypeError, ValueError):
+        port = 0
+    if isinstance(value, bool) or not 0 < port < 65536:
+        raise ConfigError(f"{value!r} is no port ({where}).", "A port is a number from 1 to 65535.")
+    return port
+
+
+def _nearest(word: str, words: list[str] | tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(word, [w for w in words if w], n=1)
+    return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(w for w in words if w)}."
+
+
+def _in(path: Path | None) -> str:
+    return f" in {path}" if path else ""
+
+
+def _xdg(variable: str, fallback: str) -> Path:
+    base = os.environ.get(variable)
+    return (Path(base) if base and os.path.isabs(base) else Path.home() / fallback) / "etcdtui"

@@ -1,0 +1,123 @@
+"""What the hosts and the Kubernetes API tell about the platform around etcd."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from etcdtui.model.backups import FoundFile
+
+
+@dataclass(frozen=True, slots=True)
+class DiskSpace:
+    """A filesystem, bytes and inodes."""
+
+    path: str
+    total: int
+    free: int
+    inodes_free: int | None = None
+
+    @property
+    def used_share(self) -> float:
+        return 1 - self.free / self.total if self.total else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate on a host and when it ends, epoch seconds."""
+
+    path: str
+    not_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """One look at one host."""
+
+    hostname: str
+    clock_offset: float | None = None  # host's clock minus ours, seconds
+    data_disk: DiskSpace | None = None
+    backup_disk: DiskSpace | None = None
+    manifests: tuple[str, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
+    backup_directory: str = ""
+    backups: tuple[FoundFile, ...] = ()
+    backup_script: bool = False
+    etcdctl: str = ""  # "path", "container", or "" for none
+    openssl: bool = False
+    running_jobs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition of an operator's status. ``changed`` is lastTransitionTime, epoch seconds."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    changed: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """A control plane node as the API knows it."""
+
+    name: str
+    address: str
+    ready: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PodFacts:
+    """An etcd pod: containers ready of containers there are."""
+
+    name: str
+    node: str
+    ready: int
+    containers: int
+    phase: str
+    restarts: int = 0
+    waiting: str = ""  # CrashLoopBackOff and its kin
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorFacts:
+    """A cluster operator's three conditions."""
+
+    name: str
+    available: bool
+    progressing: bool
+    degraded: bool
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorWord:
+    """What the operator's EtcdMembersAvailable says: "2 of 3 members are available, NAME is unhealthy"."""
+
+    available: int
+    members: int
+    message: str
+    changed: float | None = None  # epoch seconds
+
+
+@dataclass(frozen=True, slots=True)
+class ApiFacts:
+    """One look through the Kubernetes API."""
+
+    version: str = ""
+    cluster_id: str = ""
+    conditions: tuple[Condition, ...] = ()
+    nodes: tuple[NodeFacts, ...] = ()
+    pods: tuple[PodFacts, ...] = ()
+    operators: tuple[OperatorFacts, ...] = ()
+    word: OperatorWord | None = None
+    # Parts of the API that could not be read, as sentences (narrow rights, a missing kind).
+    missing: tuple[str, ...] = ()
+
+    def condition(self, kind: str) -> Condition | None:
+        return next((c for c in self.conditions if c.type == kind), None)
+
+    def pod_on(self, node: str) -> PodFacts | None:
+        return next((p for p in self.pods if p.node == node), None)

@@ -1,0 +1,82 @@
+"""Everything known about one cluster at one instant, each part with its own age and trouble."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from etcdtui.model.backups import BackupSet, join
+from etcdtui.model.latency import LatencySeries, ReadTimes
+from etcdtui.model.members import DiskMetrics, EndpointStatus, Member, MemberList
+from etcdtui.model.platform import ApiFacts, HostFacts
+from etcdtui.model.readings import Reading
+
+FRESH = 3.5  # seconds after which a fast source (1 Hz) no longer speaks for now
+FRESH_API = 35.0
+FRESH_HOST = 50.0
+
+
+class Way(StrEnum):
+    """How an endpoint is asked."""
+
+    NONE = ""
+    PIPE = "pipe"  # warm HTTP connection of the gRPC gateway, through SSH
+    ETCDCTL = "etcdctl"  # one etcdctl process a look: slower, and heavier for the host
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointView:
+    """A client URL and what the member behind it says."""
+
+    url: str
+    member_id: int | None = None
+    status: Reading[EndpointStatus] = field(default_factory=Reading)
+    reads: Reading[ReadTimes] = field(default_factory=Reading)
+    linearizable: LatencySeries = field(default_factory=LatencySeries)
+    serializable: LatencySeries = field(default_factory=LatencySeries)
+    metrics: Reading[DiskMetrics] = field(default_factory=Reading)
+    way: Way = Way.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class HostView:
+    """A control plane host reached by SSH. ``link`` is the SSH connection's own state: round trip, seconds."""
+
+    name: str
+    address: str
+    link: Reading[float] = field(default_factory=Reading)
+    facts: Reading[HostFacts] = field(default_factory=Reading)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterView:
+    """One instant. ``now`` is epoch seconds; ``speaking`` the host through which etcd is asked."""
+
+    name: str
+    now: float
+    members: Reading[MemberList] = field(default_factory=Reading)
+    endpoints: tuple[EndpointView, ...] = ()
+    hosts: tuple[HostView, ...] = ()
+    api: Reading[ApiFacts] = field(default_factory=Reading)
+    api_configured: bool = False
+    speaking: str = ""
+    started: float = 0.0
+    read_only: bool = False
+    notes: tuple[str, ...] = ()
+    writing: frozenset[tuple[str, str]] = frozenset()  # (host, stamp) of backups being written
+
+    def endpoint_of(self, member: Member) -> EndpointView | None:
+        """By member ID where the endpoint told it, else by URL."""
+        by_id = next((e for e in self.endpoints if e.member_id == member.id), None)
+        return by_id or next((e for e in self.endpoints if e.url in member.client_urls), None)
+
+    def host_of(self, member: Member) -> HostView | None:
+        """OpenShift names a member after its node."""
+        return next((h for h in self.hosts if h.name == member.name), None)
+
+    @property
+    def backups(self) -> tuple[BackupSet, ...]:
+        """Backups seen on all hosts, newest first, also from hosts that no longer answer."""
+        return join(
+            (f for h in self.hosts if h.facts.value for f in h.facts.value.backups), writing=self.writing
+        )
