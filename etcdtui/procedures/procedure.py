@@ -1,0 +1,182 @@
+"""What a procedure is: steps as data, gates, answers and events. The engine runs them, screens show them.
+
+A plan is made once, from a view, by a pure function; its ``parameters`` hold every decision taken then
+(host, folder, stamp), so that ``kind`` and ``parameters`` from the journal rebuild the same steps after
+a crash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from etcdtui.model.quorum import Verdict
+from etcdtui.model.view import ClusterView
+from etcdtui.reach.runner import Runner
+
+
+class World(Protocol):
+    """What a step may see and touch. ``cluster.Cluster`` is one."""
+
+    def view(self) -> ClusterView:
+        """The newest view; never blocks."""
+
+    def look_again(self, timeout: float) -> ClusterView:
+        """Ask every source anew and wait, at most ``timeout`` seconds, for their answers."""
+
+    def runner(self, host: str) -> Runner:
+        """The way to a host. Raises Unreachable and its kin when used, ConfigError for an unknown name."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+
+
+Check = Callable[[World], Verdict]
+
+
+class GateKind(StrEnum):
+    NONE = "none"
+    CONFIRM = "confirm"  # enter
+    PHRASE = "phrase"  # the phrase typed letter by letter
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What a human must do before the step runs."""
+
+    kind: GateKind = GateKind.NONE
+    phrase: str = ""
+    prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A folder and a name prefix on the host: the sum of those files' bytes is the step's progress."""
+
+    directory: str
+    prefix: str
+
+
+class Action(StrEnum):
+    CHECK = "check"  # nothing runs; the prechecks are the step
+    COMMAND = "command"  # short and safe to cut: run and waited for
+    JOB = "job"  # outlives our connection and us
+    HUMAN = "human"  # only a human can do it; verify watches until it is done
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step. ``argv`` is what is shown and what runs, the same tuple.
+
+    ``patience`` bounds the verification, ``timeout`` a COMMAND, both in seconds. ``expected`` is how many
+    bytes ``measure`` should reach, when that is known. ``cancel`` says what cancelling does.
+    """
+
+    key: str
+    title: str
+    why: str
+    action: Action = Action.CHECK
+    host: str = ""
+    argv: tuple[str, ...] = ()
+    gate: Gate = field(default_factory=Gate)
+    prechecks: tuple[Check, ...] = ()
+    done: Check | None = None
+    verify: Check | None = None
+    patience: float = 30.0
+    timeout: float = 30.0
+    measure: Measure | None = None
+    expected: int | None = None
+    cancel: str = "Stops before this step runs; nothing has been changed by it."
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """A plan, ready to run. ``id`` is unique: kind, time, a few random letters."""
+
+    kind: str
+    id: str
+    cluster: str
+    title: str
+    parameters: Mapping[str, str]
+    steps: tuple[Step, ...]
+    reasons: tuple[str, ...] = ()  # why this host, this way: shown with the plan
+
+    def step(self, key: str) -> Step:
+        return next(step for step in self.steps if step.key == key)
+
+
+class StepState(StrEnum):
+    TO_COME = "to come"
+    WAITING = "waiting for you"
+    RUNNING = "running"
+    VERIFYING = "verifying"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+
+class Choice(StrEnum):
+    """What a human may answer, at a gate or when a step is stuck."""
+
+    GO = "go"  # pass the gate; Answer.text holds the typed phrase where one is asked for
+    RETRY = "retry"
+    WAIT = "keep waiting"
+    SKIP = "skip"  # Answer.text holds the typed reason
+    STOP = "stop here"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    choice: Choice
+    text: str = ""
+
+
+class Ending(StrEnum):
+    DONE = "done"
+    REFUSED = "refused"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    STOPPED = "stopped"  # may be resumed
+
+
+@dataclass(frozen=True, slots=True)
+class StepChanged:
+    """A step changed state; ``sentence`` says why or what is true now."""
+
+    step: str
+    state: StepState
+    sentence: str = ""
+    choices: tuple[Choice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Lines a command printed. Foreign text: to be cleaned before it is shown."""
+
+    step: str
+    text: str
+    stderr: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a step is: seconds since it began, bytes measured, and what is awaited, in words."""
+
+    step: str
+    elapsed: float
+    measured: int | None = None
+    awaiting: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The end of the run, with the sentence that counts."""
+
+    ending: Ending
+    sentence: str
+
+
+Event = StepChanged | Output | Progress | Finished
