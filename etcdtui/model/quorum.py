@@ -60,7 +60,7 @@ def may_remove(members: Collection[Member], healthy: Collection[int], target: in
     if not now.present:
         return Verdict(
             False,
-            f"The cluster has no quorum ({now.healthy} of {now.voters} voters are well, {now.needed} needed): "
+            f"The cluster has no quorum ({now.healthy} of {now.voters} voters well, {now.needed} needed): "
             "no member can be removed, the removal itself needs the quorum.",
         )
     if member.learner:

@@ -40,7 +40,7 @@ class EndpointView:
 
 @dataclass(frozen=True, slots=True)
 class HostView:
-    """A control plane host reached by SSH. ``link`` is the SSH connection's own state: round trip, seconds."""
+    """A control plane host reached by SSH. ``link`` is the SSH round trip, seconds."""
 
     name: str
     address: str

@@ -1,0 +1,62 @@
+"""Rules about the backups that were found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from etcdtui import text
+from etcdtui.model.finding import Finding, Rule, Severity
+from etcdtui.model.health import ClusterHealth, Level
+from etcdtui.model.view import ClusterView
+
+BACKUP_HOURS = 24
+
+
+def backups(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
+    looked = [host for host in view.hosts if host.facts.value is not None]
+    if not looked:
+        return
+    complete = [backup for backup in view.backups if backup.complete and not backup.dirty]
+    for backup in view.backups:
+        if not backup.complete and not backup.writing:
+            yield Finding(
+                f"5-half-{backup.host}-{backup.stamp}",
+                Severity.ADVICE,
+                f"{backup.host}: the backup {backup.stamp} is {backup.completeness.value}: not a backup.",
+                ", ".join(text.clean(f.name) for f in backup.files),
+                "Do not restore from it.",
+                backup.host,
+            )
+    if not complete:
+        unseen = [host.name for host in view.hosts if host.facts.value is None]
+        yield Finding(
+            "4-backup",
+            Severity.WARNING,
+            "There is no backup on any host that could be looked at.",
+            f"Not looked at: {text.listed(unseen)}." if unseen else "",
+            "Take one now: b."
+            if health.level is Level.HEALTHY
+            else "Take one as soon as a member is well: b.",
+        )
+        return
+    last = complete[0]
+    old = view.now - max(backup.finished for backup in complete)
+    if old > BACKUP_HOURS * 3600:
+        yield Finding(
+            "4-backup",
+            Severity.WARNING,
+            f"The last backup is {text.age(old)} old.",
+            f"{last.stamp} on {last.host}.",
+            "Take one now: b.",
+        )
+    else:
+        yield Finding(
+            "8-backup",
+            Severity.ADVICE,
+            f"The last backup is {text.age(old)} old, and lies only on the cluster.",
+            f"{last.stamp} on {last.host}.",
+            "A backup on the master that dies is none: copy both files off the cluster.",
+        )
+
+
+RULES: tuple[Rule, ...] = (backups,)

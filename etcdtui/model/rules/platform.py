@@ -1,0 +1,195 @@
+"""Rules about the platform: the API, operators, nodes, hosts, clocks, certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from etcdtui import text
+from etcdtui.model.finding import Finding, Rule, Severity
+from etcdtui.model.health import ClusterHealth, Level
+from etcdtui.model.platform import HostFacts
+from etcdtui.model.problems import Fault
+from etcdtui.model.view import FRESH_API, ClusterView, HostView
+
+DISK_FREE_SHARE = 0.1
+CLOCK_SECONDS = 1.0  # etcd warns of "high clock drift" from 1 s on
+CERTIFICATE_DAYS = 30
+
+
+def api(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
+    if not view.api_configured:
+        return
+    problem = view.api.problem
+    if problem is not None:
+        since = f" For {text.age(view.now - view.api.since)}." if view.api.since is not None else ""
+        by_quorum = health.level is Level.NO_QUORUM
+        yield Finding(
+            "3-api",
+            Severity.WARNING,
+            "The Kubernetes API does not answer."
+            if problem.fault in {Fault.REFUSED, Fault.SILENT, Fault.UNREACHABLE, Fault.ODD}
+            else "The Kubernetes API cannot be used.",
+            problem.message + since,
+            "It needs etcd's quorum: repair etcd first."
+            if by_quorum
+            else problem.hint or "Everything over SSH goes on working without it.",
+        )
+        return
+    facts = view.api.current(view.now, FRESH_API)
+    if facts is None:
+        return
+    for operator in facts.operators:
+        if operator.degraded or not operator.available:
+            state = "degraded" if operator.degraded else "not available"
+            yield Finding(
+                f"4-operator-{operator.name}",
+                Severity.WARNING,
+                f"Operator {operator.name} is {state}.",
+                text.clean(operator.message),
+                subject=operator.name,
+            )
+        elif operator.progressing:
+            yield Finding(
+                f"5-rolling-{operator.name}",
+                Severity.ADVICE,
+                f"Operator {operator.name} is rolling out.",
+                text.clean(operator.message),
+                "A backup taken now may not fit together; cluster-backup.sh refuses. Wait until it settles.",
+                operator.name,
+            )
+    word = facts.word
+    if word and health.source == "etcd" and health.quorum.healthy < word.available:
+        stale = f" It says so for {text.age(view.now - word.changed)}." if word.changed else ""
+        yield Finding(
+            "4-operator-behind",
+            Severity.ADVICE,
+            f"The operator still says “{text.clean(word.message)}”.",
+            f"etcd itself: {health.quorum.healthy} of {health.quorum.voters} voters well.{stale}",
+            "Believe etcd; the operator looks less often, and without a quorum keeps its old words.",
+        )
+    for missing in facts.missing:
+        yield Finding(f"6-api-{missing}", Severity.ADVICE, text.clean(missing))
+
+
+def nodes_disagree(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
+    facts = view.api.current(view.now, FRESH_API)
+    if facts is None or not facts.nodes:
+        return
+    nodes = {node.name for node in facts.nodes}
+    members = {row.member.name for row in health.members if row.member.started}
+    if members and nodes and members != nodes:
+        extra, lacking = sorted(members - nodes), sorted(nodes - members)
+        told = []
+        if extra:
+            told.append(f"members without a node: {text.listed([text.clean(n) for n in extra])}")
+        if lacking:
+            told.append(
+                f"control plane nodes without a member: {text.listed([text.clean(n) for n in lacking])}"
+            )
+        yield Finding(
+            "4-nodes",
+            Severity.WARNING,
+            "The member list and the control plane nodes do not agree.",
+            "; ".join(told) + ".",
+            "Expected only while a member is being replaced.",
+        )
+    for node in facts.nodes:
+        if not node.ready:
+            yield Finding(
+                f"3-node-{node.name}",
+                Severity.WARNING,
+                f"Node {text.clean(node.name)} is not Ready.",
+                text.clean(node.reason),
+                subject=node.name,
+            )
+    for pod in facts.pods:
+        if pod.waiting:
+            yield Finding(
+                f"3-pod-{pod.name}",
+                Severity.WARNING,
+                f"Pod {text.clean(pod.name)}: {text.clean(pod.waiting)}, "
+                f"{pod.ready}/{pod.containers} ready, {text.counted(pod.restarts, 'restart')}.",
+                subject=pod.node,
+            )
+
+
+def hosts(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
+    for host in view.hosts:
+        problem = host.link.problem
+        if problem is not None:
+            since = f" For {text.age(view.now - host.link.since)}." if host.link.since is not None else ""
+            yield Finding(
+                f"3-host-{host.name}",
+                Severity.CRITICAL if problem.fault is Fault.HOST_KEY else Severity.WARNING,
+                f"{host.name}: no way in over SSH ({problem.fault}).",
+                problem.message + since,
+                problem.hint or "What is said of this host is as old as its age.",
+                host.name,
+            )
+            continue
+        facts = host.facts.value
+        if host.facts.problem is not None:
+            yield Finding(
+                f"4-look-{host.name}",
+                Severity.WARNING,
+                f"{host.name}: its files and disks could not be looked at.",
+                host.facts.problem.message,
+                host.facts.problem.hint,
+                host.name,
+            )
+        if facts is None:
+            continue
+        yield from _disks(host, facts)
+        yield from _clock(host, facts)
+        yield from _certificates(host, facts, view.now)
+
+
+def _disks(host: HostView, facts: HostFacts) -> Iterator[Finding]:
+    for disk in {d.path: d for d in (facts.data_disk, facts.backup_disk) if d}.values():
+        if disk.total and disk.free / disk.total < DISK_FREE_SHARE:
+            yield Finding(
+                f"3-disk-{host.name}-{disk.path}",
+                Severity.WARNING,
+                f"{host.name}: {disk.path} has {text.size(disk.free)} free of {text.size(disk.total)}.",
+                "etcd stops when it cannot write its log.",
+                "Make room before a backup or a defragmentation: both need space.",
+                host.name,
+            )
+
+
+def _clock(host: HostView, facts: HostFacts) -> Iterator[Finding]:
+    if facts.clock_offset is not None and abs(facts.clock_offset) > CLOCK_SECONDS:
+        ahead = "ahead of" if facts.clock_offset > 0 else "behind"
+        yield Finding(
+            f"4-clock-{host.name}",
+            Severity.WARNING,
+            f"{host.name}: its clock is {text.age(abs(facts.clock_offset))} {ahead} this machine's.",
+            "Certificates and leases depend on the time.",
+            "Compare chrony on the hosts, and this machine's own clock.",
+            host.name,
+        )
+
+
+def _certificates(host: HostView, facts: HostFacts, now: float) -> Iterator[Finding]:
+    for certificate in facts.certificates:
+        left = (certificate.not_after - now) / 86400
+        if left < CERTIFICATE_DAYS:
+            name = certificate.path.rsplit("/", 1)[-1]
+            ended = left < 0
+            yield Finding(
+                f"{'2' if ended else '4'}-certificate-{host.name}-{name}",
+                Severity.CRITICAL if ended else Severity.WARNING,
+                f"{host.name}: certificate {text.clean(name)} "
+                + (f"ended {-left:.0f} days ago." if ended else f"ends in {left:.0f} days."),
+                f"{datetime.fromtimestamp(certificate.not_after, UTC):%Y-%m-%d %H:%M} UTC.",
+                "The etcd operator renews it by itself when it works: look at its conditions.",
+                host.name,
+            )
+
+
+RULES: tuple[Rule, ...] = (
+    api,
+    nodes_disagree,
+    hosts,
+)
