@@ -33,7 +33,15 @@ class World(Protocol):
         """Seconds since the epoch."""
 
 
-Check = Callable[[World], Verdict]
+class Context(World, Protocol):
+    """The world as a step of a running procedure sees it: with what earlier commands printed."""
+
+    def said(self, step: str) -> str:
+        """The end of what that step's command printed, standard output first; empty when it never ran."""
+
+
+Check = Callable[[Context], Verdict]  # a function of a plain World is one too
+Explain = Callable[[int, str], str]  # exit code and output of a failed command -> a sentence, or ""
 
 
 class GateKind(StrEnum):
@@ -71,7 +79,10 @@ class Step:
     """One step. ``argv`` is what is shown and what runs, the same tuple.
 
     ``patience`` bounds the verification, ``timeout`` a COMMAND, both in seconds. ``expected`` is how many
-    bytes ``measure`` should reach, when that is known. ``cancel`` says what cancelling does.
+    bytes ``measure`` should reach, when that is known. ``cancel`` says what cancelling does, ``after_cancel``
+    tells what is true afterwards, ``explain`` puts known failures of the command into words.
+    ``directory`` is the folder on the host where a JOB keeps its record. A step that is not ``skippable``
+    can be repeated or left, never passed over.
     """
 
     key: str
@@ -89,6 +100,10 @@ class Step:
     measure: Measure | None = None
     expected: int | None = None
     cancel: str = "Stops before this step runs; nothing has been changed by it."
+    after_cancel: Check | None = None
+    explain: Explain | None = None
+    directory: str = "/var/tmp/etcdtui"
+    skippable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +145,11 @@ class Choice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """``step`` names the step that asked, so that a second key press never answers the next question."""
+
     choice: Choice
     text: str = ""
+    step: str = ""
 
 
 class Ending(StrEnum):
