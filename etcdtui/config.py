@@ -40,10 +40,11 @@ class SshOptions:
 
 @dataclass(frozen=True, slots=True)
 class ClusterConfig:
-    """One cluster. Empty ``hosts`` means: find them through the API or the member list."""
+    """One cluster. ``discover`` adds the hosts that the API and the member list name."""
 
     name: str
     hosts: tuple[Host, ...] = ()
+    discover: bool = False
     ssh: SshOptions = field(default_factory=SshOptions)
     layout: Layout = field(default_factory=Layout)
     kubeconfig: str | None = None
@@ -73,6 +74,12 @@ class Config:
 def default_path() -> Path:
     """``~/.config/etcdtui/clusters.toml``, XDG_CONFIG_HOME respected."""
     return _xdg("XDG_CONFIG_HOME", ".config") / "clusters.toml"
+
+
+def from_kubeconfig(kubeconfig: str | None, context: str | None, **changes: Any) -> Config:
+    """A kubeconfig alone: the control plane nodes are found through the API."""
+    cluster = ClusterConfig(context or "cluster", discover=True, kubeconfig=kubeconfig or "", context=context)
+    return Config((replace(cluster, **changes),))
 
 
 def state_directory() -> Path:
@@ -113,7 +120,7 @@ def from_ssh(target: str, **changes: Any) -> Config:
     if not address or address.startswith("-"):
         raise ConfigError(f"--ssh {target!r} names no host.", "Write it as core@masternode1.")
     host = Host(address, address, port, user or None)
-    return Config((replace(ClusterConfig(name=address, hosts=(host,)), **changes),))
+    return Config((replace(ClusterConfig(name=address, hosts=(host,), discover=True), **changes),))
 
 
 def _cluster(name: str, table: Any, path: Path) -> ClusterConfig:
@@ -147,6 +154,7 @@ def _cluster(name: str, table: Any, path: Path) -> ClusterConfig:
     return ClusterConfig(
         name=name,
         hosts=tuple(_host(item, layout, path, f"[[clusters.{name}.hosts]]") for item in hosts),
+        discover=not hosts,
         ssh=ssh,
         layout=layout,
         kubeconfig=_file(table, "kubeconfig", path, where),

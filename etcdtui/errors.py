@@ -8,7 +8,8 @@ Every message is a sentence for a tired person: what failed, on which host, what
     ├── Unreachable            a host, port or API cannot be reached
     │   ├── TimedOut           it accepted us and then said nothing
     │   ├── Refused            it said no at once: nothing listens there
-    │   └── NameUnknown        the name has no address
+    │   ├── NameUnknown        the name has no address
+    │   └── Dropped            a connection ended that should have gone on
     ├── HostKeyUnknown         an SSH host we never met
     ├── HostKeyChanged         an SSH host that is not the one we met
     ├── AuthFailed             SSH or the API does not let us in
@@ -17,6 +18,7 @@ Every message is a sentence for a tired person: what failed, on which host, what
     ├── CommandFailed          a command ran and ended badly
     ├── UnexpectedOutput       an answer we cannot read
     ├── Forbidden              the API knows us and does not allow it
+    ├── NotFound               the API has no such object
     ├── Refusal                we will not do it, and why
     └── Cancelled              the user stopped it
 """
@@ -56,6 +58,10 @@ class Refused(Unreachable):
 
 class NameUnknown(Unreachable):
     """The name has no address."""
+
+
+class Dropped(Unreachable):
+    """A connection ended that should have gone on."""
 
 
 class HostKeyUnknown(EtcdTuiError):
@@ -105,6 +111,10 @@ class UnexpectedOutput(EtcdTuiError):
 
 class Forbidden(EtcdTuiError):
     """The API knows us and does not allow it."""
+
+
+class NotFound(EtcdTuiError):
+    """The API answers that there is no such object."""
 
 
 class Refusal(EtcdTuiError):

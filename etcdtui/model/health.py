@@ -120,7 +120,7 @@ def judge(view: ClusterView) -> ClusterHealth:
             Level.DEGRADED, f"{_names(unwell)}; {proven[0].member.label} still reads through a quorum."
         )
     answering = [row for row in voters if row.current]
-    settled = all(row.problem is not None or row.current for row in voters)
+    settled = all(row.current or (row.problem and row.state is not MemberState.UNKNOWN) for row in voters)
     if voters and settled and (answering or (view.speaking and _link_alive(view))):
         return verdict(
             Level.NO_QUORUM,
@@ -138,7 +138,7 @@ def is_slow(series: LatencySeries) -> bool:
 
 def _rows(view: ClusterView) -> tuple[MemberHealth, ...]:
     listed = view.members.value.members if view.members.value else ()
-    statuses = [e.status.current(view.now, FRESH) for e in view.endpoints]
+    statuses = [e.status.current(view.now, e.fresh) for e in view.endpoints]
     top = max((s.raft_index for s in statuses if s and s.leader_id), default=None)
     rows = (_row(view, member, top) for member in listed)
     return tuple(sorted(rows, key=lambda r: (r.member.learner, r.member.name or "~", r.member.id)))
@@ -153,7 +153,7 @@ def _row(view: ClusterView, member: Member, top: int | None) -> MemberHealth:
         state = MemberState.UNKNOWN if member.started else MemberState.UNSTARTED
         return MemberHealth(member, state, host=host, pod=pod)
     status = endpoint.status.value
-    current = endpoint.status.current(view.now, FRESH) is not None
+    current = endpoint.status.current(view.now, endpoint.fresh) is not None
     state, problem, since = _state(view, member, endpoint)
     lag = max(0, top - status.raft_applied) if current and status and top is not None else None
     return MemberHealth(
@@ -174,7 +174,7 @@ def _row(view: ClusterView, member: Member, top: int | None) -> MemberHealth:
 def _state(
     view: ClusterView, member: Member, endpoint: EndpointView
 ) -> tuple[MemberState, Problem | None, float | None]:
-    status = endpoint.status.current(view.now, FRESH)
+    status = endpoint.status.current(view.now, endpoint.fresh)
     if status is None:
         problem = endpoint.status.problem
         if problem is None:
@@ -187,7 +187,7 @@ def _state(
         return MemberState.ALARM, None, None
     if member.learner or status.learner:
         return MemberState.LEARNER, None, None
-    reads = endpoint.reads.current(view.now, FRESH)
+    reads = endpoint.reads.current(view.now, endpoint.fresh)
     if reads is None or reads.linearizable is None:
         if endpoint.reads.problem is None and endpoint.reads.at is None:
             return MemberState.UNKNOWN, None, None
@@ -202,6 +202,7 @@ def _state(
 _STATE_OF = {
     Fault.REFUSED: MemberState.DOWN,
     Fault.UNREACHABLE: MemberState.DOWN,
+    Fault.DROPPED: MemberState.DOWN,
     Fault.SILENT: MemberState.SILENT,
     Fault.TLS: MemberState.TLS,
     Fault.NO_LEADER: MemberState.NO_LEADER,

@@ -12,12 +12,14 @@ class Fault(StrEnum):
     REFUSED = "refused"  # the machine is there, nothing listens
     SILENT = "no answer"  # accepted, then silence: frozen, starved, or a dropped network
     UNREACHABLE = "unreachable"  # no route, no such name
+    DROPPED = "connection closed"  # it takes connections and ends them
     TLS = "TLS"  # certificates do not fit
     NO_LEADER = "no leader"  # it answers, but knows no leader
     NO_QUORUM_READ = "no quorum read"  # it answers, but cannot confirm with the others
     LOGIN = "login"  # SSH, sudo or the API does not let us in
     HOST_KEY = "host key"  # the SSH host is unknown, or another than before
     NO_TOOLS = "no tools"  # what we need is not on that host
+    NOT_ASKED = "not asked"  # no host to ask it through: says nothing about the thing itself
     ODD = "unexpected answer"
 
 

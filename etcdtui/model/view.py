@@ -12,6 +12,7 @@ from etcdtui.model.platform import ApiFacts, HostFacts
 from etcdtui.model.readings import Reading
 
 FRESH = 3.5  # seconds after which a fast source (1 Hz) no longer speaks for now
+FRESH_ETCDCTL = 16.0  # the same for endpoints asked by etcdctl, every 5 s
 FRESH_API = 35.0
 FRESH_HOST = 50.0
 
@@ -37,6 +38,11 @@ class EndpointView:
     metrics: Reading[DiskMetrics] = field(default_factory=Reading)
     way: Way = Way.NONE
 
+    @property
+    def fresh(self) -> float:
+        """Seconds for which its last answer speaks for now."""
+        return FRESH_ETCDCTL if self.way is Way.ETCDCTL else FRESH
+
 
 @dataclass(frozen=True, slots=True)
 class HostView:
@@ -44,6 +50,7 @@ class HostView:
 
     name: str
     address: str
+    node: str = ""  # its name as a node, once it told us
     link: Reading[float] = field(default_factory=Reading)
     facts: Reading[HostFacts] = field(default_factory=Reading)
 
@@ -72,7 +79,7 @@ class ClusterView:
 
     def host_of(self, member: Member) -> HostView | None:
         """OpenShift names a member after its node."""
-        return next((h for h in self.hosts if h.name == member.name), None)
+        return next((h for h in self.hosts if member.name and member.name in (h.node, h.name)), None)
 
     @property
     def backups(self) -> tuple[BackupSet, ...]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from etcdtui.errors import (
     CommandFailed,
+    Dropped,
     EtcdTuiError,
     Refused,
     SudoRefused,
@@ -188,7 +189,7 @@ class GatewayPipe:
             )
         words = last_words(said) if "depth=" not in said else ""
         why = f": {words}" if words and words != "DONE" else ""
-        return Unreachable(f"{self._label} closed the connection{why}.")
+        return Dropped(f"{self._label} closed the connection{why}.")
 
     def _error(self, problem: Problem, said: str, status: int | None) -> EtcdTuiError:
         message = f"{self._label}: {problem.message}."

@@ -37,8 +37,8 @@ def unreachable_members(view: ClusterView, health: ClusterHealth) -> Iterator[Fi
     for row in health.members:
         if row.well or row.state in {MemberState.LEARNER, MemberState.ALARM}:
             continue
-        if row.state is MemberState.UNKNOWN and row.problem is None:
-            continue
+        if row.state is MemberState.UNKNOWN and (not row.problem or row.problem.fault is Fault.NOT_ASKED):
+            continue  # the findings about the hosts say why
         since = f" For {text.age(view.now - row.since)}." if row.since is not None else ""
         sentence, next_step = _member_sentence(row)
         said = row.problem.message if row.problem else ""
@@ -58,6 +58,11 @@ def _member_sentence(row: MemberHealth) -> tuple[str, str]:
         case MemberState.DOWN:
             if row.problem and row.problem.fault is Fault.UNREACHABLE:
                 return f"{name}: no way to its address.", "Is the machine on, and on the network?"
+            if row.problem and row.problem.fault is Fault.DROPPED:
+                return (
+                    f"{name}: takes connections and ends them at once; its etcd is starting, stopping or failing.",
+                    f"Look at the log of the etcd container on {name}.",
+                )
             return (
                 f"{name}: nothing listens on its client port; its etcd is not running.",
                 f"Look at the container on {name}: crictl ps -a, then its log.",

@@ -1,0 +1,227 @@
+"""The command line: opens the screen, or does one job without it.
+
+Every import that costs time stands inside the function that needs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etcdtui import __version__
+from etcdtui.errors import EtcdTuiError
+
+if TYPE_CHECKING:
+    from etcdtui.config import ClusterConfig, Config
+
+USAGE = 64  # bad arguments; 0 to 3 are verdicts
+PATIENCE = 6.0  # seconds `status` waits for sources
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    options = _parser().parse_args(argv)
+    command: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return command(options)
+    except EtcdTuiError as error:
+        print(f"etcdtui: {error}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    where = argparse.ArgumentParser(add_help=False)
+    group = where.add_argument_group("which cluster")
+    suppress = argparse.SUPPRESS
+    group.add_argument("--config", metavar="FILE", default=suppress, help="another clusters.toml")
+    group.add_argument("--cluster", metavar="NAME", default=suppress, help="a cluster of clusters.toml")
+    group.add_argument("--ssh", metavar="USER@HOST", default=suppress, help="one master, no configuration")
+    group.add_argument("--kubeconfig", metavar="FILE", default=suppress, help="find the hosts by the API")
+    group.add_argument("--context", metavar="NAME", default=suppress, help="of the kubeconfig")
+    group.add_argument("--read-only", action="store_true", default=suppress, help="no key changes anything")
+
+    parser = argparse.ArgumentParser(
+        prog="etcdtui",
+        description="Look after the etcd cluster of an OpenShift control plane.",
+        parents=[where],
+        epilog="Without a command: the dashboard. Try it without a cluster: etcdtui demo",
+    )
+    parser.add_argument("--version", action="version", version=f"etcdtui {__version__}")
+    parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+    parser.set_defaults(run=_dashboard)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    status = commands.add_parser(
+        "status",
+        parents=[where],
+        help="how the cluster is, in lines or JSON",
+        description="Exit codes: 0 healthy, 1 degraded, 2 no quorum, 3 cannot tell, 64 bad arguments.",
+    )
+    status.add_argument("--json", action="store_true", help="the documented JSON shape")
+    status.add_argument("--timeout", type=_seconds, default=PATIENCE, metavar="SECONDS")
+    status.set_defaults(run=_status)
+
+    journal = commands.add_parser("journal", parents=[where], help="what was done, when, by whom")
+    journal.add_argument("id", nargs="?", metavar="ID", help="one run, in full")
+    journal.add_argument("--json", action="store_true", help="as JSON lines")
+    journal.set_defaults(run=_journal)
+
+    demo = commands.add_parser("demo", help="a living control plane on this machine, and the dashboard")
+    _lab_options(demo)
+    demo.add_argument("--no-mouse", action="store_true", help=suppress)
+    demo.set_defaults(run=_demo)
+
+    lab = commands.add_parser("lab", help="the same control plane without the screen")
+    actions = lab.add_subparsers(title="lab commands", metavar="COMMAND", required=True)
+    up = actions.add_parser("up", help="run one in the foreground")
+    up.add_argument("directory", type=Path, metavar="DIR")
+    _lab_options(up)
+    up.set_defaults(run=_lab_up)
+    do = actions.add_parser("do", help="hurt it, and heal it")
+    do.add_argument("directory", type=Path, metavar="DIR")
+    do.add_argument("action", metavar="ACTION")
+    do.add_argument("node", nargs="?", metavar="NODE")
+    do.set_defaults(run=_lab_do)
+    return parser
+
+
+def _lab_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--nodes", type=int, default=3, metavar="N", help="3 unless told")
+    parser.add_argument("--etcd-dir", type=Path, metavar="DIR", help="other etcd binaries")
+    parser.add_argument("--ssh-server", choices=("auto", "openssh", "builtin"), default="auto")
+
+
+def _seconds(word: str) -> float:
+    value = float(word)
+    if not 0 < value <= 600:
+        raise argparse.ArgumentTypeError("between 0 and 600 seconds")
+    return value
+
+
+def _configuration(options: argparse.Namespace) -> Config:
+    from etcdtui import config
+
+    given = vars(options)
+    changes = {"read_only": True} if given.get("read_only") else {}
+    if "ssh" in given:
+        ways = {key: given[key] for key in ("kubeconfig", "context") if key in given}
+        return config.from_ssh(given["ssh"], **ways, **changes)
+    if "config" in given:
+        return config.load(Path(given["config"]).expanduser())
+    if "kubeconfig" in given or "context" in given:
+        return config.from_kubeconfig(given.get("kubeconfig"), given.get("context"), **changes)
+    path = config.default_path()
+    if path.exists():
+        return config.load(path)
+    if os.environ.get("KUBECONFIG") or (Path.home() / ".kube" / "config").exists():
+        return config.from_kubeconfig(None, None, **changes)
+    raise config.ConfigError(
+        f"There is no cluster to look at: no {path}, no kubeconfig, and no --ssh.",
+        "Try: etcdtui --ssh core@masternode1, or etcdtui demo.",
+    )
+
+
+def _cluster_config(options: argparse.Namespace) -> ClusterConfig:
+    from dataclasses import replace
+
+    chosen = _configuration(options).cluster(vars(options).get("cluster"))
+    return replace(chosen, read_only=True) if vars(options).get("read_only") else chosen
+
+
+def _dashboard(options: argparse.Namespace) -> int:
+    config = _cluster_config(options)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise EtcdTuiError("The dashboard needs a terminal.", "Without one: etcdtui status, etcdtui journal.")
+    return _open(config, mouse=not options.no_mouse)
+
+
+def _open(config: ClusterConfig, *, mouse: bool) -> int:
+    from etcdtui.cluster import Cluster
+    from etcdtui.config import state_directory
+    from etcdtui.model.findings import find
+    from etcdtui.procedures.operations import Operations
+    from etcdtui.ui.app import EtcdTui
+
+    cluster = Cluster(config, state_directory())
+    operations = Operations(cluster, state_directory())
+    try:
+        EtcdTui(cluster, operations, find).run(mouse=mouse)
+    finally:
+        cluster.close()
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    import json
+
+    from etcdtui.cluster import Cluster
+    from etcdtui.cluster.settled import settled
+    from etcdtui.config import state_directory
+    from etcdtui.model.findings import find
+    from etcdtui.model.health import judge
+    from etcdtui.status import as_json, as_lines
+
+    cluster = Cluster(_cluster_config(options), state_directory())
+    cluster.start()
+    try:
+        view = cluster.wait(settled, options.timeout)
+    finally:
+        cluster.close()
+    health = judge(view)
+    findings = find(view, health)
+    if options.json:
+        print(json.dumps(as_json(view, health, findings), indent=2))
+    else:
+        for line in as_lines(view, health, findings):
+            print(line)
+    return int(health.level)
+
+
+def _journal(options: argparse.Namespace) -> int:
+    from etcdtui.config import state_directory
+    from etcdtui.procedures.operations import journal_lines
+
+    for line in journal_lines(
+        state_directory(), options.id, cluster=vars(options).get("cluster"), as_json=options.json
+    ):
+        print(line)
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from etcdtui import config
+    from etcdtui.lab.demo import Lab
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise EtcdTuiError("The demo's dashboard needs a terminal.", "Without one: etcdtui lab up DIR.")
+    with Lab(nodes=options.nodes, etcd_dir=options.etcd_dir, ssh=options.ssh_server, say=print) as lab:
+        os.environ["XDG_STATE_HOME"] = str(lab.directory / "state")
+        return _open(config.load(lab.config).cluster(None), mouse=not options.no_mouse)
+
+
+def _lab_up(options: argparse.Namespace) -> int:
+    from etcdtui.lab import up
+
+    return up.run(
+        options.directory,
+        nodes=options.nodes,
+        etcd_dir=options.etcd_dir,
+        ssh=options.ssh_server,
+        say=lambda line: print(line, flush=True),
+    )
+
+
+def _lab_do(options: argparse.Namespace) -> int:
+    from etcdtui.lab import control
+
+    print(control.send(options.directory, options.action, options.node))
+    return 0

@@ -1,0 +1,189 @@
+"""The board on which every watcher writes what it learned, and from which views are taken.
+
+One lock, held only for dictionary work; nothing that can block happens under it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from etcdtui.model.members import MemberList
+from etcdtui.model.platform import ApiFacts
+from etcdtui.model.problems import Problem
+from etcdtui.model.readings import Reading
+from etcdtui.model.view import ClusterView, EndpointView, HostView
+
+
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """What does not change while a cluster is watched."""
+
+    name: str
+    read_only: bool
+    api_configured: bool
+
+
+class Board:
+    """Everything known, as mutable state behind a lock. ``clock`` gives epoch seconds."""
+
+    def __init__(self, constants: Constants, clock: Callable[[], float] = time.time) -> None:
+        self.clock = clock
+        self._constants = constants
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._listener: Callable[[], None] | None = None
+        self._members: Reading[MemberList] = Reading()
+        self._endpoints: dict[str, EndpointView] = {}
+        self._hosts: dict[str, HostView] = {}
+        self._api: Reading[ApiFacts] = Reading()
+        self._speaking = ""
+        self._notes: tuple[str, ...] = ()
+        self._started = clock()
+        self._rounds: dict[str, float] = {}  # source -> monotonic start of its last finished round
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call ``listener``, from any thread, after each change."""
+        self._listener = listener
+
+    def view(self) -> ClusterView:
+        with self._lock:
+            return ClusterView(
+                name=self._constants.name,
+                now=self.clock(),
+                members=self._members,
+                endpoints=tuple(self._endpoints.values()),
+                hosts=tuple(self._hosts.values()),
+                api=self._api,
+                api_configured=self._constants.api_configured,
+                speaking=self._speaking,
+                started=self._started,
+                read_only=self._constants.read_only,
+                notes=self._notes,
+            )
+
+    def wait(self, settled: Callable[[ClusterView], bool], timeout: float) -> ClusterView:
+        """Block until ``settled`` or ``timeout`` seconds passed; the view at that moment."""
+        deadline = time.monotonic() + timeout
+        while True:
+            view = self.view()
+            left = deadline - time.monotonic()
+            if left <= 0 or settled(view):
+                return view
+            with self._changed:
+                self._changed.wait(min(left, 0.1))
+
+    def way_to(self, host: str) -> float | None:
+        """The last round trip to ``host``, seconds."""
+        with self._lock:
+            known = self._hosts.get(host)
+        return known.link.value if known else None
+
+    # what watchers write
+
+    def add_host(self, name: str, address: str) -> bool:
+        """False if it is known already, by name or as another host's node."""
+        with self._lock:
+            if name in self._hosts or any(host.node == name for host in self._hosts.values()):
+                return False
+            self._hosts[name] = HostView(name, address)
+        self._tell()
+        return True
+
+    def host(self, name: str, change: Callable[[HostView], HostView]) -> None:
+        with self._lock:
+            if name in self._hosts:
+                self._hosts[name] = change(self._hosts[name])
+        self._tell()
+
+    def endpoint(self, url: str, change: Callable[[EndpointView], EndpointView]) -> None:
+        with self._lock:
+            if url in self._endpoints:
+                self._endpoints[url] = change(self._endpoints[url])
+        self._tell()
+
+    def set_endpoints(self, urls: Iterable[str]) -> tuple[set[str], set[str]]:
+        """Watch exactly these; what appeared and what went."""
+        wanted = list(dict.fromkeys(urls))
+        with self._lock:
+            gone = set(self._endpoints) - set(wanted)
+            new = set(wanted) - set(self._endpoints)
+            self._endpoints = {url: self._endpoints.get(url, EndpointView(url)) for url in wanted}
+        if gone or new:
+            self._tell()
+        return new, gone
+
+    def members(self, listed: MemberList) -> None:
+        with self._lock:
+            self._members = self._members.good(listed, self.clock())
+        self._tell()
+
+    def members_failed(self, problem: Problem) -> None:
+        with self._lock:
+            self._members = self._members.failed(problem, self.clock())
+        self._tell()
+
+    def recall_members(self, listed: MemberList, at: float) -> None:
+        """The member list of an earlier run, until a member tells a newer one."""
+        with self._lock:
+            if self._members.value is None:
+                self._members = Reading(listed, at)
+
+    def api(self, facts: ApiFacts) -> None:
+        with self._lock:
+            self._api = self._api.good(facts, self.clock())
+        self._tell()
+
+    def api_failed(self, problem: Problem) -> None:
+        with self._lock:
+            self._api = self._api.failed(problem, self.clock())
+        self._tell()
+
+    def speak(self, host: str) -> None:
+        with self._lock:
+            self._speaking = host
+        self._tell()
+
+    def note(self, sentence: str) -> None:
+        with self._lock:
+            if sentence not in self._notes:
+                self._notes = (*self._notes, sentence)[-20:]
+        self._tell()
+
+    def round_done(self, source: str, began: float) -> None:
+        """``source`` finished a round that began at monotonic time ``began``."""
+        with self._changed:
+            self._rounds[source] = began
+            self._changed.notify_all()
+
+    def source_gone(self, source: str) -> None:
+        with self._changed:
+            self._rounds.pop(source, None)
+            self._changed.notify_all()
+
+    def wait_rounds(self, since: float, timeout: float) -> bool:
+        """True once every source finished a round that began after monotonic time ``since``."""
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while any(began < since for began in self._rounds.values()):
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                self._changed.wait(left)
+        return True
+
+    def _tell(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+        if self._listener is not None:
+            self._listener()
+
+
+def link_good(host: HostView, seconds: float, now: float) -> HostView:
+    return replace(host, link=host.link.good(seconds, now))
+
+
+def link_failed(host: HostView, problem: Problem, now: float) -> HostView:
+    return replace(host, link=host.link.failed(problem, now))

@@ -1,0 +1,333 @@
+"""One cluster: its watchers started and ended, its hosts found, views and runners given out."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from etcdtui.cluster.api import ApiWatcher
+from etcdtui.cluster.board import Board, Constants
+from etcdtui.cluster.command_log import CommandLog, CommandRecord, LoggedRunner
+from etcdtui.cluster.endpoints import EndpointWatcher
+from etcdtui.cluster.hosts import HostWatcher, LinkWatcher
+from etcdtui.cluster.inventory import Inventory, path_of, recall, remember
+from etcdtui.cluster.speaker import Speaker
+from etcdtui.cluster.watcher import Watcher
+from etcdtui.config import ClusterConfig, Host, SshOptions
+from etcdtui.errors import ConfigError, EtcdTuiError, HostKeyUnknown
+from etcdtui.model.members import MemberList
+from etcdtui.model.platform import ApiFacts
+from etcdtui.model.view import ClusterView
+from etcdtui.platforms.layout import Layout
+from etcdtui.platforms.openshift import HostAccess, article_health
+from etcdtui.reach.runner import Runner
+
+log = logging.getLogger(__name__)
+
+CANONICAL_TIMEOUT = 30.0
+LIST_HOLDS = 8.0  # seconds for which a list told by a member with a leader outweighs others
+PROOF = 0.6  # seconds to prove that a host answers
+Connect = Callable[[Host, SshOptions], Runner]
+
+
+def connect(host: Host, options: SshOptions) -> Runner:
+    """The way to a host: SSH, or none needed when its address is "local". Nothing is opened yet."""
+    if host.address == "local":
+        from etcdtui.reach.local import LocalRunner
+
+        return LocalRunner(host.name)
+    from etcdtui.reach.ssh import SshRunner
+    from etcdtui.reach.ssh_config import resolve
+
+    return SshRunner(resolve(host, options))
+
+
+class Cluster:
+    """Threads watch from ``start`` to ``close``; every other call is safe from any thread."""
+
+    def __init__(
+        self,
+        config: ClusterConfig,
+        state: Path,
+        *,
+        connect: Connect = connect,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.config = config
+        self._connect = connect
+        self._clock = clock
+        self._inventory_path = path_of(state, config.name)
+        self._log = CommandLog(clock)
+        api = config.kubeconfig is not None
+        self._board = Board(Constants(config.name, config.read_only, api), clock)
+        self._speaker = Speaker(self._board, self._speaker_changed)
+        self._lock = threading.Lock()
+        self._hosts: dict[str, Host] = {}
+        self._runners: dict[str, Runner] = {}
+        self._watchers: list[Watcher] = []
+        self._links: dict[str, LinkWatcher] = {}
+        self._endpoints: dict[str, EndpointWatcher] = {}
+        self._unknown_keys: dict[str, HostKeyUnknown] = {}
+        self._remembered = Inventory()
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def colour(self) -> str:
+        return self.config.colour
+
+    @property
+    def read_only(self) -> bool:
+        return self.config.read_only
+
+    def start(self, on_change: Callable[[], None] = lambda: None) -> None:
+        """Begin to watch. Returns at once; ``on_change`` is called from other threads."""
+        self._board.listen(on_change)
+        threading.Thread(target=self._begin, name="begin", daemon=True).start()
+
+    def close(self) -> None:
+        """End every watcher and connection; calls under way end with an error."""
+        with self._lock:
+            self._closed = True
+            watchers = [*self._watchers, *self._endpoints.values()]
+            runners = list(self._runners.values())
+        for watcher in watchers:
+            watcher.close()
+        for runner in runners:
+            runner.close()
+
+    # what is known
+
+    def view(self) -> ClusterView:
+        return self._board.view()
+
+    def now(self) -> float:
+        return self._clock()
+
+    def refresh(self) -> None:
+        """Ask every source now."""
+        with self._lock:
+            watchers = [*self._watchers, *self._endpoints.values()]
+        for watcher in watchers:
+            watcher.poke()
+
+    def look_again(self, timeout: float) -> ClusterView:
+        """Ask every source anew and wait, at most ``timeout`` seconds, for their answers."""
+        since = time.monotonic()
+        self.refresh()
+        self._board.wait_rounds(since, timeout)
+        return self.view()
+
+    def wait(self, settled: Callable[[ClusterView], bool], timeout: float) -> ClusterView:
+        """Block until the view is ``settled``, at most ``timeout`` seconds."""
+        return self._board.wait(settled, timeout)
+
+    def command_log(self) -> Sequence[CommandRecord]:
+        return self._log.records()
+
+    # ways to hosts
+
+    def runner(self, host: str) -> Runner:
+        """Raises ConfigError for a host nobody named."""
+        with self._lock:
+            runner = self._runners.get(host)
+        if runner is None:
+            raise ConfigError(f"No host is called {host!r} in cluster {self.name}.")
+        return runner
+
+    def layout_of(self, host: str) -> Layout:
+        with self._lock:
+            known = self._hosts.get(host)
+        return known.layout if known else self.config.layout
+
+    def canonical_health(self) -> tuple[str, str, str]:
+        """Host, command and raw output of ``etcdctl endpoint health`` as a human would run it. Blocks."""
+        voice = self._speaker.voice()
+        argv = article_health(self.layout_of(voice.host))
+        completed = voice.runner.run(argv, timeout=CANONICAL_TIMEOUT)
+        said = "\n".join(part for part in (completed.out().rstrip(), completed.err().rstrip()) if part)
+        return voice.host, shlex.join(argv), f"{said}\nexit {completed.status}"
+
+    def unknown_host_keys(self) -> Sequence[HostKeyUnknown]:
+        """Keys of hosts that no known_hosts file names."""
+        with self._lock:
+            return tuple(self._unknown_keys.values())
+
+    def trust(self, key: HostKeyUnknown) -> None:
+        """The user compared the fingerprint: write the key to known_hosts and try again."""
+        from etcdtui.reach.known_hosts import trust
+
+        trust(key, Path(self.config.ssh.known_hosts or "~/.ssh/known_hosts").expanduser())
+        with self._lock:
+            self._unknown_keys = {name: k for name, k in self._unknown_keys.items() if k.line != key.line}
+        self.refresh()
+
+    # how hosts and endpoints are found
+
+    def _begin(self) -> None:
+        remembered = recall(self._inventory_path)
+        self._remembered = remembered
+        if remembered.members is not None:
+            self._board.recall_members(remembered.members, remembered.at)
+            self._watch_endpoints(_urls(remembered.members))
+        self._speaker.prefer(remembered.speaking)
+        for host in self.config.hosts:
+            self._add_host(host)
+        if self.config.discover:
+            for name, address in remembered.hosts:
+                self._add_host(self._host(name, address))
+        if self.config.kubeconfig is not None:
+            self._watch(
+                ApiWatcher(self.config.kubeconfig or None, self.config.context, self._board, self._api_told)
+            )
+
+    def _host(self, name: str, address: str) -> Host:
+        # A host nobody configured is logged in to as the first one is: same user, same port.
+        first = self.config.hosts[0] if self.config.hosts else None
+        return Host(
+            name, address, first.port if first else None, first.user if first else None, self.config.layout
+        )
+
+    def _add_host(self, host: Host) -> None:
+        with self._lock:
+            if self._closed or host.name in self._hosts:
+                return
+        if not self._board.add_host(host.name, host.address):
+            return
+        try:
+            runner: Runner = LoggedRunner(self._connect(host, self.config.ssh), self._log)
+        except EtcdTuiError as error:
+            self._board.note(error.message)
+            return
+        watcher = HostWatcher(host, runner, self._board, self._speaker, self._host_told)
+        link = LinkWatcher(host, runner, self._board, self._speaker, watcher.poke, self._key_unknown)
+        with self._lock:
+            self._hosts[host.name] = host
+            self._runners[host.name] = runner
+            self._links[host.name] = link
+        self._watch(link)
+        self._watch(watcher)
+
+    def _watch(self, watcher: Watcher) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            self._watchers.append(watcher)
+        watcher.start()
+
+    def _host_told(self, host: Host, access: HostAccess) -> None:
+        """A host named the endpoints; the member list, once there, knows better."""
+        if not self._endpoints:
+            self._watch_endpoints(access.endpoints)
+
+    def _members_told(self, listed: MemberList, leader_known: bool) -> None:
+        told = self._board.view().members
+        # A member that lost the others may tell an old list: it is heard only while nobody else speaks.
+        if not leader_known and told.current(self.now(), LIST_HOLDS) is not None:
+            return
+        known = told.value
+        self._board.members(listed)
+        if known is not None and known.members == listed.members and self._endpoints:
+            return
+        self._watch_endpoints(_urls(listed))
+        if self.config.discover:
+            for member in listed.members:
+                address = _host_part(member.client_urls[0]) if member.client_urls else ""
+                if member.name and address and not self._has_address(address):
+                    self._add_host(self._host(member.name, address))
+        self._remember()
+
+    def _api_told(self, facts: ApiFacts) -> None:
+        if self.config.discover:
+            for node in facts.nodes:
+                if node.address and not self._has_address(node.address):
+                    self._add_host(self._host(node.name, node.address))
+            self._remember()
+
+    def _has_address(self, address: str) -> bool:
+        with self._lock:
+            return any(address == host.address for host in self._hosts.values())
+
+    def _watch_endpoints(self, urls: Sequence[str]) -> None:
+        new, gone = self._board.set_endpoints(urls)
+        with self._lock:
+            ended = [self._endpoints.pop(url) for url in gone if url in self._endpoints]
+            begun = [
+                EndpointWatcher(url, self._board, self._speaker, self._members_told, self._alive)
+                for url in urls
+                if url in new and not self._closed
+            ]
+            self._endpoints.update({watcher.url: watcher for watcher in begun})
+        for watcher in ended:
+            watcher.close()
+        for watcher in begun:
+            watcher.start()
+
+    def _alive(self, host: str) -> bool:
+        """Does ``host`` echo a byte right now?"""
+        with self._lock:
+            link = self._links.get(host)
+        if link is None:
+            return False
+        began = self.now()
+        link.poke()
+
+        def decided(view: ClusterView) -> bool:
+            seen = next((h.link for h in view.hosts if h.name == host), None)
+            return seen is None or seen.problem is not None or (seen.at or 0.0) >= began
+
+        view = self._board.wait(decided, PROOF)
+        return any(
+            h.name == host and h.link.problem is None and (h.link.at or 0.0) >= began for h in view.hosts
+        )
+
+    def _speaker_changed(self) -> None:
+        with self._lock:
+            watchers = list(self._endpoints.values())
+        for watcher in watchers:
+            watcher.turn()
+        self._remember()
+
+    def _key_unknown(self, host: str, key: HostKeyUnknown | None) -> None:
+        with self._lock:
+            if key is None:
+                self._unknown_keys.pop(host, None)
+            else:
+                self._unknown_keys[host] = key
+
+    def _remember(self) -> None:
+        view = self._board.view()
+        inventory = Inventory(
+            tuple((host.name, host.address) for host in view.hosts),
+            view.members.value,
+            view.members.at or 0.0,
+            view.speaking or self._remembered.speaking,
+        )
+        changed = (inventory.hosts, inventory.members, inventory.speaking) != (
+            self._remembered.hosts,
+            self._remembered.members,
+            self._remembered.speaking,
+        )
+        if changed and (inventory.members or inventory.hosts):
+            self._remembered = inventory
+            remember(self._inventory_path, inventory)
+
+
+def _urls(listed: MemberList) -> list[str]:
+    return [url for member in listed.members for url in member.client_urls[:1]]
+
+
+def _host_part(url: str) -> str:
+    from urllib.parse import urlsplit
+
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

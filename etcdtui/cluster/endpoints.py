@@ -1,0 +1,336 @@
+"""Watching one endpoint: a few requests in one go through its warm pipe, each second.
+
+Their order matters, for etcd answers the requests of one connection one after the other: what the member
+knows by itself first, the read that needs the quorum last, so that a lost quorum hides nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from etcdtui.cluster.board import Board
+from etcdtui.cluster.etcdctl import ask_etcdctl
+from etcdtui.cluster.problems import problem_of
+from etcdtui.cluster.speaker import Speaker, Voice
+from etcdtui.cluster.watcher import Watcher
+from etcdtui.errors import CommandFailed, EtcdTuiError, TimedOut, Unreachable
+from etcdtui.etcd import gateway, metrics
+from etcdtui.etcd.commands import openssl_pipe
+from etcdtui.etcd.gateway import GatewayError, NoGateway
+from etcdtui.model.latency import ReadTimes
+from etcdtui.model.members import EndpointStatus, MemberList
+from etcdtui.model.problems import Fault, Problem
+from etcdtui.model.view import EndpointView, Way
+from etcdtui.reach.pipe import GatewayPipe
+
+PATIENCE = 1.0  # seconds without an answer after which a member is called silent
+START = 3.0  # seconds for the pipe's command to start on the host
+GIVE_UP = 5.0  # seconds of silence after which the pipe is opened anew
+QUORUM_GIVES_UP = 9.0  # seconds; etcd itself ends an unconfirmed read after about 7
+METRICS_EVERY = 10.0  # seconds
+MEMBERS_EVERY = 3.0
+SPLIT_HTTP_PORT = 2381  # OpenShift 4.23 and newer serve HTTP there, and gRPC alone on 2379
+SHORTEST = 0.0001  # seconds: a latency is never shown as nothing
+
+Told = Callable[[MemberList, bool], None]
+"""Hears every member list, and whether the member that told it knows a leader."""
+
+
+class HostSilent(EtcdTuiError):
+    """The host we speak through failed; nothing is known of the member itself."""
+
+
+class EndpointWatcher(Watcher):
+    """One client URL. ``alive(host)`` proves, at once, that the host we speak through answers."""
+
+    period = 1.0
+
+    def __init__(
+        self, url: str, board: Board, speaker: Speaker, told: Told, alive: Callable[[str], bool]
+    ) -> None:
+        super().__init__(f"endpoint {url}", board)
+        self.url = url
+        self._speaker = speaker
+        self._told = told
+        self._alive = alive
+        self._pipe: GatewayPipe | None = None
+        self._late: GatewayPipe | None = None  # still owes the answer of a read by the quorum
+        self._late_since = 0.0
+        self._turn = -1
+        self._silent_since: float | None = None
+        self._leader = True
+        self._learner = False
+        self._scrape: metrics.Scrape | None = None
+        self._next_metrics = 0.0
+        self._next_members = 0.0
+        self._port: int | None = None
+        self._by_etcdctl = False
+
+    def turn(self) -> None:
+        """Another host speaks now: let go of the old one's pipe at once."""
+        self.release()
+        self.poke()
+
+    def round(self) -> None:
+        voice = self._speaker.voice()
+        if voice.turn != self._turn:
+            self.release()
+            self._turn, self._silent_since = voice.turn, None
+            self._port, self._by_etcdctl, self.period = voice.access.http_port, False, 1.0
+        if self._by_etcdctl or not voice.access.openssl:
+            self._ask_etcdctl(voice)
+            return
+        try:
+            self._ask_pipe(voice)
+        except NoGateway:
+            self._next_port()
+        except Unreachable:
+            # Silence, or an end, of the member's own? Or of the host through which it is asked?
+            if self._alive(voice.host) and self._speaks():
+                raise
+            raise HostSilent(f"{voice.host} fell silent while {self.url} was asked through it.") from None
+
+    def failed(self, error: EtcdTuiError) -> None:
+        problem = problem_of(error)
+        if isinstance(error, HostSilent) or not self._speaks():
+            problem = Problem(Fault.NOT_ASKED, problem.message, problem.hint)
+        now = self.board.clock()
+        self.board.endpoint(
+            self.url,
+            lambda e: replace(
+                e,
+                status=e.status.failed(problem, now),
+                reads=e.reads.failed(problem, now),
+                linearizable=e.linearizable.then(None),
+                serializable=e.serializable.then(None),
+            ),
+        )
+
+    def release(self) -> None:
+        for pipe in (self._pipe, self._late):
+            if pipe is not None:
+                pipe.close()
+
+    # through the pipe
+
+    def _ask_pipe(self, voice: Voice) -> None:
+        pipe = self._pipe
+        if pipe is not None and pipe.outstanding:
+            self._wait_for_late_member(pipe)
+            return
+        for attempt in (1, 2):
+            fresh = pipe is None or not pipe.usable
+            if fresh or pipe is None:
+                pipe = self._pipe = self._open(voice)
+            try:
+                self._exchange(pipe, voice)
+                return
+            except TimedOut:
+                raise
+            except Unreachable:
+                # A warm connection that ended says only that it ended: ask anew for the cause.
+                if fresh or attempt == 2:
+                    raise
+                pipe = None
+
+    def _open(self, voice: Voice) -> GatewayPipe:
+        where = urlsplit(self.url)
+        access = voice.access
+        argv = openssl_pipe(
+            where.hostname or "",
+            self._port or where.port or 2379,
+            certificate=access.certificate,
+            key=access.key,
+            ca=access.ca,
+            sudo=access.sudo,
+        )
+        try:
+            return GatewayPipe(voice.runner, argv, self.url, start=START)
+        except EtcdTuiError as error:
+            raise HostSilent(error.message, error.hint) from error
+
+    def _exchange(self, pipe: GatewayPipe, voice: Voice) -> None:
+        now = time.monotonic()
+        requests = [gateway.serializable_read(), gateway.status()]
+        ask_members = now >= self._next_members
+        if ask_members:
+            requests.append(gateway.member_list())
+        # A read by the quorum that is known to hang would only hide what the member itself knows.
+        ask_quorum = self._leader and not self._learner and self._late is None
+        if ask_quorum:
+            requests.append(gateway.linearizable_read())
+        times: dict[int, float] = {}
+        listed: MemberList | None = None
+        own: Problem | None = None
+        try:
+            for answer in pipe.ask(requests, PATIENCE):
+                times[answer.index] = answer.seconds
+                try:
+                    if answer.index == 0:
+                        gateway.check_read(answer.response)
+                    elif answer.index == 1:
+                        self._told_status(gateway.parse_status(answer.response))
+                    elif ask_members and answer.index == 2:
+                        listed = gateway.parse_member_list(answer.response)
+                    else:
+                        gateway.check_read(answer.response)
+                except GatewayError as error:
+                    if answer.index == 1:
+                        raise
+                    own = error.problem
+        except TimedOut:
+            if ask_quorum and len(times) == len(requests) - 1:
+                self._quorum_is_late(pipe)
+            else:
+                self._silent_since = self._silent_since or now
+                raise
+        self._silent_since = None
+        if listed is not None:
+            self._next_members = now + MEMBERS_EVERY
+            self._told(listed, self._leader)
+        quorum = times.get(len(requests) - 1) if ask_quorum else None
+        self._told_reads(voice, times.get(0), quorum, own, ask_quorum)
+        self._check_late()
+        if now >= self._next_metrics and pipe.usable:
+            self._ask_metrics(pipe)
+
+    def _told_status(self, status: EndpointStatus) -> None:
+        self._leader, self._learner = status.leader_id != 0, status.learner
+        now = self.board.clock()
+        self.board.endpoint(
+            self.url,
+            lambda e: replace(e, member_id=status.member_id, status=e.status.good(status, now), way=Way.PIPE),
+        )
+
+    def _told_reads(
+        self, voice: Voice, own: float | None, quorum: float | None, refused: Problem | None, asked: bool
+    ) -> None:
+        way = self.board.way_to(voice.host) or 0.0
+        serializable = None if own is None else max(SHORTEST, own - way)
+        linearizable = None if quorum is None or refused else max(SHORTEST, quorum - way)
+        now = self.board.clock()
+
+        def change(endpoint: EndpointView) -> EndpointView:
+            reads = endpoint.reads
+            if linearizable is not None:
+                reads = reads.good(ReadTimes(linearizable, serializable, way), now)
+            elif refused is not None:
+                reads = reads.failed(refused, now)
+            elif not self._leader:
+                reads = reads.failed(Problem(Fault.NO_LEADER, "No leader: no read can be confirmed."), now)
+            elif not self._learner:
+                problem = Problem(
+                    Fault.NO_QUORUM_READ, f"No read was confirmed by the quorum within {PATIENCE:g} s."
+                )
+                reads = reads.failed(problem, now)
+            return replace(
+                endpoint,
+                reads=reads,
+                linearizable=endpoint.linearizable.then(linearizable),
+                serializable=endpoint.serializable.then(serializable),
+            )
+
+        self.board.endpoint(self.url, change)
+
+    # answers that are late
+
+    def _quorum_is_late(self, pipe: GatewayPipe) -> None:
+        """Leave that pipe to its read; the member itself is asked through another."""
+        self._late, self._late_since = pipe, time.monotonic()
+        self._pipe = None
+
+    def _check_late(self) -> None:
+        late = self._late
+        if late is None or self._pipe is None:
+            return
+        try:
+            for answer in late.more(0.0):
+                gateway.check_read(answer.response)
+                seconds, now = answer.seconds, self.board.clock()
+                self.board.endpoint(
+                    self.url,
+                    lambda e, s=seconds: replace(e, reads=e.reads.good(ReadTimes(s, None), now)),  # type: ignore[misc]
+                )
+        except TimedOut:
+            if time.monotonic() - self._late_since < QUORUM_GIVES_UP:
+                return
+        except EtcdTuiError:
+            pass  # refused, or ended: the next round asks again
+        self._late = None
+        late.close()
+
+    def _wait_for_late_member(self, pipe: GatewayPipe) -> None:
+        """The member owes answers: a late one makes it slow, not gone. They are not used, only awaited."""
+        try:
+            for _ in pipe.more(PATIENCE):
+                pass
+        except TimedOut:
+            began = self._silent_since or time.monotonic()
+            if time.monotonic() - began > GIVE_UP:
+                self._pipe = None
+                pipe.close()
+            raise
+        except EtcdTuiError:
+            self._pipe = None
+            raise
+        self.poke()
+
+    def _speaks(self) -> bool:
+        try:
+            return self._speaker.voice().turn == self._turn
+        except EtcdTuiError:
+            return False
+
+    # metrics, and the other ways
+
+    def _ask_metrics(self, pipe: GatewayPipe) -> None:
+        self._next_metrics = time.monotonic() + METRICS_EVERY
+        now = self.board.clock()
+        try:
+            for answer in pipe.ask([gateway.metrics()], PATIENCE):
+                scrape = metrics.scrape(gateway.parse_metrics(answer.response), now)
+                known = metrics.between(self._scrape, scrape)
+                self._scrape = scrape
+                self.board.endpoint(
+                    self.url,
+                    lambda e, k=known: replace(e, metrics=e.metrics.good(k, now)),  # type: ignore[misc]
+                )
+        except EtcdTuiError as error:
+            # The numbers are worth having, not worth calling a member bad.
+            pipe.close()
+            problem = problem_of(error)
+            self.board.endpoint(self.url, lambda e: replace(e, metrics=e.metrics.failed(problem, now)))
+
+    def _next_port(self) -> None:
+        """No HTTP where it was asked: try the port of newer releases, then etcdctl."""
+        self._pipe = None
+        if self._port is None and urlsplit(self.url).port == 2379:
+            self._port = SPLIT_HTTP_PORT
+        else:
+            self._by_etcdctl = True
+        self.poke()
+
+    def _ask_etcdctl(self, voice: Voice) -> None:
+        self.period = 5.0
+        try:
+            told = ask_etcdctl(voice, self.url)
+        except CommandFailed as error:
+            raise Unreachable(error.message, error.hint) from error
+        self._told(told.members, told.status.leader_id != 0) if told.members else None
+        now = self.board.clock()
+        self.board.endpoint(
+            self.url,
+            lambda e: replace(
+                e,
+                member_id=told.status.member_id,
+                way=Way.ETCDCTL,
+                status=e.status.good(told.status, now),
+                reads=e.reads.good(ReadTimes(told.took, None), now)
+                if told.problem is None
+                else e.reads.failed(told.problem, now),
+                linearizable=e.linearizable.then(told.took),
+            ),
+        )

@@ -1,0 +1,131 @@
+"""Watching one host: is it there (each second), how etcd is asked from it, what lies on it (each 15 s)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from etcdtui.cluster.board import Board, link_failed, link_good
+from etcdtui.cluster.problems import problem_of
+from etcdtui.cluster.speaker import Speaker
+from etcdtui.cluster.watcher import Watcher
+from etcdtui.config import Host
+from etcdtui.errors import CommandFailed, EtcdTuiError, HostKeyUnknown
+from etcdtui.platforms.openshift import (
+    HostAccess,
+    access_script,
+    look_script,
+    parse_access,
+    parse_look,
+)
+from etcdtui.reach.echo import Echo
+from etcdtui.reach.runner import Runner
+
+PATIENCE = 1.2  # seconds for a byte to come back before a host is called silent
+CONNECT = 8.0  # seconds for a new connection to be made
+ACCESS_TIMEOUT = 6.0
+LOOK_TIMEOUT = 12.0
+RELOOK = 300.0  # seconds after which the way to etcd is read again: certificates and endpoints change
+
+
+class LinkWatcher(Watcher):
+    """The SSH connection: one byte there and back each second, which is also the length of the way."""
+
+    period = 1.0
+
+    def __init__(
+        self,
+        host: Host,
+        runner: Runner,
+        board: Board,
+        speaker: Speaker,
+        on_back: Callable[[], None],
+        on_key: Callable[[str, HostKeyUnknown | None], None],
+    ) -> None:
+        super().__init__(f"link {host.name}", board)
+        self._on_back = on_back
+        self._on_key = on_key
+        self._well = False
+        self._host = host
+        self._runner = runner
+        self._speaker = speaker
+        self._echo = Echo(runner)
+
+    def round(self) -> None:
+        # Until the first answer it also waits for the connection to be made.
+        seconds = self._echo.ping(PATIENCE if self._well else CONNECT)
+        self.board.host(self._host.name, lambda h: link_good(h, seconds, self.board.clock()))
+        if not self._well:
+            self._well = True
+            self._on_key(self._host.name, None)
+            self._on_back()
+
+    def failed(self, error: EtcdTuiError) -> None:
+        self._well = False
+        self._speaker.unable(self._host.name)
+        if isinstance(error, HostKeyUnknown):
+            self._on_key(self._host.name, error)
+        problem = problem_of(error)
+        self.board.host(self._host.name, lambda h: link_failed(h, problem, self.board.clock()))
+
+    def release(self) -> None:
+        self._echo.close()
+
+
+class HostWatcher(Watcher):
+    """What lies on the host, and how etcd is asked from there."""
+
+    period = 15.0
+
+    def __init__(
+        self,
+        host: Host,
+        runner: Runner,
+        board: Board,
+        speaker: Speaker,
+        on_access: Callable[[Host, HostAccess], None],
+    ) -> None:
+        super().__init__(f"host {host.name}", board)
+        self._host = host
+        self._runner = runner
+        self._speaker = speaker
+        self._on_access = on_access
+        self._access: HostAccess | None = None
+        self._read = 0.0
+
+    @property
+    def access(self) -> HostAccess | None:
+        return self._access
+
+    def round(self) -> None:
+        self._learn_access()
+        argv = look_script(self._host.layout)
+        completed = self._runner.run(argv, timeout=LOOK_TIMEOUT)
+        if not completed.ok:
+            raise CommandFailed(
+                f"{self._host.name}: looking at its files failed with exit {completed.status}: "
+                f"{completed.err().strip()[-200:] or 'nothing was said'}.",
+                argv=argv,
+                status=completed.status,
+            )
+        facts = parse_look(completed.stdout, self.board.clock(), self._host.name)
+        self.board.host(self._host.name, lambda h: replace(h, facts=h.facts.good(facts, self.board.clock())))
+
+    def _learn_access(self) -> None:
+        """Read how etcd is asked from here; once, then now and then, and after every silence."""
+        if self._access is None or time.monotonic() - self._read > RELOOK:
+            completed = self._runner.run(access_script(self._host.layout), timeout=ACCESS_TIMEOUT)
+            self._access = parse_access(completed.stdout, self._host.name)
+            self._read = time.monotonic()
+            access = self._access
+            self.board.host(self._host.name, lambda h: replace(h, node=access.node))
+            self._on_access(self._host, access)
+        self._speaker.able(self._host.name, self._runner, self._access)
+
+    def failed(self, error: EtcdTuiError) -> None:
+        self._access = None
+        problem = problem_of(error)
+        self.board.host(
+            self._host.name, lambda h: replace(h, facts=h.facts.failed(problem, self.board.clock()))
+        )

@@ -1,0 +1,40 @@
+"""When a first look is complete enough to be judged: every source has said something, good or bad."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from etcdtui.model.problems import Fault
+from etcdtui.model.readings import Reading
+from etcdtui.model.view import ClusterView
+
+
+def settled(view: ClusterView) -> bool:
+    """Every host, endpoint and the API answered or failed; nothing is still on its way."""
+    if not view.hosts and not view.api_configured:
+        return False
+    if view.api_configured and not _said(view.api):
+        return False
+    if not all(_said(host.link) for host in view.hosts):
+        return False
+    reached = [host for host in view.hosts if host.link.problem is None]
+    if not reached:
+        return True
+    if not all(_said(host.facts) for host in reached):
+        return False
+    if not view.speaking:
+        return True
+    # An endpoint that could not be asked yet, for want of a host, will be.
+    return bool(view.endpoints) and all(
+        _asked(endpoint.status) and _said(endpoint.reads) for endpoint in view.endpoints
+    )
+
+
+def _said(reading: Reading[Any]) -> bool:
+    return reading.at is not None or reading.problem is not None
+
+
+def _asked(reading: Reading[Any]) -> bool:
+    if reading.problem is not None:
+        return reading.problem.fault is not Fault.NOT_ASKED
+    return reading.at is not None
