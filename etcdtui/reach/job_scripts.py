@@ -1,0 +1,166 @@
+"""What jobs.py runs on a host: constant scripts for any POSIX sh, GNU or BSD tools. Values are arguments.
+
+A job is a directory DIRECTORY/ID of mode 0700 with: argv (NUL-separated), by, start (seconds since 1970),
+pid ("PID TOKEN"), out, err, and at its end rc ("STATUS SECONDS").
+"""
+
+from __future__ import annotations
+
+# token tells one process from a later one with the same number: boot and start time; empty for a dead one.
+_COMMON = r"""
+token() {
+  if [ -r /proc/self/stat ]; then
+    set -- $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null)
+    case "$1" in ''|Z|X) ;; *) echo "$(boot).${20}";; esac
+  else
+    case "$(ps -o state= -p "$1")" in ''|Z*) ;; *) ps -o lstart= -p "$1" | tr -s ' ' '_';; esac
+  fi
+}
+# group: whether anything lives of the session that process $1 led, though it is dead itself.
+group() {
+  if [ -r /proc/self/stat ]; then
+    cat /proc/[0-9]*/stat 2>/dev/null | sed 's/.*) //' |
+      awk -v g="$1" '($3 == g || $4 == g) && $1 !~ /[ZX]/ { n = 1 } END { exit !n }'
+  else
+    ps -A -o pgid=,state= | awk -v g="$1" '$1 == g && $2 !~ /^Z/ { n = 1 } END { exit !n }'
+  fi
+}
+boot() { cat /proc/sys/kernel/random/boot_id 2>/dev/null; }
+state() {
+  status=-; start=-; end=-; pid=; now=$(date +%s)
+  if [ ! -d "$j" ]; then state=absent; return; fi
+  read -r start <"$j/start" || start=-
+  if [ -e "$j/rc" ]; then ended; return; fi
+  known=
+  read -r pid known <"$j/pid" || pid=
+  if [ -n "$pid" ] && [ -n "$known" ]; then
+    seen=$(token "$pid")
+    if [ "$seen" = "$known" ]; then state=running; return; fi
+    case "$known" in "$(boot)".*|*_*)
+      if [ -z "$seen" ] && group "$pid"; then state=running; return; fi;;
+    esac
+  fi
+  # The pid is written a moment after the directory, and rc a moment after the last sign of life.
+  if [ -z "$pid" ] && [ "$start" != - ] && [ $((now - start)) -lt 5 ]; then state=running; return; fi
+  if [ -e "$j/rc" ]; then ended; return; fi
+  state=vanished
+} 2>/dev/null
+ended() { state=ended; read -r status end <"$j/rc"; }
+"""
+
+# Arguments: DIRECTORY ID BY COMMAND...
+# rc.new is written at the start, so that its end can be told on a full disk, too. The traps let the wrapper
+# live through the signal that cancel sends to the group; the command gets its default actions.
+START = (
+    _COMMON
+    + r"""
+d=$1; j=$1/$2; by=$3; shift 3
+mkdir -p -m 700 "$d" || exit 1
+if ! mkdir -m 700 "$j" 2>/dev/null; then
+  if [ -d "$j" ]; then echo already; exit 0; fi
+  mkdir -m 700 "$j" || exit 1
+fi
+printf '%s\n' "$(date +%s)" >"$j/start" && printf '%s\0' "$@" >"$j/argv" && printf '%s\n' "$by" >"$j/by" &&
+printf '%20s\n' '' >"$j/rc.new" || { rm -rf "$j"; exit 1; }
+run='j=$1; shift; trap : HUP INT TERM
+"$@" </dev/null >"$j/out" 2>"$j/err"; s=$?
+printf "%s %s\n" "$s" "$(date +%s)" 1<>"$j/rc.new"; mv -f "$j/rc.new" "$j/rc"'
+if command -v setsid >/dev/null 2>&1; then
+  setsid sh -c "$run" sh "$j" "$@" </dev/null >/dev/null 2>&1 &
+elif command -v perl >/dev/null 2>&1; then
+  perl -MPOSIX -e 'POSIX::setsid(); exec @ARGV' sh -c "$run" sh "$j" "$@" </dev/null >/dev/null 2>&1 &
+elif command -v python3 >/dev/null 2>&1; then
+  python3 -c 'import os,sys; os.setsid(); os.execvp("sh", sys.argv[1:])' \
+    sh -c "$run" sh "$j" "$@" </dev/null >/dev/null 2>&1 &
+else
+  nohup sh -c "$run" sh "$j" "$@" </dev/null >/dev/null 2>&1 &
+fi
+p=$!
+printf '%s %s\n' "$p" "$(token "$p")" >"$j/pid.new"; mv "$j/pid.new" "$j/pid"
+echo started
+"""
+)
+
+# Arguments: DIRECTORY ID OFFSET_OUT OFFSET_ERR LIMIT PREFIX SUDO...
+# Prints one line of numbers and then exactly as many bytes of out and err as that line says.
+LOOK = (
+    _COMMON
+    + r"""
+j=$1/$2; oo=$3; oe=$4; limit=$5; prefix=$6; shift 6
+size() { if [ -f "$1" ]; then echo $(($(wc -c <"$1"))); else echo 0; fi; }
+state
+no=$(($(size "$j/out") - oo)); ne=$(($(size "$j/err") - oe)); more=0
+if [ "$no" -lt 0 ]; then no=0; fi
+if [ "$ne" -lt 0 ]; then ne=0; fi
+if [ "$no" -gt "$limit" ]; then no=$limit; more=1; fi
+if [ "$ne" -gt $((limit - no)) ]; then ne=$((limit - no)); more=1; fi
+measured=-
+if [ -n "$prefix" ]; then
+  measured=$("$@" sh -c 't=0; for f in "$1"*; do if [ -f "$f" ]; then t=$((t + $(wc -c <"$f"))); fi; done
+    echo "$t"' sh "$prefix" 2>/dev/null) || measured=-
+fi
+echo "etcdtui-job 1 $state $status $start $now $end $no $ne $more ${measured:--}"
+if [ "$no" -gt 0 ]; then tail -c +$((oo + 1)) "$j/out" | head -c "$no"; fi
+if [ "$ne" -gt 0 ]; then tail -c +$((oe + 1)) "$j/err" | head -c "$ne"; fi
+exit 0
+"""
+)
+
+# Arguments: DIRECTORY ID PATIENCE SUDO...
+# Ends the group, first politely; says what became of it.
+CANCEL = (
+    _COMMON
+    + r"""
+j=$1/$2; patience=$3; shift 3
+state
+if [ "$state" = running ] && [ -n "$pid" ]; then
+  end_it() {
+    "$@" kill -s "$how" -- "-$pid" || "$@" kill -s "$how" "$pid"
+  }
+  for how in TERM KILL; do
+    end_it "$@" 2>/dev/null
+    i=0
+    while [ "$i" -lt $((patience * 10)) ]; do
+      state
+      if [ "$state" != running ]; then break 2; fi
+      if sleep 0.1 2>/dev/null; then i=$((i + 1)); else sleep 1; i=$((i + 10)); fi
+    done
+  done
+  if [ "$state" = vanished ]; then
+    printf '137 %s\n' "$(date +%s)" >"$j/rc.killed" && mv -f "$j/rc.killed" "$j/rc"
+    state
+  fi
+fi
+echo "etcdtui-job 1 $state"
+"""
+)
+
+# Arguments: DIRECTORY ID
+FORGET = (
+    _COMMON
+    + r"""
+j=$1/$2
+state
+if [ "$state" = running ]; then echo "etcdtui-job 1 running"; exit 0; fi
+rm -rf "$j" && echo "etcdtui-job 1 gone"
+"""
+)
+
+# Arguments: DIRECTORY
+LIST = (
+    _COMMON
+    + r"""
+for j in "$1"/*/; do
+  j=${j%/}
+  if [ ! -e "$j/start" ]; then continue; fi
+  state
+  by=; read -r by <"$j/by" 2>/dev/null
+  n=$(($(wc -c <"$j/argv" 2>/dev/null || echo 0)))
+  m=$(printf %s "$by" | wc -c)
+  echo "etcdtui-job 1 ${j##*/} $state $status $start $now $end $n $((m))"
+  if [ "$n" -gt 0 ]; then cat "$j/argv"; fi
+  printf '%s\n' "$by"
+done
+exit 0
+"""
+)
