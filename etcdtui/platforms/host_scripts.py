@@ -1,0 +1,242 @@
+"""The two scripts that look at an OpenShift master, and the article's way of asking etcd's health.
+
+POSIX sh, one exec each. Whatever varies is an argument, never part of the text. Every line they print
+begins with a word of ours, so that foreign text and file names cannot pass for anything else.
+"""
+
+from __future__ import annotations
+
+from etcdtui.platforms.layout import Layout
+
+CERTIFICATES = 24  # certificates looked at on one host
+BACKUPS = 600  # newest backup files listed
+
+# Runs what follows as root and reports why it could not: sudo's own words would be lost otherwise.
+_GATE = """
+exec 3>&1
+said=$("$@" 2>&1 >&3 3>&-)
+status=$?
+exec 3>&-
+printf 'status %s\\n' "$status"
+printf '%s\\n' "$said" | head -c 4000 | sed 's/^/stderr /'
+"""
+
+_COMMON = """
+LC_ALL=C; export LC_ALL
+nl='
+'
+told() { sed "s/^/$1 /"; }
+have() { command -v "$1" >/dev/null 2>&1; }
+name() { hostname 2>/dev/null || uname -n; }
+"""
+
+# Arguments: etcd.env, host certificates, pod certificates, the same below the root, manifest, client tools.
+_ACCESS = (
+    _COMMON
+    + """
+env=$1 host=$2 pod=$3 rooted=$4 manifest=$5 tools=$6
+printf 'etcdtui access\\n'
+name | head -n 1 | told hostname
+if [ -r "$env" ]; then
+  head -c 200000 "$env" | told env
+else
+  printf '%s\\n' "$env" | told noenv
+fi
+value() {
+  [ -r "$env" ] || return 0
+  sed -n "s/^[[:space:]]*export[[:space:]][[:space:]]*$1=//p; s/^$1=//p" "$env" | tail -n 1 |
+    sed 's/[[:space:]]*$//; s/^"\\(.*\\)"$/\\1/; s/^'"'"'\\(.*\\)'"'"'$/\\1/'
+}
+first() {
+  key=$1 asked=$2; shift
+  for one; do
+    case $one in ''|*"$nl"*) continue;; esac
+    if [ -r "$one" ]; then printf '%s\\n' "$one" | told "$key"; return; fi
+  done
+  printf '%s\\n' "$asked" | told "no$key"
+}
+onhost() {
+  case $1 in
+    "$rooted"/*) printf '%s' "$host/${1#"$rooted"/}";;
+    "$pod"/*) printf '%s' "$host/${1#"$pod"/}";;
+    *) printf '%s' "$1";;
+  esac
+}
+ca=$(value ETCDCTL_CACERT) cert=$(value ETCDCTL_CERT) key=$(value ETCDCTL_KEY)
+node=$(name | head -n 1)
+first ca "$(onhost "$ca")" "$ca" "$host/configmaps/etcd-all-bundles/server-ca-bundle.crt" \\
+  "$host/configmaps/etcd-serving-ca/ca-bundle.crt"
+first cert "$(onhost "$cert")" "$cert" "$host/secrets/etcd-all-certs/etcd-peer-$node.crt" \\
+  "$host/secrets/etcd-all-peer/etcd-peer-$node.crt"
+first key "$(onhost "$key")" "$key" "$host/secrets/etcd-all-certs/etcd-peer-$node.key" \\
+  "$host/secrets/etcd-all-peer/etcd-peer-$node.key"
+if have openssl; then command -v openssl | told openssl; fi
+PATH=$PATH:$tools
+if have etcdctl; then command -v etcdctl | told etcdctl; fi
+if have crictl; then
+  crictl ps -q --state Running --label io.kubernetes.container.name=etcdctl 2>/dev/null |
+    head -n 1 | told container
+fi
+if [ -r "$manifest" ]; then
+  printf 'manifest\\n'
+  grep -o 'listen-client-http-urls[^[:space:]]*[[:space:]]*[^[:space:]]*' "$manifest" | head -n 4 | told http
+fi
+printf 'end\\n'
+"""
+)
+
+# Arguments: data, backups, manifests, host certificates, backup script, jobs, client tools, node,
+# how many certificates, how many files.
+_LOOK = (
+    _COMMON
+    + """
+data=$1 backups=$2 manifests=$3 host=$4 script=$5 jobs=$6 tools=$7 node=$8 most=$9
+shift; files=$9
+printf 'etcdtui look\\n'
+{ date +%s.%N; date +%s; } | told date
+name | head -n 1 | told hostname
+near() {
+  at=$1
+  while [ ! -d "$at" ]; do
+    case $at in ?*/*) at=${at%/*};; *) at=/; break;; esac
+  done
+  printf '%s' "$at"
+}
+for one in data backups; do
+  case $one in data) folder=$(near "$data");; *) folder=$(near "$backups");; esac
+  df -Pk "$folder" 2>/dev/null | tail -n 1 | told "df-$one"
+  df -Pi "$folder" 2>/dev/null | tail -n 1 | told "di-$one"
+done
+for file in "$manifests"/*; do
+  case $file in *"$nl"*) continue;; esac
+  [ -f "$file" ] && printf 'manifest %s\\n' "${file##*/}"
+done
+if stat -c %s / >/dev/null 2>&1; then gnu=y; else gnu=; fi
+list() {
+  [ $# -gt 0 ] || return 0
+  if [ -n "$gnu" ]; then stat -L -c '%s %Y %a %n' "$@" 2>/dev/null
+  else stat -L -f '%z %m %Lp %N' "$@" 2>/dev/null; fi
+}
+printf '%s\\n' "$backups" | told backups
+for pattern in snapshot_ static_kuberesources_; do
+  set --
+  for file in "$backups/$pattern"* "$backups"/*/"$pattern"*; do
+    case $file in *"$nl"*) continue;; esac
+    [ -f "$file" ] && set -- "$@" "$file"
+  done
+  while [ $# -gt "$files" ]; do shift; done
+  list "$@" | told file
+done
+if [ -f "$script" ] && [ -x "$script" ]; then printf 'script\\n'; fi
+for job in "$jobs"/*; do
+  case $job in *"$nl"*) continue;; esac
+  [ -e "$job/start" ] && [ ! -e "$job/rc" ] || continue
+  printf 'job %s\\n' "${job##*/}"
+done
+if have openssl; then
+  printf 'openssl\\n'
+  [ -n "$node" ] || node=$(name | head -n 1)
+  set --
+  for file in "$host"/secrets/etcd-all-*/*-"$node".crt; do [ -f "$file" ] && set -- "$@" "$file"; done
+  if [ $# -eq 0 ]; then
+    for file in "$host"/secrets/etcd-all-*/*.crt; do [ -f "$file" ] && set -- "$@" "$file"; done
+  fi
+  for file in "$host"/configmaps/etcd-all-bundles/server-ca-bundle.crt \\
+    "$host"/configmaps/etcd-serving-ca/ca-bundle.crt; do [ -f "$file" ] && set -- "$file" "$@"; done
+  for file; do
+    case $file in *"$nl"*) continue;; esac
+    [ "$most" -gt 0 ] || break
+    most=$((most - 1))
+    ends=$(openssl x509 -noout -enddate -in "$file" 2>/dev/null </dev/null | head -n 1)
+    printf 'certificate %s %s\\n' "${ends:-notAfter=}" "$file" | head -n 1
+  done
+fi
+PATH=$PATH:$tools
+if have etcdctl; then printf 'etcdctl path\\n'
+elif have crictl && [ -n "$(crictl ps -q --state Running \\
+  --label io.kubernetes.container.name=etcdctl 2>/dev/null)" ]; then printf 'etcdctl container\\n'
+fi
+printf 'end\\n'
+"""
+)
+
+# As a human would: source the two files, then ask. Arguments: tools file, etcd.env, pod and host
+# certificates, the pod's below the root, client tools.
+_HEALTH = """
+tools=$1 env=$2 pod=$3 host=$4 rooted=$5 bin=$6
+if [ ! -r "$env" ]; then echo "$env cannot be read: is there an etcd static pod on this host?" >&2; exit 1; fi
+[ -r "$tools" ] && . "$tools" >/dev/null
+. "$env" >/dev/null
+for name in ETCDCTL_CACERT ETCDCTL_CERT ETCDCTL_KEY; do
+  value=${!name}
+  [ -e "$value" ] && continue
+  value=${value/#"$rooted/"/"$host/"}
+  value=${value/#"$pod/"/"$host/"}
+  export "$name=$value"
+done
+PATH=$PATH:$bin
+if command -v etcdctl >/dev/null; then exec etcdctl endpoint health; fi
+id=$(crictl ps -q --state Running --label io.kubernetes.container.name=etcdctl 2>/dev/null | head -n 1)
+if [ -n "$id" ]; then exec crictl exec "$id" etcdctl endpoint health; fi
+echo "There is no etcdctl on this host and no etcdctl container runs on it." >&2
+exit 127
+"""
+
+
+def access_script(layout: Layout) -> tuple[str, ...]:
+    """How etcd is asked from this host: read etcd.env, find the certificates, the tools, the HTTP port."""
+    return (
+        "sh",
+        "-c",
+        _GATE,
+        "etcdtui",
+        *layout.sudo,
+        "sh",
+        "-c",
+        _ACCESS,
+        "etcdtui",
+        layout.etcd_env,
+        layout.at(layout.host_certificates),
+        layout.pod_certificates,
+        layout.at(layout.pod_certificates),
+        f"{layout.at(layout.manifests)}/etcd-pod.yaml",
+        layout.at(layout.client_tools),
+    )
+
+
+def look_script(layout: Layout, node: str = "") -> tuple[str, ...]:
+    """What lies on this host. ``node`` tells whose certificates to look at; empty: those of its hostname."""
+    return (
+        *layout.sudo,
+        "sh",
+        "-c",
+        _LOOK,
+        "etcdtui",
+        layout.at(layout.data),
+        layout.at(layout.backups),
+        layout.at(layout.manifests),
+        layout.at(layout.host_certificates),
+        layout.at(layout.backup_script),
+        layout.at(layout.jobs),
+        layout.at(layout.client_tools),
+        node,
+        str(CERTIFICATES),
+        str(BACKUPS),
+    )
+
+
+def article_health(layout: Layout) -> tuple[str, ...]:
+    """``etcdctl endpoint health`` with the environment of etcd.env, exactly as one would type it there."""
+    return (
+        *layout.sudo,
+        "bash",
+        "-c",
+        _HEALTH,
+        "etcdtui",
+        layout.common_tools,
+        layout.etcd_env,
+        layout.pod_certificates,
+        layout.at(layout.host_certificates),
+        layout.at(layout.pod_certificates),
+        layout.at(layout.client_tools),
+    )
