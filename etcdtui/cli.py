@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etcdtui import __version__
-from etcdtui.errors import EtcdTuiError
+from etcdtui.errors import ConfigError, EtcdTuiError
 
 if TYPE_CHECKING:
     from etcdtui.config import ClusterConfig, Config
@@ -124,7 +124,7 @@ def _configuration(options: argparse.Namespace) -> Config:
         return config.load(path)
     if os.environ.get("KUBECONFIG") or (Path.home() / ".kube" / "config").exists():
         return config.from_kubeconfig(None, None, **changes)
-    raise config.ConfigError(
+    raise ConfigError(
         f"There is no cluster to look at: no {path}, no kubeconfig, and no --ssh.",
         "Try: etcdtui --ssh core@masternode1, or etcdtui demo.",
     )

@@ -145,7 +145,8 @@ class EndpointWatcher(Watcher):
             certificate=access.certificate,
             key=access.key,
             ca=access.ca,
-            sudo=access.sudo,
+            sudo=voice.sudo,
+            openssl=access.openssl,
         )
         try:
             return GatewayPipe(voice.runner, argv, self.url, start=START)
@@ -249,11 +250,7 @@ class EndpointWatcher(Watcher):
         try:
             for answer in late.more(0.0):
                 gateway.check_read(answer.response)
-                seconds, now = answer.seconds, self.board.clock()
-                self.board.endpoint(
-                    self.url,
-                    lambda e, s=seconds: replace(e, reads=e.reads.good(ReadTimes(s, None), now)),  # type: ignore[misc]
-                )
+                self._told_late_read(answer.seconds)
         except TimedOut:
             if time.monotonic() - self._late_since < QUORUM_GIVES_UP:
                 return
@@ -261,6 +258,10 @@ class EndpointWatcher(Watcher):
             pass  # refused, or ended: the next round asks again
         self._late = None
         late.close()
+
+    def _told_late_read(self, seconds: float) -> None:
+        now = self.board.clock()
+        self.board.endpoint(self.url, lambda e: replace(e, reads=e.reads.good(ReadTimes(seconds, None), now)))
 
     def _wait_for_late_member(self, pipe: GatewayPipe) -> None:
         """The member owes answers: a late one makes it slow, not gone. They are not used, only awaited."""
@@ -291,18 +292,17 @@ class EndpointWatcher(Watcher):
         now = self.board.clock()
         try:
             for answer in pipe.ask([gateway.metrics()], PATIENCE):
-                scrape = metrics.scrape(gateway.parse_metrics(answer.response), now)
-                known = metrics.between(self._scrape, scrape)
-                self._scrape = scrape
-                self.board.endpoint(
-                    self.url,
-                    lambda e, k=known: replace(e, metrics=e.metrics.good(k, now)),  # type: ignore[misc]
-                )
+                self._told_metrics(metrics.scrape(gateway.parse_metrics(answer.response), now), now)
         except EtcdTuiError as error:
             # The numbers are worth having, not worth calling a member bad.
             pipe.close()
             problem = problem_of(error)
             self.board.endpoint(self.url, lambda e: replace(e, metrics=e.metrics.failed(problem, now)))
+
+    def _told_metrics(self, scrape: metrics.Scrape, now: float) -> None:
+        known = metrics.between(self._scrape, scrape)
+        self._scrape = scrape
+        self.board.endpoint(self.url, lambda e: replace(e, metrics=e.metrics.good(known, now)))
 
     def _next_port(self) -> None:
         """No HTTP where it was asked: try the port of newer releases, then etcdctl."""
@@ -319,7 +319,8 @@ class EndpointWatcher(Watcher):
             told = ask_etcdctl(voice, self.url)
         except CommandFailed as error:
             raise Unreachable(error.message, error.hint) from error
-        self._told(told.members, told.status.leader_id != 0) if told.members else None
+        if told.members is not None:
+            self._told(told.members, told.status.leader_id != 0)
         now = self.board.clock()
         self.board.endpoint(
             self.url,

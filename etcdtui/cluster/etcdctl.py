@@ -26,7 +26,7 @@ class Told:
 
 def ask_etcdctl(voice: Voice, url: str) -> Told:
     """Raises CommandFailed with the cause, and as ``Runner.run``."""
-    access = voice.access.client()
+    access = voice.access.client(voice.sudo)
     completed = voice.runner.run(commands.endpoint_status_json(access, [url]), timeout=TIMEOUT)
     statuses = answers.endpoint_statuses(completed.out()) if completed.stdout.strip() else {}
     status = statuses.get(url)

@@ -100,7 +100,7 @@ class HostWatcher(Watcher):
 
     def round(self) -> None:
         self._learn_access()
-        argv = look_script(self._host.layout)
+        argv = look_script(self._host.layout, self._access.node if self._access else "")
         completed = self._runner.run(argv, timeout=LOOK_TIMEOUT)
         if not completed.ok:
             raise CommandFailed(
@@ -121,7 +121,7 @@ class HostWatcher(Watcher):
             access = self._access
             self.board.host(self._host.name, lambda h: replace(h, node=access.node))
             self._on_access(self._host, access)
-        self._speaker.able(self._host.name, self._runner, self._access)
+        self._speaker.able(self._host.name, self._runner, self._access, self._host.layout.sudo)
 
     def failed(self, error: EtcdTuiError) -> None:
         self._access = None

@@ -19,6 +19,7 @@ class Voice:
     host: str
     runner: Runner
     access: HostAccess
+    sudo: tuple[str, ...]
     turn: int
 
 
@@ -30,7 +31,7 @@ class Speaker:
         self._on_change = on_change
         self._preferred = ""
         self._lock = threading.Lock()
-        self._able: dict[str, tuple[Runner, HostAccess]] = {}
+        self._able: dict[str, tuple[Runner, HostAccess, tuple[str, ...]]] = {}
         self._voice: Voice | None = None
         self._turn = 0
 
@@ -48,10 +49,10 @@ class Speaker:
                 )
             return self._voice
 
-    def able(self, host: str, runner: Runner, access: HostAccess) -> None:
+    def able(self, host: str, runner: Runner, access: HostAccess, sudo: tuple[str, ...]) -> None:
         """``host`` answers and knows how to ask etcd."""
         with self._lock:
-            self._able[host] = (runner, access)
+            self._able[host] = (runner, access, sudo)
             better = self._voice is None or (self._voice.host == host and self._voice.access != access)
         if better:
             self._choose()
@@ -81,8 +82,7 @@ class Speaker:
             else:
                 host = self._preferred if self._preferred in self._able else sorted(self._able)[0]
                 self._turn += 1
-                runner, access = self._able[host]
-                self._voice = Voice(host, runner, access, self._turn)
+                self._voice = Voice(host, *self._able[host], self._turn)
             name = self._voice.host if self._voice else ""
         self._board.speak(name)
         self._on_change()

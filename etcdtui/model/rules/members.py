@@ -60,7 +60,7 @@ def _member_sentence(row: MemberHealth) -> tuple[str, str]:
                 return f"{name}: no way to its address.", "Is the machine on, and on the network?"
             if row.problem and row.problem.fault is Fault.DROPPED:
                 return (
-                    f"{name}: takes connections and ends them at once; its etcd is starting, stopping or failing.",
+                    f"{name}: takes connections and ends them: its etcd starts, stops or fails.",
                     f"Look at the log of the etcd container on {name}.",
                 )
             return (

@@ -91,7 +91,7 @@ def slow_peers(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
             yield Finding(
                 f"3-rtt-{row.member.hex_id}",
                 Severity.WARNING,
-                f"{name}: round trip to a peer p99 {text.milliseconds(rtt)} ms (alert {RTT_ALERT * 1000:.0f}).",
+                f"{name}: peer round trip p99 {text.milliseconds(rtt)} ms (alert {RTT_ALERT * 1000:.0f}).",
                 "",
                 "Look at the network between the control plane hosts.",
                 name,
@@ -101,7 +101,7 @@ def slow_peers(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
                 f"3-lag-{row.member.hex_id}",
                 Severity.WARNING,
                 f"{name} is {text.grouped(row.lag)} raft entries behind the leader.",
-                f"Further than {text.grouped(LAG_ENTRIES)} and the leader must send it the whole database.",
+                f"Beyond {text.grouped(LAG_ENTRIES)} the leader must send it the whole database.",
                 "Let it catch up before anything is removed or rebooted.",
                 name,
             )
