@@ -1,0 +1,177 @@
+"""What may be begun, followed, resumed and abandoned on one cluster: procedures as the screen uses them."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from etcdtui.cluster import Cluster
+from etcdtui.errors import EtcdTuiError, Refusal
+from etcdtui.journal import Journal
+from etcdtui.model.view import ClusterView
+from etcdtui.procedures import backup
+from etcdtui.procedures.engine import Engine, Rebuild, resume
+from etcdtui.procedures.following import job_of
+from etcdtui.procedures.history import history_of
+from etcdtui.procedures.procedure import Action, Answer, Event, Procedure
+from etcdtui.reach import jobs
+from etcdtui.records import Run
+from etcdtui.text import age, clean
+
+REACH = 4.0  # seconds to wait for a host, to say what is true there
+REBUILD: Mapping[str, Rebuild] = {"backup": backup.rebuild}
+
+
+class Handle:
+    """A procedure that runs in a thread of its own."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._thread = threading.Thread(target=engine.run, name="procedure", daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    def answer(self, answer: Answer) -> None:
+        self._engine.answer(answer)
+
+    def cancel(self) -> None:
+        self._engine.cancel()
+
+    def leave(self) -> None:
+        """Watch it no longer; what runs on a host goes on."""
+        self._engine.leave()
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """An earlier run that did not come to its end, and what is true of it now."""
+
+    run: Run
+    sentence: str
+    truth: str
+    details: Sequence[str] = ()
+
+
+class Operations:
+    """``state`` is the folder that holds the journal."""
+
+    def __init__(self, cluster: Cluster, state: Path) -> None:
+        self._cluster = cluster
+        self._journal = Journal(state / "journal")
+        self._handles: list[Handle] = []
+
+    def plan_backup(self, view: ClusterView) -> Procedure:
+        """Raises Refusal."""
+        if self._cluster.read_only:
+            raise Refusal(f"{self._cluster.name} is opened read-only: no backup is taken.")
+        now = self._cluster.now()
+        return backup.plan(view, self._cluster.layout_of, procedure_id=_name("backup", now), now=now)
+
+    def run(self, procedure: Procedure, emit: Callable[[Event], None]) -> Handle:
+        """Begin it; ``emit`` is called from another thread."""
+        handle = Handle(Engine(procedure, self._cluster, self._journal, emit))
+        self._handles.append(handle)
+        return handle
+
+    def interrupted(self) -> Sequence[Interruption]:
+        """Earlier runs on this cluster that may be gone on with, newest first. Looks at their hosts."""
+        found = [run for run in self._journal.runs(self._cluster.name) if run.resumable]
+        return [self._interruption(run) for run in found]
+
+    def resume(self, interruption: Interruption) -> Procedure:
+        """Raises Refusal."""
+        if self._cluster.read_only:
+            raise Refusal(f"{self._cluster.name} is opened read-only: nothing is resumed.")
+        return resume(interruption.run, REBUILD)
+
+    def abandon(self, interruption: Interruption, reason: str) -> None:
+        """Leave it for good. Raises Refusal without a reason, JournalError."""
+        if not reason.strip():
+            raise Refusal("A reason is needed to abandon a procedure: whoever reads the journal will ask.")
+        self._journal.abandon(interruption.run.id, reason.strip(), self._cluster.now())
+
+    def close(self) -> None:
+        """Watch nothing any longer. Commands on hosts go on, and the next start says so."""
+        for handle in self._handles:
+            handle.leave()
+
+    def _interruption(self, run: Run) -> Interruption:
+        step = run.last_step
+        at = f" at step {run.number(step.key)} of {len(run.steps)} ({step.title})" if step else ""
+        ago = age(self._cluster.now() - run.last)
+        sentence = f"“{clean(run.title)}” on {clean(run.cluster)} was interrupted {ago} ago{at}."
+        return Interruption(run, sentence, self._truth(run), tuple(_lines(run)))
+
+    def _truth(self, run: Run) -> str:
+        step = run.last_step
+        if step is None or not step.host:
+            return "Nothing had been run on a host yet." if step is None else ""
+        try:
+            planned = resume(run, REBUILD).step(step.key)
+        except EtcdTuiError as error:
+            return error.message
+        past = history_of(run.entries).of(step.key)
+        if planned.action is not Action.JOB or not past.announced:
+            return f"The last thing known: {run.sentence}" if run.sentence else ""
+        host = planned.host
+        self._cluster.wait(lambda view: _reached(view, host), REACH)
+        try:
+            job = job_of(run.id, planned, past.attempt)
+            state = jobs.look(self._cluster.runner(host), job, timeout=REACH)
+        except EtcdTuiError as error:
+            return f"What became of its command on {host} cannot be seen: {error.message}"
+        match state.state:
+            case "running":
+                return f"Its command still runs on {host}."
+            case "ended":
+                how = "well" if state.status == 0 else f"with exit code {state.status}"
+                return f"Its command on {host} has ended {how} meanwhile."
+            case "vanished":
+                return f"Its command on {host} is gone without an end: it was killed, or the host restarted."
+        return f"Its command never began on {host}."
+
+
+def journal_lines(
+    state: Path, run_id: str | None, *, cluster: str | None = None, as_json: bool = False
+) -> Iterator[str]:
+    """``etcdtui journal``: the runs, or one in full. Raises JournalError."""
+    journal = Journal(state / "journal")
+    runs = [journal.read(run_id)] if run_id else journal.runs(cluster)
+    if not runs and not as_json:
+        yield f"The journal in {journal.directory} is empty."
+    for run in runs:
+        if as_json:
+            for entry in run.entries:
+                yield json.dumps(
+                    {"run": run.id, "at": entry.at, "kind": entry.kind, "step": entry.step, **entry.facts}
+                )
+        elif run_id:
+            yield from _lines(run)
+        else:
+            ending = "running" if run.alive else run.ending.value if run.ending else "interrupted"
+            when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.began))
+            yield f"{when}  {ending:<11}  {clean(run.cluster, 24)}  {clean(run.title, 60)}  {run.id}"
+
+
+def _lines(run: Run) -> Iterator[str]:
+    with suppress(ImportError):
+        from etcdtui.records import printed
+
+        yield from printed(run)
+
+
+def _reached(view: ClusterView, host: str) -> bool:
+    return any(h.name == host and (h.link.at or h.link.problem) for h in view.hosts)
+
+
+def _name(kind: str, now: float) -> str:
+    return f"{kind}-{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{secrets.token_hex(2)}"
