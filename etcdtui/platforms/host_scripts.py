@@ -38,7 +38,7 @@ env=$1 host=$2 pod=$3 rooted=$4 manifest=$5 tools=$6
 printf 'etcdtui access\\n'
 name | head -n 1 | told hostname
 if [ -r "$env" ]; then
-  head -c 200000 "$env" | told env
+  { head -c 200000 "$env"; echo; } | told env
 else
   printf '%s\\n' "$env" | told noenv
 fi
@@ -48,12 +48,12 @@ value() {
     sed 's/[[:space:]]*$//; s/^"\\(.*\\)"$/\\1/; s/^'"'"'\\(.*\\)'"'"'$/\\1/'
 }
 first() {
-  key=$1 asked=$2; shift
+  tag=$1 asked=$2; shift
   for one; do
     case $one in ''|*"$nl"*) continue;; esac
-    if [ -r "$one" ]; then printf '%s\\n' "$one" | told "$key"; return; fi
+    if [ -r "$one" ]; then printf '%s\\n' "$one" | told "$tag"; return; fi
   done
-  printf '%s\\n' "$asked" | told "no$key"
+  printf '%s\\n' "$asked" | told "no$tag"
 }
 onhost() {
   case $1 in
