@@ -1,0 +1,101 @@
+"""A lab in a process of its own, that ends when we do: what `etcdtui demo` and the live tests use."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from etcdtui.errors import CommandFailed
+from etcdtui.lab import control, processes
+
+
+class Lab:
+    """A context manager: inside it, a control plane runs.
+
+    The child holds our end of a pipe: however we end, it sees the pipe close and takes everything away.
+    """
+
+    def __init__(
+        self,
+        *,
+        nodes: int = 3,
+        etcd_dir: Path | None = None,
+        ssh: str = "auto",
+        keys: int = 3000,
+        progress: Callable[[str], None] | None = None,
+    ) -> None:
+        self._words = ["--nodes", str(nodes), "--ssh", ssh, "--keys", str(keys), "--until-stdin-closes"]
+        if etcd_dir is not None:
+            self._words += ["--etcd-dir", str(etcd_dir)]
+        self._progress = progress or (lambda line: None)
+        self._process: subprocess.Popen[str] | None = None
+        self.directory = Path()
+        self.config = Path()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        """The supervising process, 0 before the start."""
+        return self._process.pid if self._process else 0
+
+    def start(self) -> None:
+        """Bring it up; returns when it is usable. Raises CommandFailed with what it said."""
+        # Short: paths of sockets and command lines have limits, and people read them.
+        self.directory = Path(tempfile.gettempdir()) / f"etcdtui-{next(tempfile._get_candidate_names())}"  # type: ignore[attr-defined]
+        self._process = subprocess.Popen(
+            processes.module("etcdtui.lab", "up", str(self.directory), *self._words),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=processes.python_environment(),
+            # A terminal's Ctrl-C is for us alone; the child ends after us.
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        wanted = str(self.directory / "clusters.toml")
+        last = ""
+        for line in self._process.stdout:
+            last = line.rstrip("\n")
+            if last == wanted:
+                self.config = Path(last)
+                return
+            self._progress(last)
+        self.close()
+        raise CommandFailed("The lab did not come up.", last)
+
+    def do(self, action: str, node: str | None = None) -> str:
+        """Have the lab do something. Raises EtcdTuiError."""
+        return control.send(self.directory, action, node)
+
+    def close(self) -> None:
+        """Take everything away; returns when it is gone. Safe to call twice."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            # The reaper cleans up after it.
+            process.kill()
+            process.wait()

@@ -1,0 +1,101 @@
+"""Stands in for oc on a host: `oc get KIND [NAME] [-n NAMESPACE] [-o json|name|jsonpath=...]`, nothing more."""
+
+import base64
+import json
+import os
+import re
+import ssl
+import sys
+import urllib.error
+import urllib.request
+
+KINDS = {
+    "co": "apis/config.openshift.io/v1/clusteroperators",
+    "clusteroperator": "apis/config.openshift.io/v1/clusteroperators",
+    "clusteroperators": "apis/config.openshift.io/v1/clusteroperators",
+    "clusterversion": "apis/config.openshift.io/v1/clusterversions",
+    "etcd": "apis/operator.openshift.io/v1/etcds",
+    "node": "api/v1/nodes",
+    "nodes": "api/v1/nodes",
+    "pod": "api/v1/namespaces/{namespace}/pods",
+    "pods": "api/v1/namespaces/{namespace}/pods",
+}
+
+
+def main(kubeconfig, words):
+    kubeconfig = os.environ.get("KUBECONFIG") or kubeconfig
+    plain, form, namespace = [], "name", "openshift-etcd"
+    rest = iter(words)
+    for word in rest:
+        if word in ("-o", "--output"):
+            form = next(rest, "")
+        elif word.startswith("-o"):
+            form = word[2:].lstrip("=")
+        elif word in ("-n", "--namespace"):
+            namespace = next(rest, "")
+        elif word.startswith("--kubeconfig="):
+            kubeconfig = word.partition("=")[2]
+        elif word == "--kubeconfig":
+            kubeconfig = next(rest, "")
+        elif word.startswith("--"):
+            continue
+        else:
+            plain.append(word)
+    if len(plain) < 2 or plain[0] != "get" or plain[1].split("/")[0] not in KINDS:
+        print(f"error: this lab's oc only knows: oc get {'|'.join(KINDS)}", file=sys.stderr)
+        return 1
+    kind, _, name = plain[1].partition("/")
+    path = KINDS[kind].format(namespace=namespace)
+    name = name or (plain[2] if len(plain) > 2 else "")
+    try:
+        answer = ask(kubeconfig, f"{path}/{name}" if name else path)
+    except urllib.error.HTTPError as exc:
+        print(f"Error from server: {json.load(exc).get('message', exc)}", file=sys.stderr)
+        return 1
+    except (OSError, ValueError, KeyError) as exc:
+        print(f"Unable to connect to the server: {exc}", file=sys.stderr)
+        return 1
+    if form == "json":
+        print(json.dumps(answer, indent=4))
+    elif form.startswith("jsonpath="):
+        print(" ".join(texts(answer, form.partition("=")[2].strip("'"))), end="")
+    else:
+        for item in answer.get("items", [answer]):
+            print(item["metadata"]["name"])
+    return 0
+
+
+def ask(kubeconfig, path):
+    with open(kubeconfig, encoding="utf-8") as file:
+        known = json.load(file)
+    cluster = known["clusters"][0]["cluster"]
+    context = ssl.create_default_context(
+        cadata=base64.b64decode(cluster["certificate-authority-data"]).decode()
+    )
+    request = urllib.request.Request(
+        f"{cluster['server']}/{path}",
+        headers={"Authorization": f"Bearer {known['users'][0]['user']['token']}"},
+    )
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+    )
+    with opener.open(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+def texts(document, template):
+    """The values of one {.a.b[?(@.type=="X")].c} template."""
+    found = [document]
+    for part in re.findall(r"\.(\w+)|\[\?\(@\.(\w+)==\"([^\"]*)\"\)\]|\[(\*)\]", template):
+        field, key, value, every = part
+        if field:
+            found = [item[field] for item in found if isinstance(item, dict) and field in item]
+        elif key:
+            found = [item for items in found for item in items if str(item.get(key)) == value]
+        elif every:
+            found = [item for items in found for item in items]
+    return [item if isinstance(item, str) else json.dumps(item) for item in found]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2:]))

@@ -1,0 +1,180 @@
+"""The static pods of a control plane host, and the variables they share with the host's scripts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from etcdtui.lab import places
+
+if TYPE_CHECKING:
+    from etcdtui.lab.places import Node, Plan
+
+QUOTA = 8 * 1024**3
+REVISIONS = {
+    "etcd-pod": 7,
+    "kube-apiserver-pod": 9,
+    "kube-controller-manager-pod": 6,
+    "kube-scheduler-pod": 6,
+}
+# The other three have no process of their own in a lab: they count as running while their manifest is there.
+_COMPANIONS = {
+    "kube-apiserver-pod": (
+        "openshift-kube-apiserver",
+        ("kube-apiserver", "kube-apiserver-cert-syncer", "kube-apiserver-check-endpoints"),
+    ),
+    "kube-controller-manager-pod": (
+        "openshift-kube-controller-manager",
+        ("kube-controller-manager", "cluster-policy-controller", "kube-controller-manager-cert-syncer"),
+    ),
+    "kube-scheduler-pod": (
+        "openshift-kube-scheduler",
+        ("kube-scheduler", "kube-scheduler-cert-syncer", "kube-scheduler-recovery-controller"),
+    ),
+}
+_ETCD = """\
+set -eu
+export ETCD_NAME="${{NODE_{shell}_ETCD_NAME}}"
+exec etcd \\
+  --logger=zap \\
+  --log-level=info \\
+  --initial-advertise-peer-urls={peer} \\
+  --cert-file={certs}/etcd-serving-{node}.crt \\
+  --key-file={certs}/etcd-serving-{node}.key \\
+  --trusted-ca-file={ca} \\
+  --client-cert-auth=true \\
+  --peer-cert-file={certs}/etcd-peer-{node}.crt \\
+  --peer-key-file={certs}/etcd-peer-{node}.key \\
+  --peer-trusted-ca-file={ca} \\
+  --peer-client-cert-auth=true \\
+  --advertise-client-urls={client} \\
+  --listen-client-urls={client} \\
+  --listen-peer-urls={peer} \\
+  --listen-metrics-urls={metrics}
+"""
+
+
+def shared_variables(plan: Plan, node: Node, prefix: str = "") -> dict[str, str]:
+    """What etcd.env exports and the pods get. ``prefix`` goes before the certificates' paths."""
+    inside = prefix + places.POD_CERTIFICATES
+    variables = {
+        "ALL_ETCD_ENDPOINTS": plan.client_urls,
+        "ETCDCTL_API": "3",
+        "ETCDCTL_CACERT": f"{inside}/configmaps/etcd-all-bundles/server-ca-bundle.crt",
+        "ETCDCTL_CERT": f"{inside}/secrets/etcd-all-certs/etcd-peer-{node.name}.crt",
+        "ETCDCTL_ENDPOINTS": plan.client_urls,
+        "ETCDCTL_KEY": f"{inside}/secrets/etcd-all-certs/etcd-peer-{node.name}.key",
+        "ETCD_DATA_DIR": places.DATA,
+        "ETCD_ELECTION_TIMEOUT": "1000",
+        "ETCD_HEARTBEAT_INTERVAL": "100",
+        "ETCD_IMAGE": f"localhost/etcd:v{plan.version}",
+        "ETCD_QUOTA_BACKEND_BYTES": str(QUOTA),
+    }
+    for other in plan.nodes:
+        variables[f"NODE_{other.shell_name}_ETCD_NAME"] = other.name
+        variables[f"NODE_{other.shell_name}_ETCD_URL_HOST"] = places.LOOPBACK
+        variables[f"NODE_{other.shell_name}_IP"] = places.LOOPBACK
+    return variables
+
+
+def etcd_env(plan: Plan, node: Node) -> str:
+    """The host's etcd.env: it names certificates by their path inside the pod, as the real one does."""
+    variables = shared_variables(plan, node, str(node.root))
+    variables["ETCD_DATA_DIR"] = str(node.at(places.DATA))
+    return "".join(f'export {name}="{value}"\n' for name, value in variables.items())
+
+
+def etcd_pod(plan: Plan, node: Node, state: str = "new") -> dict[str, Any]:
+    """The static pod of etcd. ``state``: new for a first start, existing to join."""
+    revision = REVISIONS["etcd-pod"]
+    certs = f"{places.POD_CERTIFICATES}/secrets/etcd-all-certs"
+    shared = shared_variables(plan, node)
+    own = {
+        **shared,
+        "ETCD_INITIAL_CLUSTER": ",".join(f"{n.name}={n.peer_url}" for n in plan.nodes),
+        "ETCD_INITIAL_CLUSTER_STATE": state,
+        "ETCD_INITIAL_CLUSTER_TOKEN": f"openshift-etcd-{plan.identity}",
+    }
+    script = _ETCD.format(
+        shell=node.shell_name,
+        node=node.name,
+        certs=certs,
+        ca=f"{places.POD_CERTIFICATES}/configmaps/etcd-all-bundles/server-ca-bundle.crt",
+        client=node.client_url,
+        peer=node.peer_url,
+        metrics=node.metrics_url,
+    )
+    mounts = {
+        "static-pod-dir": places.MANIFESTS,
+        "resource-dir": "/etc/kubernetes/static-pod-resources",
+        "cert-dir": places.POD_CERTIFICATES,
+        "data-dir": places.DATA,
+        "usr-local-bin": places.BIN,
+        "log-dir": "/var/log/etcd",
+    }
+    hosts = {
+        **mounts,
+        "resource-dir": f"{places.RESOURCES}/etcd-pod-{revision}",
+        "cert-dir": places.HOST_CERTIFICATES,
+    }
+    image = shared["ETCD_IMAGE"]
+
+    def container(name: str, command: list[str], env: dict[str, str]) -> dict[str, Any]:
+        return {
+            "name": name,
+            "image": image,
+            "command": command,
+            "env": [{"name": key, "value": value} for key, value in env.items()],
+            "volumeMounts": [{"name": key, "mountPath": path} for key, path in mounts.items()],
+        }
+
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "etcd",
+            "namespace": "openshift-etcd",
+            "labels": {"app": "etcd", "k8s-app": "etcd", "etcd": "true", "revision": str(revision)},
+        },
+        "spec": {
+            "hostNetwork": True,
+            "priorityClassName": "system-node-critical",
+            "terminationGracePeriodSeconds": 10,
+            "containers": [
+                container("etcdctl", ["/bin/sh", "-c", "trap TERM INT; sleep infinity & wait"], shared),
+                container("etcd", ["/bin/sh", "-c", script], own),
+                container("etcd-metrics", ["/bin/sh", "-c", "exec etcd grpc-proxy start"], shared),
+                container("etcd-readyz", ["/bin/sh", "-c", "exec cluster-etcd-operator readyz"], shared),
+            ],
+            "volumes": [{"name": key, "hostPath": {"path": path}} for key, path in hosts.items()],
+        },
+    }
+
+
+def companion_pods() -> dict[str, dict[str, Any]]:
+    """The static pods beside etcd, by the name of their manifest without ``.yaml``."""
+    pods = {}
+    for name, (namespace, containers) in _COMPANIONS.items():
+        app = name.removesuffix("-pod")
+        pods[name] = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": app,
+                "namespace": namespace,
+                "labels": {"app": app, "revision": str(REVISIONS[name])},
+            },
+            "spec": {
+                "hostNetwork": True,
+                "priorityClassName": "system-node-critical",
+                "containers": [
+                    {"name": part, "image": f"localhost/{app}:lab", "command": [part]} for part in containers
+                ],
+                "volumes": [
+                    {
+                        "name": "resource-dir",
+                        "hostPath": {"path": f"{places.RESOURCES}/{name}-{REVISIONS[name]}"},
+                    }
+                ],
+            },
+        }
+    return pods

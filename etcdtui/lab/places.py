@@ -1,0 +1,153 @@
+"""Where everything of a lab is: folders, ports, names. Decided once, before anything starts."""
+
+from __future__ import annotations
+
+import errno
+import random
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from etcdtui.errors import Refusal
+
+LOOPBACK = "127.0.0.1"
+# Below every usual ephemeral range: an outgoing connection must never sit on a stopped member's port.
+PORT_RANGE = range(20000, 32000)
+
+POD_CERTIFICATES = "/etc/kubernetes/static-pod-certs"
+HOST_CERTIFICATES = "/etc/kubernetes/static-pod-resources/etcd-certs"
+MANIFESTS = "/etc/kubernetes/manifests"
+RESOURCES = "/etc/kubernetes/static-pod-resources"
+SCRIPTS = f"{HOST_CERTIFICATES}/configmaps/etcd-scripts"
+CERTIFICATES = f"{HOST_CERTIFICATES}/secrets/etcd-all-certs"
+CA_BUNDLE = f"{HOST_CERTIFICATES}/configmaps/etcd-all-bundles/server-ca-bundle.crt"
+DATA = "/var/lib/etcd"
+HOME = "/var/home/core"
+BIN = "/usr/local/bin"
+KUBELET_STATE = "/run/kubelet.json"
+LAB_MARKS = "/etc/lab"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One control plane host: its name, the folder that is its ``/``, its ports on the loopback."""
+
+    name: str
+    root: Path
+    client: int
+    peer: int
+    metrics: int
+    ssh: int
+
+    def at(self, path: str) -> Path:
+        """``path`` of this host, as a path of this machine."""
+        return self.root / path.lstrip("/")
+
+    @property
+    def shell_name(self) -> str:
+        return re.sub(r"[^A-Za-z0-9_]", "_", self.name)
+
+    @property
+    def client_url(self) -> str:
+        return f"https://{LOOPBACK}:{self.client}"
+
+    @property
+    def peer_url(self) -> str:
+        return f"https://{LOOPBACK}:{self.peer}"
+
+    @property
+    def metrics_url(self) -> str:
+        return f"https://{LOOPBACK}:{self.metrics}"
+
+    @property
+    def ca(self) -> Path:
+        return self.at(CA_BUNDLE)
+
+    def certificate(self, kind: str) -> tuple[Path, Path]:
+        """Certificate and key, ``kind`` being peer, serving or serving-metrics."""
+        stem = f"{CERTIFICATES}/etcd-{kind}-{self.name}"
+        return self.at(f"{stem}.crt"), self.at(f"{stem}.key")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole lab. ``identity`` marks its processes, ``version`` is the version of its etcd."""
+
+    directory: Path
+    identity: str
+    nodes: tuple[Node, ...]
+    api_port: int
+    user: str
+    version: str
+
+    @property
+    def image(self) -> Path:
+        """The programs of the etcd image."""
+        return self.directory / "image"
+
+    @property
+    def config(self) -> Path:
+        return self.directory / "clusters.toml"
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.directory / "kubeconfig"
+
+    @property
+    def operator_key(self) -> Path:
+        return self.directory / "operator_ed25519"
+
+    @property
+    def known_hosts(self) -> Path:
+        return self.directory / "known_hosts"
+
+    @property
+    def api_url(self) -> str:
+        return f"https://{LOOPBACK}:{self.api_port}"
+
+    @property
+    def client_urls(self) -> str:
+        return ",".join(node.client_url for node in self.nodes)
+
+
+def lab_file(directory: Path) -> Path:
+    """The file that says a folder is a lab, and how to speak with it."""
+    return directory / "lab.json"
+
+
+def plan(directory: Path, *, nodes: int, identity: str, user: str, version: str) -> Plan:
+    """Names and free ports for a lab of ``nodes`` hosts in ``directory``."""
+    ports = free_ports(nodes * 4 + 1)
+    return Plan(
+        directory=directory,
+        identity=identity,
+        nodes=tuple(
+            Node(
+                f"masternode{n}",
+                directory / "nodes" / f"masternode{n}",
+                *(ports.pop() for _ in range(4)),
+            )
+            for n in range(1, nodes + 1)
+        ),
+        api_port=ports.pop(),
+        user=user,
+        version=version,
+    )
+
+
+def free_ports(count: int) -> list[int]:
+    """``count`` ports nobody listens on, each proven by binding it. Raises Refusal."""
+    found: list[int] = []
+    for port in random.sample(PORT_RANGE, min(len(PORT_RANGE), 1000 + count)):
+        with socket.socket() as probe:
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError as exc:
+                if exc.errno not in (errno.EADDRINUSE, errno.EACCES):
+                    raise Refusal(f"The lab cannot bind ports on {LOOPBACK}: {exc.strerror}.") from exc
+                continue
+        found.append(port)
+        if len(found) == count:
+            return found
+    raise Refusal(f"There are not {count} free ports between {PORT_RANGE.start} and {PORT_RANGE.stop}.")

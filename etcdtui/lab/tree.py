@@ -1,0 +1,184 @@
+"""The folders and files of a control plane host, as OpenShift lays them out."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etcdtui.lab import manifests, places, yamlfile
+from etcdtui.lab.certificates import write_private
+
+if TYPE_CHECKING:
+    from etcdtui.lab.binaries import Binaries
+    from etcdtui.lab.certificates import Authority
+    from etcdtui.lab.places import Node, Plan
+
+_FILES = Path(__file__).parent / "files"
+_SHELL_TOOLS = (
+    "cluster-backup.sh",
+    "sudo",
+    "df",
+    "hostname",
+    "podman",
+    "systemctl",
+)
+_NODE_KUBECONFIG = f"{places.RESOURCES}/kube-apiserver-certs/secrets/node-kubeconfigs/localhost.kubeconfig"
+_SYSTEM = ("/usr/bin", "/bin", "/usr/sbin", "/sbin")
+# A fresh control plane host has none of these on PATH, even where this machine does.
+_ABSENT = ("etcd", "etcdctl", "etcdutl", "kubectl", "oc", "crictl", "podman", "docker", "etcdtui")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiAccess:
+    """How to speak with the lab's API."""
+
+    url: str
+    authority: bytes
+    token: str
+
+
+def write_image(plan: Plan, binaries: Binaries) -> None:
+    """The folder that stands for the etcd image."""
+    plan.image.mkdir(parents=True, exist_ok=True)
+    for program in (binaries.etcd, binaries.etcdctl, binaries.etcdutl):
+        if program is not None:
+            (plan.image / program.name).symlink_to(program)
+
+
+def system_path(plan: Plan) -> str:
+    """PATH of a host without its own tools; programs a fresh host lacks are left out."""
+    folders = list(dict.fromkeys(str(Path(f).resolve()) for f in _SYSTEM if Path(f).is_dir()))
+    if not any((Path(folder) / name).exists() for folder in folders for name in _ABSENT):
+        return ":".join(folders)
+    farm = plan.directory / "system"
+    farm.mkdir(exist_ok=True)
+    known = set(_ABSENT) | set(os.listdir(farm))
+    for folder in folders:
+        for name in os.listdir(folder):
+            if name not in known:
+                known.add(name)
+                (farm / name).symlink_to(f"{folder}/{name}")
+    return str(farm)
+
+
+def session_environment(plan: Plan, node: Node, path: str) -> dict[str, str]:
+    """What a login on this host finds in its environment."""
+    return {
+        "PATH": f"{node.at(places.BIN)}:{path}",
+        "HOME": str(node.at(places.HOME)),
+        "HOSTNAME": node.name,
+        "LANG": "C",
+        # Debian's bash would read the user's own ~/.bashrc for a remote command, unless it is a nested shell.
+        "SHLVL": "1",
+        "ETCDTUI_LAB": plan.identity,
+    }
+
+
+def write_node(plan: Plan, node: Node, authority: Authority, api: ApiAccess, path: str) -> None:
+    """Everything a host has before its kubelet starts."""
+    for folder in (places.HOME, places.LAB_MARKS, places.MANIFESTS, "/run", "/var/log", "/var/tmp", "/tmp"):
+        node.at(folder).mkdir(parents=True, exist_ok=True)
+    node.at(places.DATA).mkdir(mode=0o700, parents=True, exist_ok=True)
+    node.at("/home").symlink_to("var/home")
+    write_certificates(node, authority)
+    _write_scripts(plan, node)
+    _write_pods(plan, node)
+    write_private(node.at(_NODE_KUBECONFIG), kubeconfig(api, "system:admin").encode())
+    _write_tools(plan, node, path)
+
+
+def write_certificates(node: Node, authority: Authority) -> None:
+    """The authority's bundle, and the three pairs of the node."""
+    write_private(node.ca, authority.pem, 0o644)
+    for kind in ("peer", "serving", "serving-metrics"):
+        issue(node, authority, kind)
+
+
+def issue(node: Node, authority: Authority, kind: str, days: float = 1095) -> None:
+    """Give the node a fresh certificate of one kind."""
+    pair = authority.issue(
+        f"system:etcd-{kind}:{node.name}",
+        ("localhost", places.LOOPBACK, node.name),
+        days=days,
+        organization=f"system:etcd-{kind}s",
+    )
+    pair.write(*node.certificate(kind))
+
+
+def _write_scripts(plan: Plan, node: Node) -> None:
+    _write(node.at(f"{places.SCRIPTS}/etcd.env"), manifests.etcd_env(plan, node))
+    _write(node.at(f"{places.SCRIPTS}/etcd-common-tools"), _filled("etcd-common-tools", _values(plan, node)))
+
+
+def _write_pods(plan: Plan, node: Node) -> None:
+    pods = {"etcd-pod": manifests.etcd_pod(plan, node), **manifests.companion_pods()}
+    for name, pod in pods.items():
+        text = yamlfile.dump(pod)
+        resources = f"{places.RESOURCES}/{name}-{manifests.REVISIONS[name]}"
+        _write(node.at(f"{resources}/{name}.yaml"), text)
+        _write(node.at(f"{resources}/configmaps/{name}/pod.yaml"), text)
+        _write(node.at(f"{resources}/configmaps/{name}/version"), f"{plan.version}\n")
+        _write(node.at(f"{places.MANIFESTS}/{name}.yaml"), text)
+    restore = yamlfile.dump(manifests.etcd_pod(plan, node))
+    revision = f"{places.RESOURCES}/etcd-pod-{manifests.REVISIONS['etcd-pod']}"
+    _write(node.at(f"{revision}/configmaps/restore-etcd-pod/pod.yaml"), restore)
+
+
+def kubeconfig(api: ApiAccess, context: str) -> str:
+    """A kubeconfig with one context. JSON is YAML, and needs no library to be read."""
+    authority = base64.b64encode(api.authority).decode()
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [
+            {"name": "lab", "cluster": {"server": api.url, "certificate-authority-data": authority}}
+        ],
+        "users": [{"name": "admin", "user": {"token": api.token}}],
+        "contexts": [{"name": context, "context": {"cluster": "lab", "user": "admin"}}],
+        "current-context": context,
+    }
+    return json.dumps(document, indent=2)
+
+
+def _write_tools(plan: Plan, node: Node, path: str) -> None:
+    values = {**_values(plan, node), "SYSTEM_PATH": path}
+    tools = list(_SHELL_TOOLS)
+    if shutil.which("setsid") is None:
+        tools.append("setsid")
+    for name in tools:
+        _write(node.at(f"{places.BIN}/{name}"), _filled(name, values), 0o755)
+    _write(node.at("/usr/libexec/lab-session"), _filled("lab-session", values), 0o755)
+    python = f'exec "{sys.executable}" -I -S'
+    crictl = f'{python} "{_FILES}/crictl.py" "{node.root}" "{path}" "{plan.image}" "$@"'
+    oc = f'{python} "{_FILES}/oc.py" "{node.at(_NODE_KUBECONFIG)}" "$@"'
+    _write(node.at(f"{places.BIN}/crictl"), f"#!/bin/sh\n{crictl}\n", 0o755)
+    _write(node.at(f"{places.BIN}/oc"), f"#!/bin/sh\n{oc}\n", 0o755)
+
+
+def _values(plan: Plan, node: Node) -> dict[str, str]:
+    return {
+        "ROOT": str(node.root),
+        "IMAGE": str(plan.image),
+        "NODE": node.name,
+        "SHELL_NAME": node.shell_name,
+        "CLIENT_PORT": str(node.client),
+        "PYTHON": sys.executable,
+    }
+
+
+def _filled(name: str, values: Mapping[str, str]) -> str:
+    text = (_FILES / name).read_text(encoding="utf-8")
+    for key, value in values.items():
+        text = text.replace(f"@{key}@", value)
+    return text
+
+
+def _write(path: Path, text: str, mode: int = 0o644) -> None:
+    write_private(path, text.encode(), mode)
