@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from etcdtui.errors import UnexpectedOutput
+from etcdtui.etcd.versions import wrong_status_quota
 from etcdtui.model.members import EndpointStatus, Member, MemberList
 from etcdtui.text import clean
 
@@ -120,7 +121,7 @@ def endpoint_status(value: Any) -> EndpointStatus:
     member_id = number(header.get("member_id"), "member_id")
     if not member_id or not version:
         raise UnexpectedOutput("The status tells no member ID or no version.")
-    size = number(answer.get("dbSize"), "dbSize")
+    size, quota = number(answer.get("dbSize"), "dbSize"), number(answer.get("dbSizeQuota"), "dbSizeQuota")
     return EndpointStatus(
         cluster_id=number(header.get("cluster_id"), "cluster_id"),
         member_id=member_id,
@@ -134,7 +135,7 @@ def endpoint_status(value: Any) -> EndpointStatus:
         revision=number(header.get("revision"), "revision"),
         learner=truth(answer.get("isLearner"), "isLearner"),
         errors=tuple(e.strip() for e in words(answer.get("errors"), "errors") if e.strip()),
-        quota=number(answer.get("dbSizeQuota"), "dbSizeQuota") or None,
+        quota=None if wrong_status_quota(version) else quota or None,
     )
 
 
