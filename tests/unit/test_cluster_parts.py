@@ -1,0 +1,201 @@
+"""The board, the speaker, the inventory and when a look is complete."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from etcdtui.cluster.board import Board, Constants
+from etcdtui.cluster.inventory import Inventory, path_of, recall, remember
+from etcdtui.cluster.settled import settled
+from etcdtui.cluster.speaker import Speaker
+from etcdtui.cluster.watcher import Watcher
+from etcdtui.errors import EtcdTuiError, Unreachable
+from etcdtui.model.members import MemberList
+from etcdtui.model.problems import Fault, Problem
+from etcdtui.model.readings import Reading
+from etcdtui.platforms.openshift import HostAccess
+from etcdtui.reach.runner import Runner
+from tests.views import NOW, endpoint, healthy, host, member
+
+RUNNER = cast("Runner", object())
+ACCESS = HostAccess(ca="/ca", certificate="/c", key="/k", openssl="/usr/bin/openssl")
+SUDO = ("sudo", "-n")
+
+
+def board() -> Board:
+    return Board(Constants("prod", False, False), lambda: NOW)
+
+
+class TestSpeaker:
+    def test_keeps_its_host_while_it_is_able(self) -> None:
+        speaker = Speaker(board(), lambda: None)
+        speaker.able("b", RUNNER, ACCESS, SUDO)
+        speaker.able("a", RUNNER, ACCESS, SUDO)
+        assert speaker.voice().host == "b"
+
+    def test_changes_at_once_when_its_host_falls_silent(self) -> None:
+        changes: list[int] = []
+        speaker = Speaker(board(), lambda: changes.append(1))
+        speaker.able("a", RUNNER, ACCESS, SUDO)
+        speaker.able("b", RUNNER, ACCESS, SUDO)
+        turn = speaker.voice().turn
+        speaker.unable("a")
+        assert speaker.voice().host == "b" and speaker.voice().turn > turn
+        assert len(changes) == 2
+
+    def test_says_so_when_no_host_is_left(self) -> None:
+        speaker = Speaker(board(), lambda: None)
+        speaker.able("a", RUNNER, ACCESS, SUDO)
+        speaker.unable("a")
+        with pytest.raises(Unreachable, match="No control plane host"):
+            speaker.voice()
+
+    def test_takes_up_new_certificates_of_its_host(self) -> None:
+        speaker = Speaker(board(), lambda: None)
+        speaker.able("a", RUNNER, ACCESS, SUDO)
+        turn = speaker.voice().turn
+        speaker.able("a", RUNNER, ACCESS, SUDO)
+        assert speaker.voice().turn == turn
+        speaker.able("a", RUNNER, HostAccess(ca="/new", openssl="openssl"), SUDO)
+        assert speaker.voice().turn > turn and speaker.voice().access.ca == "/new"
+
+    def test_prefers_the_host_of_the_last_time(self) -> None:
+        speaker = Speaker(board(), lambda: None)
+        speaker.prefer("c")
+        for name in "abc":
+            speaker.able(name, RUNNER, ACCESS, SUDO)
+        speaker.unable("a")
+        assert speaker.voice().host == "c"
+
+
+class TestInventory:
+    MEMBERS = MemberList(0xC1, (member(1), member(2, learner=True)))
+
+    def test_comes_back_as_it_was_and_is_private(self, tmp_path: Path) -> None:
+        path = path_of(tmp_path, "prod")
+        kept = Inventory((("m1", "10.0.0.1"), ("m2", "fd00::2")), self.MEMBERS, NOW, "m2")
+        remember(path, kept)
+        assert recall(path) == kept
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert path.parent.stat().st_mode & 0o777 == 0o700
+
+    @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"hosts": 1}', '{"hosts": [[1]], "at": 0}'])
+    def test_nonsense_is_an_empty_inventory(self, tmp_path: Path, content: str) -> None:
+        path = tmp_path / "x.json"
+        path.write_text(content)
+        assert recall(path) == Inventory()
+
+    @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "..", "", "a/b", "[/red]"])
+    def test_an_odd_cluster_name_stays_in_the_folder(self, tmp_path: Path, name: str) -> None:
+        assert path_of(tmp_path, name).resolve().parent == (tmp_path / "clusters").resolve()
+
+    def test_a_folder_that_cannot_be_written_is_no_reason_to_stop(self, tmp_path: Path) -> None:
+        (tmp_path / "clusters").write_text("a file is in the way")
+        remember(path_of(tmp_path, "prod"), Inventory((("m1", "a"),)))
+
+
+class TestBoard:
+    def test_a_host_is_added_once_under_any_of_its_names(self) -> None:
+        b = board()
+        assert b.add_host("m1", "10.0.0.1")
+        assert not b.add_host("m1", "10.0.0.9")
+
+    def test_a_recalled_member_list_gives_way_to_a_told_one_only(self) -> None:
+        b = board()
+        b.members(MemberList(1, (member(1),)))
+        b.recall_members(MemberList(2, (member(2),)), 5.0)
+        assert b.view().members.value == MemberList(1, (member(1),))
+
+    def test_endpoints_follow_the_list_and_keep_what_is_known(self) -> None:
+        b = board()
+        b.set_endpoints(["u1", "u2"])
+        b.endpoint("u1", lambda e: e.__class__(e.url, member_id=7))
+        assert b.set_endpoints(["u1", "u3", "u3"]) == ({"u3"}, {"u2"})
+        assert [(e.url, e.member_id) for e in b.view().endpoints] == [("u1", 7), ("u3", None)]
+
+    def test_listeners_hear_every_change(self) -> None:
+        heard: list[int] = []
+        b = board()
+        b.listen(lambda: heard.append(1))
+        b.speak("m1")
+        b.note("x")
+        assert len(heard) == 2
+
+
+class Counter(Watcher):
+    period = 30.0
+
+    def __init__(self, b: Board, error: BaseException | None = None) -> None:
+        super().__init__("counter", b)
+        self.rounds = 0
+        self.errors: list[EtcdTuiError] = []
+        self.error = error
+        self.done = threading.Event()
+
+    def round(self) -> None:
+        self.rounds += 1
+        self.done.set()
+        if self.error is not None:
+            raise self.error
+
+    def failed(self, error: EtcdTuiError) -> None:
+        self.errors.append(error)
+
+
+class TestWatcher:
+    def test_a_poke_asks_at_once_and_the_board_knows_when_it_was_done(self) -> None:
+        b = board()
+        counter = Counter(b)
+        counter.start()
+        assert counter.done.wait(5)
+        since = time.monotonic()
+        counter.poke()
+        assert b.wait_rounds(since, 5)
+        assert counter.rounds == 2
+        counter.close()
+
+    @pytest.mark.parametrize("error", [Unreachable("m1 is gone."), ValueError("a bug")])
+    def test_an_error_is_told_and_the_source_goes_on(self, error: Exception) -> None:
+        b = board()
+        counter = Counter(b, error)
+        counter.start()
+        assert b.wait(lambda _: bool(counter.errors), 5)
+        since = time.monotonic()
+        counter.poke()
+        assert b.wait_rounds(since, 5) and counter.rounds >= 2
+        counter.close()
+        assert all(isinstance(e, EtcdTuiError) for e in counter.errors)
+
+
+class TestSettled:
+    def test_a_healthy_view_is(self) -> None:
+        assert settled(healthy())
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"hosts": (), "api_configured": False},
+            {"api": Reading()},
+            {"hosts": (host(1), host(2, link=Reading()), host(3))},
+            {"hosts": (host(1), host(2, facts=Reading()), host(3))},
+            {"endpoints": ()},
+            {"endpoints": (endpoint(1), endpoint(2), endpoint(3, status=Reading()))},
+            {
+                "endpoints": (
+                    endpoint(1, status=Reading(None, None, Problem(Fault.NOT_ASKED, "no host"), NOW)),
+                )
+            },
+        ],
+    )
+    def test_a_source_on_its_way_is_waited_for(self, changes: dict[str, Any]) -> None:
+        assert not settled(healthy(**changes))
+
+    def test_a_source_that_failed_is_not_waited_for(self) -> None:
+        dead: Reading[float] = Reading(None, None, Problem(Fault.REFUSED, "no"), NOW)
+        assert settled(healthy(hosts=(host(1, link=dead), host(2), host(3))))
+        assert settled(healthy(hosts=(host(1, link=dead),), endpoints=(), speaking=""))
