@@ -1,0 +1,370 @@
+"""Runs a procedure: step after step, on the record, with a human where one is asked for.
+
+A run that was interrupted, in whatever way, goes on where its record says; nothing runs a second time.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+from etcdtui.errors import EtcdTuiError, Unreachable
+from etcdtui.journal import Journal
+from etcdtui.procedures.checking import Checker, Scene
+from etcdtui.procedures.desk import CancelAsked, Desk, Leave, Pace
+from etcdtui.procedures.following import Ended, Follower, Jobs, Lost, job_of
+from etcdtui.procedures.history import Past, history_of
+from etcdtui.procedures.mailbox import Mailbox
+from etcdtui.procedures.procedure import (
+    Action,
+    Answer,
+    Choice,
+    Ending,
+    Event,
+    Finished,
+    GateKind,
+    Procedure,
+    Step,
+    StepChanged,
+    StepState,
+    World,
+)
+from etcdtui.procedures.registry import Rebuild, resume
+from etcdtui.procedures.turns import Again, End, Skipped, stuck
+from etcdtui.records import JournalError
+from etcdtui.text import clean
+
+__all__ = ["Engine", "Jobs", "Pace", "Rebuild", "resume"]
+
+TIDY = 5.0  # seconds for removing the record of an ended job from its host
+
+
+class Engine:
+    """One run of one procedure. ``run`` blocks; the other methods are for other threads and never do."""
+
+    def __init__(
+        self,
+        procedure: Procedure,
+        world: World,
+        journal: Journal,
+        emit: Callable[[Event], None],
+        *,
+        jobs: Jobs | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        self._procedure, self._world, self._journal, self._emit = procedure, world, journal, emit
+        self._jobs = jobs if jobs is not None else _host_jobs()
+        self._pace = pace or Pace()
+        self._mail = Mailbox()
+
+    def answer(self, answer: Answer) -> None:
+        """What the human chose. Answers nobody asked for are dropped."""
+        self._mail.put(answer)
+
+    def cancel(self) -> None:
+        """The human wants to end it. About a job that runs is asked first: STOP ends it, WAIT does not."""
+        self._mail.cancel()
+
+    def leave(self) -> None:
+        """Stop watching at once and let commands on hosts go on; the run may be resumed."""
+        self._mail.leave()
+
+    def run(self) -> Finished:
+        """Run to the end, or on from where the record says. Raises nothing."""
+        procedure, now = self._procedure, self._world.now
+        try:
+            record, past = self._journal.begin(procedure, now())
+        except EtcdTuiError as exc:
+            return self._show(Finished(Ending.REFUSED, str(exc)))
+        try:
+            desk = Desk(record, history_of(past.entries), self._mail, self._emit, now, self._pace)
+            finished = _Course(procedure, self._world, desk, self._jobs).finish()
+            with suppress(JournalError):
+                desk.note("finished", ending=finished.ending.value, sentence=finished.sentence)
+        finally:
+            record.close()
+        return self._show(finished)
+
+    def _show(self, finished: Finished) -> Finished:
+        with suppress(Exception):
+            self._emit(finished)
+        return finished
+
+
+def _host_jobs() -> Jobs:
+    from etcdtui.reach import jobs
+
+    return jobs
+
+
+class _Course:
+    """The steps of one run, in their order."""
+
+    def __init__(self, procedure: Procedure, world: World, desk: Desk, jobs: Jobs) -> None:
+        self._procedure, self._world, self._desk, self._jobs = procedure, world, desk, jobs
+        self._checker = Checker(desk, Scene(world, desk.history))
+        self._step: Step | None = None
+
+    def finish(self) -> Finished:
+        try:
+            return Finished(Ending.DONE, self._all())
+        except End as end:
+            return end.finished
+        except Leave:
+            return self._left()
+        except CancelAsked:
+            return self._cancelled_between()
+        except JournalError as exc:
+            ending = Ending.FAILED if self._desk.history.touched else Ending.REFUSED
+            return Finished(ending, f"{exc} {self._where()}".strip())
+        except EtcdTuiError as exc:
+            return self._broken(str(exc))
+        except Exception as exc:
+            with suppress(JournalError):
+                self._desk.note("error", self._step, traceback=traceback.format_exc())
+            return self._broken(
+                f"etcdtui itself failed, which is a defect of it: {type(exc).__name__}: {clean(str(exc))}. "
+                "The journal of this run holds the details."
+            )
+
+    def _all(self) -> str:
+        sentence = ""
+        for step in self._procedure.steps:
+            self._step = step
+            past = self._desk.history.of(step.key)
+            if past.settled and past.state is not None:
+                self._desk.tell(StepChanged(step.key, past.state, past.sentence))
+                sentence = past.sentence or sentence
+            else:
+                sentence = self._bring_about(step) or sentence
+        self._tidy()
+        return sentence or f"{self._procedure.title}: done."
+
+    def _bring_about(self, step: Step) -> str:
+        past = self._desk.history.of(step.key)
+        while True:
+            try:
+                sentence = self._once(step, past)
+            except Again:
+                if past.announced and (
+                    past.confirmed or past.status is not None or step.action is Action.COMMAND
+                ):
+                    self._desk.note("attempt", step, number=past.attempt + 1)
+            except Skipped as reason:
+                self._desk.change(step, StepState.SKIPPED, f"Skipped: {reason}")
+                return ""
+            else:
+                self._desk.change(step, StepState.DONE, sentence)
+                return sentence
+
+    def _once(self, step: Step, past: Past) -> str:
+        """One try. Returns the sentence of success, raises a Turn otherwise."""
+        if past.status is None:
+            already = self._already(step, past)
+            if already is not None:
+                return already
+            ended = self._execute(step, past)
+        else:
+            ended = Ended(past.status, past.said, past.cancelling and past.status != 0)
+        if past.cancelling and ended is not None:
+            self._cancelled(step, ended)
+        if ended is not None and ended.status != 0:
+            stuck(self._desk, step, _failure(step, ended))
+        return self._checker.verify(step)
+
+    def _already(self, step: Step, past: Past) -> str | None:
+        if past.announced and step.action is Action.JOB:
+            return None  # the job itself knows
+        already = self._checker.already(step)
+        if already is None and past.announced and step.done is None:
+            stuck(
+                self._desk,
+                step,
+                f"“{step.title}” was about to run on {step.host} when etcdtui was ended. Whether it ran is "
+                "not known: look there, then try it again, or skip it.",
+            )
+        return already
+
+    def _execute(self, step: Step, past: Past) -> Ended | None:
+        if step.action is Action.JOB and past.announced:
+            ended = self._pick_up(step, past)
+            if ended is not None:
+                return ended
+        self._refuse(step)
+        waited = self._gate(step)
+        if waited > self._desk.pace.stale:
+            self._refuse(step)
+        match step.action:
+            case Action.COMMAND:
+                return self._command(step)
+            case Action.JOB:
+                return self._job(step, past)
+            case _:
+                return None
+
+    # -- before
+
+    def _refuse(self, step: Step) -> None:
+        reason = self._checker.refusal(step)
+        if reason is None:
+            return
+        if not self._desk.history.touched:
+            self._desk.change(step, StepState.FAILED, reason)
+            raise End(Ending.REFUSED, reason)
+        answer = self._desk.ask(step, StepState.FAILED, reason, (Choice.RETRY, Choice.STOP))
+        if answer.choice is Choice.RETRY:
+            raise Again
+        raise End(Ending.STOPPED, f"Stopped before “{step.title}”: {reason}")
+
+    def _gate(self, step: Step) -> float:
+        """Wait for the human; returns how many seconds that took."""
+        gate, began = step.gate, time.monotonic()
+        if gate.kind is GateKind.NONE:
+            return 0.0
+        phrase = gate.kind is GateKind.PHRASE
+        words = gate.prompt or (f"Type {gate.phrase} to go on." if phrase else f"{step.title}?")
+        while True:
+            answer = self._desk.ask(step, StepState.WAITING, words, (Choice.GO, Choice.STOP))
+            if answer.choice is Choice.STOP:
+                raise self._stop_before(step)
+            if not phrase or answer.text.strip() == gate.phrase:
+                return time.monotonic() - began
+            typed = f"“{clean(answer.text.strip(), 60)}” is" if answer.text.strip() else "Nothing typed is"
+            words = f"{typed} not “{gate.phrase}”; it has not been run. Type {gate.phrase} exactly, or stop."
+
+    def _stop_before(self, step: Step) -> End:
+        if self._desk.history.touched:
+            return End(Ending.STOPPED, f"Stopped before “{step.title}”. What ran before it stays as it is.")
+        self._desk.change(step, StepState.CANCELLED, "Stopped before it ran.")
+        return End(Ending.CANCELLED, f"Stopped before “{step.title}”. Nothing has been run.")
+
+    # -- running
+
+    def _command(self, step: Step) -> Ended:
+        desk, runner = self._desk, self._world.runner(step.host)
+        desk.begin()
+        desk.change(step, StepState.RUNNING)
+        desk.note("command", step, host=step.host, argv=list(step.argv))
+        try:
+            done = desk.during(
+                step,
+                lambda: runner.run(step.argv, timeout=step.timeout),
+                f"the end of the command on {step.host}",
+                cut=False,
+            )
+        except EtcdTuiError as exc:
+            known = "" if not isinstance(exc, Unreachable) else " Whether the command ran there is not known."
+            stuck(desk, step, f"{step.title}: {exc}{known}")
+            raise AssertionError("a stuck step takes a turn") from exc
+        desk.output(step, done.out(), stderr=False)
+        desk.output(step, done.err(), stderr=True)
+        desk.note("ended", step, status=done.status, stdout=done.out(), stderr=done.err())
+        return Ended(done.status, done.out() + done.err())
+
+    def _job(self, step: Step, past: Past) -> Ended:
+        follower = self._follower(step, past)
+        self._desk.change(step, StepState.RUNNING)
+        try:
+            follower.start()
+            return follower.to_the_end()
+        except JournalError:
+            raise
+        except (Lost, EtcdTuiError) as exc:
+            stuck(self._desk, step, f"{step.title}: {exc}")
+            raise AssertionError("a stuck step takes a turn") from exc
+
+    def _pick_up(self, step: Step, past: Past) -> Ended | None:
+        """Go on with the job of an interrupted run; None when it never began."""
+        desk, follower = self._desk, self._follower(step, past)
+        desk.change(step, StepState.RUNNING, f"Looking for the command on {step.host}.")
+        try:
+            state = follower.found()
+            if state.state == "absent" and not past.confirmed:
+                return None
+            if not past.confirmed:
+                desk.note("started", step)
+            desk.tell(
+                StepChanged(step.key, StepState.RUNNING, f"Its command on {step.host} was found again.")
+            )
+            if past.cancelling:
+                return follower.cancel_again()
+            return follower.to_the_end(state)
+        except JournalError:
+            raise
+        except (Lost, EtcdTuiError) as exc:
+            stuck(desk, step, f"{step.title}: {exc}")
+            raise AssertionError("a stuck step takes a turn") from exc
+
+    def _follower(self, step: Step, past: Past) -> Follower:
+        job = job_of(self._procedure.id, step, past.attempt)
+        return Follower(self._desk, self._jobs, self._world.runner(step.host), step, job)
+
+    def _tidy(self) -> None:
+        """Remove the records of ended jobs from their hosts; they are in the journal."""
+        for step in self._procedure.steps:
+            past = self._desk.history.of(step.key)
+            if step.action is Action.JOB and past.confirmed:
+                job = job_of(self._procedure.id, step, past.attempt)
+                runner = self._world.runner(step.host)
+                with suppress(EtcdTuiError, CancelAsked, Leave):
+                    self._desk.during(step, partial(self._jobs.forget, runner, job, TIDY), "tidying up")
+
+    # -- ends
+
+    def _cancelled(self, step: Step, ended: Ended) -> None:
+        if not ended.cancelled:
+            raise End(
+                Ending.STOPPED,
+                f"The command on {step.host} had already ended well before it could be cancelled. "
+                "Stopped here; resume to check what it did.",
+            )
+        left = self._checker.afterwards(step)
+        sentence = f"Cancelled: the command on {step.host} was ended. {left}".strip()
+        self._desk.change(step, StepState.CANCELLED, sentence)
+        raise End(Ending.CANCELLED, sentence)
+
+    def _cancelled_between(self) -> Finished:
+        if not self._desk.history.touched:
+            return Finished(Ending.CANCELLED, "Cancelled. Nothing has been run.")
+        return Finished(Ending.STOPPED, f"Stopped. What ran stays as it is. {self._where()}".strip())
+
+    def _left(self) -> Finished:
+        step = self._step
+        past = self._desk.history.of(step.key) if step else Past()
+        if step and step.action is Action.JOB and past.announced and past.status is None:
+            return Finished(
+                Ending.STOPPED,
+                f"No longer watched: the command on {step.host} goes on there. Resume to see how it ends.",
+            )
+        return Finished(Ending.STOPPED, f"Left. {self._where()}".strip())
+
+    def _broken(self, sentence: str) -> Finished:
+        step = self._step
+        if step is not None:
+            with suppress(JournalError):
+                self._desk.change(step, StepState.FAILED, sentence)
+        return Finished(Ending.FAILED, f"{sentence} {self._where()}".strip())
+
+    def _where(self) -> str:
+        step = self._step
+        if step is None:
+            return ""
+        steps = self._procedure.steps
+        where = f"It was at step {steps.index(step) + 1} of {len(steps)} ({step.title})."
+        past = self._desk.history.of(step.key)
+        if step.action is Action.JOB and past.announced and past.status is None:
+            where += f" Its command may still run on {step.host}."
+        return where
+
+
+def _failure(step: Step, ended: Ended) -> str:
+    """What a failed command said, in a sentence."""
+    explained = step.explain(ended.status, ended.said) if step.explain else ""
+    if explained:
+        return explained
+    lines = [line for line in ended.said.splitlines() if line.strip()]
+    said = f": {clean(' / '.join(lines[-3:]))}" if lines else ", and said nothing"
+    return f"{step.title}: the command on {step.host} ended with exit code {ended.status}{said}"

@@ -1,0 +1,327 @@
+"""What a journal holds, read back: runs, their steps, who ran them and whether they still do."""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import json
+import os
+import shlex
+import socket
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from etcdtui.errors import EtcdTuiError
+from etcdtui.procedures.procedure import Ending, StepState
+from etcdtui.text import clean, clean_lines, counted
+
+TAIL = 16 * 1024  # characters of output kept of one command
+
+
+class JournalError(EtcdTuiError):
+    """The record cannot be written or read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who runs a procedure, and which process: ``started`` tells a process from a later one of its number."""
+
+    user: str
+    host: str
+    pid: int
+    started: str
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.host}"
+
+    @property
+    def alive(self) -> bool | None:
+        """Whether that process still runs; None when it was on another machine."""
+        if self.host != socket.gethostname():
+            return None
+        return process_start(self.pid) == self.started if self.started else _exists(self.pid)
+
+
+def myself() -> Who:
+    """This process."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return Who(user, socket.gethostname(), os.getpid(), process_start(os.getpid()))
+
+
+def process_start(pid: int) -> str:
+    """When a process began, in words only this machine understands; empty when it is gone or unknown."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2]
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+    state, ticks = fields.split()[0], fields.split()[19]
+    return "" if state in "ZX" else f"{boot}/{ticks}"
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line. ``kind`` says which of the other facts it holds."""
+
+    run: str
+    at: float
+    kind: str
+    step: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def text(self, key: str) -> str:
+        value = self.facts.get(key, "")
+        return value if isinstance(value, str) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """A step as it was planned when the run began."""
+
+    key: str
+    title: str
+    host: str = ""
+    argv: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a procedure, as its file tells."""
+
+    id: str
+    kind: str
+    cluster: str
+    title: str
+    parameters: Mapping[str, str]
+    steps: tuple[PlannedStep, ...]
+    began: float
+    who: Who
+    version: str
+    entries: tuple[Entry, ...]
+    path: Path
+    torn: int = 0  # lines that could not be read
+
+    @property
+    def ending(self) -> Ending | None:
+        """How it ended; None while it has not."""
+        for entry in reversed(self.entries):
+            if entry.kind == "finished":
+                with suppress(ValueError):
+                    return Ending(entry.text("ending"))
+            if entry.kind == "resumed":
+                return None
+        return None
+
+    @property
+    def sentence(self) -> str:
+        """The last sentence of its end, or of its last step."""
+        said = (e.text("sentence") for e in reversed(self.entries) if e.kind in {"finished", "state"})
+        return next((sentence for sentence in said if sentence), "")
+
+    @property
+    def abandoned(self) -> str:
+        """The reason given for leaving it for good; empty when nobody did."""
+        return next((e.text("reason") for e in reversed(self.entries) if e.kind == "abandoned"), "")
+
+    @property
+    def unfinished(self) -> bool:
+        """It began and never ended: interrupted, or still running (see ``alive``)."""
+        return self.ending is None and not self.abandoned
+
+    @property
+    def resumable(self) -> bool:
+        """It was interrupted or stopped, and nobody runs it now."""
+        left = self.unfinished or (self.ending is Ending.STOPPED and not self.abandoned)
+        return left and not self.alive
+
+    @property
+    def alive(self) -> bool:
+        """Does the process that runs it still live? Its lock on the file says so, or its number does."""
+        if not self.unfinished:
+            return False
+        return _locked(self.path) or bool(self.who.alive)
+
+    @property
+    def states(self) -> Mapping[str, StepState]:
+        """The last state of each step that began."""
+        states: dict[str, StepState] = {}
+        for entry in self.entries:
+            if entry.kind == "state":
+                with suppress(ValueError):
+                    states[entry.step] = StepState(entry.text("state"))
+        return states
+
+    @property
+    def last_step(self) -> PlannedStep | None:
+        """The step it was at, last."""
+        key = next((e.step for e in reversed(self.entries) if e.step), "")
+        return next((step for step in self.steps if step.key == key), None)
+
+    def number(self, key: str) -> int:
+        """The place of a step, counted from 1; 0 for none."""
+        return next((n for n, step in enumerate(self.steps, 1) if step.key == key), 0)
+
+    @property
+    def last(self) -> float:
+        """When anything was written last, epoch seconds."""
+        return self.entries[-1].at if self.entries else self.began
+
+
+def read(path: Path) -> Run | None:
+    """The run a file holds; None when it has no header. Raises JournalError."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError as exc:
+        raise JournalError(
+            f"There is no record {path.stem} in {path.parent}.", "See `etcdtui journal` for those there are."
+        ) from exc
+    except OSError as exc:
+        raise JournalError(f"The record {path} cannot be read: {words(exc)}.") from exc
+    entries: list[Entry] = []
+    torn = 0
+    for line in lines:
+        if not line.strip():
+            continue
+        entry = _entry(path.stem, line)
+        if entry is None:
+            torn += 1
+        else:
+            entries.append(entry)
+    header = next((e for e in entries if e.kind == "header"), None)
+    if header is None:
+        return None
+    latest = next(e for e in reversed(entries) if e.kind in {"header", "resumed"})
+    try:
+        return Run(
+            path.stem,
+            str(header.facts["procedure"]),
+            str(header.facts["cluster"]),
+            str(header.facts["title"]),
+            {str(k): str(v) for k, v in header.facts["parameters"].items()},
+            tuple(
+                PlannedStep(str(s["key"]), str(s["title"]), str(s["host"]), tuple(map(str, s["argv"])))
+                for s in header.facts["steps"]
+            ),
+            header.at,
+            Who(
+                latest.text("user"),
+                latest.text("host"),
+                int(latest.facts.get("pid", 0)),
+                latest.text("started"),
+            ),
+            header.text("version"),
+            tuple(entries),
+            path,
+            torn,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _entry(run: str, line: bytes) -> Entry | None:
+    try:
+        raw = json.loads(line)
+        facts = {k: v for k, v in raw.items() if k not in {"at", "kind", "step"}}
+        return Entry(run, float(raw["at"]), str(raw["kind"]), str(raw.get("step", "")), facts)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _locked(path: Path) -> bool:
+    """Somebody on this machine holds the lock of a record that is being written."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def printed(run: Run) -> list[str]:
+    """A run as lines for people: who, what, and every line of the record. Foreign text is made harmless."""
+    who = f"{run.who.user}@{run.who.host}, process {run.who.pid}"
+    ending = run.ending.value if run.ending else "abandoned" if run.abandoned else "not ended"
+    lines = [
+        f"{clean(run.title)}  [{run.id}]",
+        f"  cluster {clean(run.cluster)}, begun {_clock(run.began, date=True)} by {clean(who)}, "
+        f"etcdtui {clean(run.version)}",
+        f"  {ending}{': ' + clean(run.sentence) if run.sentence else ''}",
+    ]
+    lines += [f"  {n}. {clean(step.title)}" for n, step in enumerate(run.steps, 1)]
+    lines += [text for entry in run.entries for text in _printed(run, entry)]
+    if run.torn:
+        lines.append(f"  ({counted(run.torn, 'line')} of the record could not be read)")
+    return lines
+
+
+def _printed(run: Run, entry: Entry) -> list[str]:
+    number = run.number(entry.step)
+    head = f"  {_clock(entry.at)}  {f'{number}. ' if number else ''}"
+    facts = entry.facts
+    match entry.kind:
+        case "header":
+            return []
+        case "resumed":
+            return [f"{head}gone on with by {clean(entry.text('user'))}@{clean(entry.text('host'))}"]
+        case "state":
+            sentence = entry.text("sentence")
+            return [f"{head}{entry.text('state')}{': ' + clean(sentence, 1000) if sentence else ''}"]
+        case "answer":
+            text = entry.text("text")
+            return [f"{head}answered: {entry.text('choice')}{f' “{clean(text)}”' if text else ''}"]
+        case "verdict":
+            said = "yes" if facts.get("allowed") else "no"
+            return [f"{head}{entry.text('check')}: {said}: {clean(entry.text('reason'), 1000)}"]
+        case "command":
+            argv = facts.get("argv")
+            words_ = [str(word) for word in argv] if isinstance(argv, list) else []
+            return [f"{head}on {clean(entry.text('host'))} $ {clean(shlex.join(words_), 1000)}"]
+        case "ended":
+            output = [
+                line for key in ("stdout", "stderr") for line in clean_lines(entry.text(key)) if line.strip()
+            ]
+            status = facts.get("status")
+            return [f"{head}ended with exit code {status}", *(f"      | {line}" for line in output)]
+        case "attempt":
+            return [f"{head}attempt {facts.get('number')}"]
+        case "abandoned":
+            return [f"{head}abandoned: {clean(entry.text('reason'))}"]
+        case "finished":
+            return [f"{head}{entry.text('ending')}: {clean(entry.text('sentence'), 1000)}"]
+        case "error":
+            return [f"{head}error", *(f"      | {line}" for line in clean_lines(entry.text("traceback")))]
+        case "trouble":
+            return [f"{head}{clean(entry.text('sentence'))}"]
+        case other:
+            return [f"{head}{clean(other)}"]
+
+
+def _clock(at: float, *, date: bool = False) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S" if date else "%H:%M:%S", time.localtime(at))
+
+
+def words(exc: OSError) -> str:
+    """What the machine said, without number and path."""
+    return exc.strerror or str(exc)
