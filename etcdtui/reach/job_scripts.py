@@ -55,6 +55,10 @@ START = (
     _COMMON
     + r"""
 d=$1; j=$1/$2; by=$3; shift 3
+way=
+for w in setsid perl python3; do if command -v $w >/dev/null 2>&1; then way=$w; break; fi; done
+# Without a session of its own a job could neither be told from others nor cancelled with all it started.
+if [ -z "$way" ]; then echo 'neither setsid nor perl nor python3 is there to detach a job' >&2; exit 1; fi
 mkdir -p -m 700 "$d" || exit 1
 if ! mkdir -m 700 "$j" 2>/dev/null; then
   if [ -d "$j" ]; then echo already; exit 0; fi
@@ -65,16 +69,13 @@ printf '%20s\n' '' >"$j/rc.new" || { rm -rf "$j"; exit 1; }
 run='j=$1; shift; trap : HUP INT TERM
 "$@" </dev/null >"$j/out" 2>"$j/err"; s=$?
 printf "%s %s\n" "$s" "$(date +%s)" 1<>"$j/rc.new"; mv -f "$j/rc.new" "$j/rc"'
-if command -v setsid >/dev/null 2>&1; then
-  setsid sh -c "$run" sh "$j" "$@" </dev/null >/dev/null 2>&1 &
-elif command -v perl >/dev/null 2>&1; then
-  perl -MPOSIX -e 'POSIX::setsid(); exec @ARGV' sh -c "$run" sh "$j" "$@" </dev/null >/dev/null 2>&1 &
-elif command -v python3 >/dev/null 2>&1; then
-  python3 -c 'import os,sys; os.setsid(); os.execvp("sh", sys.argv[1:])' \
-    sh -c "$run" sh "$j" "$@" </dev/null >/dev/null 2>&1 &
-else
-  nohup sh -c "$run" sh "$j" "$@" </dev/null >/dev/null 2>&1 &
-fi
+case $way in
+setsid) set -- setsid sh -c "$run" sh "$j" "$@";;
+perl) set -- perl -MPOSIX -e 'POSIX::setsid(); exec @ARGV' sh -c "$run" sh "$j" "$@";;
+python3)
+  set -- python3 -c 'import os,sys; os.setsid(); os.execvp("sh", sys.argv[1:])' sh -c "$run" sh "$j" "$@";;
+esac
+"$@" </dev/null >/dev/null 2>&1 &
 p=$!
 printf '%s %s\n' "$p" "$(token "$p")" >"$j/pid.new"; mv "$j/pid.new" "$j/pid"
 echo started

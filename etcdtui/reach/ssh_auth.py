@@ -90,6 +90,14 @@ def _try(transport: paramiko.Transport, target: SshTarget, ring: _Ring) -> None:
             f"{target.name} wants more than a key from {target.user}: {', '.join(more)}.",
             "Only public keys are supported. Ask for an account without a second factor.",
         )
+    if ring.keys and not accepted and transport.is_active():
+        try:  # only to learn what it would accept
+            transport.auth_none(target.user)
+            return
+        except paramiko.BadAuthenticationType as exc:
+            accepted = list(exc.allowed_types)
+        except (paramiko.SSHException, EOFError, OSError):
+            pass
     raise _refused(transport, target, ring, tried, accepted, cause) from cause
 
 

@@ -64,6 +64,8 @@ class Exec:
             try:
                 channel.exec_command(command)
             except (paramiko.SSHException, EOFError, OSError) as exc:
+                if channel.exit_status != -1:
+                    return run  # some servers answer only after a short command has ended
                 active = link.transport.is_active()
                 run.close()
                 if time.monotonic() >= deadline:

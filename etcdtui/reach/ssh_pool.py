@@ -64,7 +64,7 @@ class Pool:
                         self._connecting = True
                         threading.Thread(target=self._attempt, name=f"ssh {self.name}", daemon=True).start()
                     elif self._failure and not alive:
-                        raise self._failure.with_traceback(None) from None
+                        raise self._failure.with_traceback(None)
                 if now >= deadline:
                     raise self._too_late(now - started, alive)
                 # Awake for the next attempt when the other connections stay full.

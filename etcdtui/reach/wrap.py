@@ -12,9 +12,10 @@ _WATCH = """t=$1; shift; exec 3<&0
 ( exec </dev/null >/dev/null 2>&1 3<&-; sleep "$t"; kill -TERM $p; sleep 2; kill -KILL $p ) & w=$!
 exec 3<&-; wait $p; s=$?; kill $w 2>/dev/null; exit $s"""
 
-# Copies standard input to the command and ends the whole process group when either of them ends. The outer
-# shell catches the signal (to ignore it would make the command ignore it, too) and keeps the exit code.
-_TETHER = 'trap : TERM; { cat; kill -TERM 0; } | { "$@"; s=$?; trap "" TERM; kill -TERM 0; exit "$s"; }'
+# Copies standard input to the command. When that input ends, everything of the group ends; when the command
+# ends first, only the copying does. The copier's first line is its own number, for just that.
+_TETHER = """{ sh -c 'echo $$; exec cat' && kill -TERM 0; } |
+{ read -r c; "$@"; s=$?; kill "$c" 2>/dev/null; exit "$s"; }"""
 
 _SUDO_FLAGS = frozenset(
     {"-n", "-E", "-H", "-k", "-S", "-b", "--non-interactive", "--preserve-env", "--set-home"}
