@@ -13,6 +13,7 @@ from etcdtui.model.problems import Fault, Problem
 from etcdtui.text import clean, clean_lines
 
 _LINES = 400
+_NOISE = re.compile(r"DONE|depth=|verify return:|Can't use SSL_get_servername|Connecting to ")
 _CLIENT = "Look at the dates and the authority of the client certificate on the host we speak through."
 _SERVER = "Look at the certificate files of that member: authority, dates, names."
 _CLOCK = "Compare the clocks of the hosts, then the dates of the certificates."
@@ -115,6 +116,7 @@ _CAUSES = (
         r"connection reset by peer|errno=104\b|connection closed|unexpected eof",
         Fault.UNREACHABLE,
         "the connection was cut",
+        "A client certificate that is not accepted can look like this, too.",
     ),
     _cause(
         r"etcdserver: request timed out|context deadline exceeded|deadline exceeded",
@@ -138,13 +140,13 @@ def explain(stderr: str) -> Problem | None:
 
 def last_words(stderr: str, limit: int = 200) -> str:
     """The last line that says something, made harmless."""
-    lines = [line.strip() for line in _spoken(stderr) if line.strip()]
+    lines = [line.strip() for line in _spoken(stderr) if line.strip() and not _NOISE.match(line)]
     return clean(lines[-1], limit) if lines else ""
 
 
 def _spoken(stderr: str) -> list[str]:
     """Lines; a zap JSON line stands for its message and error."""
-    lines = clean_lines(stderr[-64_000:])[-_LINES:]
+    lines = clean_lines(stderr[-64_000:], 16_000)[-_LINES:]
     return [_zap(line) if line.startswith("{") else line for line in lines]
 
 

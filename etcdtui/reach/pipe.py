@@ -118,7 +118,7 @@ class GatewayPipe:
     def _receive(self, patience: float) -> None:
         """Wait until at least one answer is whole."""
         self._check_open()
-        longest = self._clock() + patience * LONGEST
+        longest = self._clock() + max(patience, 1.0) * LONGEST
         while not self._ready:
             try:
                 data = self._stream.receive(patience)
@@ -187,8 +187,8 @@ class GatewayPipe:
                 f"{self._label} takes the connection and closes it at the first HTTP request.",
                 "etcd may serve HTTP on another port, or have its gateway switched off.",
             )
-        words = last_words(said) if "depth=" not in said else ""
-        why = f": {words}" if words and words != "DONE" else ""
+        words = last_words(said)
+        why = f": {words}" if words else ""
         return Dropped(f"{self._label} closed the connection{why}.")
 
     def _error(self, problem: Problem, said: str, status: int | None) -> EtcdTuiError:
