@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from etcdtui.errors import EtcdTuiError, Refusal
-from etcdtui.lab import actions, control, up
+from etcdtui.lab import actions, control, sshd, up
 
 
 def main(words: list[str] | None = None) -> int:
@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("directory", type=Path, metavar="DIR")
     start.add_argument("--nodes", type=int, default=3)
     start.add_argument("--etcd-dir", type=Path, help="folder with the etcd programs")
-    start.add_argument("--ssh", default="auto", choices=up.KINDS)
+    start.add_argument("--ssh", default="auto", choices=sshd.KINDS)
     start.add_argument("--keys", type=int, default=up.KEYS, help="how many keys to write into etcd")
     start.add_argument("--until-stdin-closes", action="store_true", help="end with standard input, too")
     listing = "\n".join(f"  {a.name:<16}{a.help}" for a in actions.ACTIONS.values())

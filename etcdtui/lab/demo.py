@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from etcdtui.errors import CommandFailed
 from etcdtui.lab import control, processes
@@ -34,6 +36,7 @@ class Lab:
             self._words += ["--etcd-dir", str(etcd_dir)]
         self._progress = progress or (lambda line: None)
         self._process: subprocess.Popen[str] | None = None
+        self._drain: threading.Thread | None = None
         self.directory = Path()
         self.config = Path()
 
@@ -57,7 +60,7 @@ class Lab:
     def start(self) -> None:
         """Bring it up; returns when it is usable. Raises CommandFailed with what it said."""
         # Short: paths of sockets and command lines have limits, and people read them.
-        self.directory = Path(tempfile.gettempdir()) / f"etcdtui-{next(tempfile._get_candidate_names())}"  # type: ignore[attr-defined]
+        self.directory = Path(tempfile.gettempdir()) / f"etcdtui-{secrets.token_hex(4)}"
         self._process = subprocess.Popen(
             processes.module("etcdtui.lab", "up", str(self.directory), *self._words),
             stdin=subprocess.PIPE,
@@ -75,6 +78,8 @@ class Lab:
             last = line.rstrip("\n")
             if last == wanted:
                 self.config = Path(last)
+                self._drain = threading.Thread(target=_read_away, args=(self._process.stdout,), daemon=True)
+                self._drain.start()
                 return
             self._progress(last)
         self.close()
@@ -89,13 +94,22 @@ class Lab:
         process, self._process = self._process, None
         if process is None:
             return
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        assert process.stdin is not None and process.stdout is not None
+        with contextlib.suppress(OSError):
+            process.stdin.close()
         try:
             process.wait(30)
         except subprocess.TimeoutExpired:
             # The reaper cleans up after it.
             process.kill()
             process.wait()
+        if self._drain is not None:
+            self._drain.join(5)
+        process.stdout.close()
+
+
+def _read_away(pipe: IO[str]) -> None:
+    # A full pipe would stop the lab in the middle of a word.
+    with contextlib.suppress(OSError, ValueError):
+        for _ in pipe:
+            pass

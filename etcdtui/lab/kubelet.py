@@ -94,7 +94,8 @@ class Kubelet:
         if self._thread.is_alive():
             self._thread.join()
         with self._lock:
-            self._stop_process(3.0)
+            # The folder goes away with it: there is nothing to be gentle with.
+            self._stop_process(0)
 
     def hold(self, held: bool) -> None:
         """Keep etcd's container stopped although its manifest is there, or no longer."""
@@ -107,7 +108,7 @@ class Kubelet:
     def restart(self) -> None:
         """End etcd's process and start it again."""
         with self._lock:
-            self._stop_process(self._run.pod.grace if self._run else 3.0)
+            self._stop_process(self._run.pod.grace if self._run else 0)
             self._sync()
 
     @property

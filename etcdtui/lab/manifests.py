@@ -31,9 +31,35 @@ _COMPANIONS = {
         ("kube-scheduler", "kube-scheduler-cert-syncer", "kube-scheduler-recovery-controller"),
     ),
 }
-_ETCD = """\
+_START = """\
 set -eu
 export ETCD_NAME="${{NODE_{shell}_ETCD_NAME}}"
+"""
+# As the real restore pod: never over existing data, never from a file that is still being copied.
+_RESTORE = """\
+set -eu
+export ETCD_NAME="${{NODE_{shell}_ETCD_NAME}}"
+export ETCD_INITIAL_CLUSTER="${{ETCD_NAME}}={peer}"
+if [ -n "$(ls -A /var/lib/etcd)" ]; then
+  echo "please delete the contents of the /var/lib/etcd directory before restoring"
+  exit 1
+fi
+size() {{ wc -c < /var/lib/etcd-backup/snapshot.db; }}
+before=$(size)
+while sleep 5; after=$(size); [ "$after" -ne "$before" ]; do before=$after; done
+uuid=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \\n')
+restore=etcdutl
+command -v etcdutl >/dev/null || restore=etcdctl
+env -u ETCDCTL_ENDPOINTS $restore snapshot restore /var/lib/etcd-backup/snapshot.db \\
+  --name "$ETCD_NAME" \\
+  --initial-cluster="$ETCD_INITIAL_CLUSTER" \\
+  --initial-cluster-token "openshift-etcd-$uuid" \\
+  --initial-advertise-peer-urls {peer} \\
+  --data-dir="/var/lib/etcd/restore-$uuid"
+mv "/var/lib/etcd/restore-$uuid/"* /var/lib/etcd/
+rmdir "/var/lib/etcd/restore-$uuid"
+"""
+_ETCD = """\
 exec etcd \\
   --logger=zap \\
   --log-level=info \\
@@ -86,7 +112,6 @@ def etcd_env(plan: Plan, node: Node) -> str:
 def etcd_pod(plan: Plan, node: Node, state: str = "new") -> dict[str, Any]:
     """The static pod of etcd. ``state``: new for a first start, existing to join."""
     revision = REVISIONS["etcd-pod"]
-    certs = f"{places.POD_CERTIFICATES}/secrets/etcd-all-certs"
     shared = shared_variables(plan, node)
     own = {
         **shared,
@@ -94,15 +119,7 @@ def etcd_pod(plan: Plan, node: Node, state: str = "new") -> dict[str, Any]:
         "ETCD_INITIAL_CLUSTER_STATE": state,
         "ETCD_INITIAL_CLUSTER_TOKEN": f"openshift-etcd-{plan.identity}",
     }
-    script = _ETCD.format(
-        shell=node.shell_name,
-        node=node.name,
-        certs=certs,
-        ca=f"{places.POD_CERTIFICATES}/configmaps/etcd-all-bundles/server-ca-bundle.crt",
-        client=node.client_url,
-        peer=node.peer_url,
-        metrics=node.metrics_url,
-    )
+    script = _script(node, _START)
     mounts = {
         "static-pod-dir": places.MANIFESTS,
         "resource-dir": "/etc/kubernetes/static-pod-resources",
@@ -116,17 +133,51 @@ def etcd_pod(plan: Plan, node: Node, state: str = "new") -> dict[str, Any]:
         "resource-dir": f"{places.RESOURCES}/etcd-pod-{revision}",
         "cert-dir": places.HOST_CERTIFICATES,
     }
-    image = shared["ETCD_IMAGE"]
+    containers = [
+        _container("etcdctl", ["/bin/sh", "-c", "trap TERM INT; sleep infinity & wait"], shared, mounts),
+        _container("etcd", ["/bin/sh", "-c", script], own, mounts),
+        _container("etcd-metrics", ["/bin/sh", "-c", "exec etcd grpc-proxy start"], shared, mounts),
+        _container("etcd-readyz", ["/bin/sh", "-c", "exec cluster-etcd-operator readyz"], shared, mounts),
+    ]
+    return _pod(containers, hosts, revision)
 
-    def container(name: str, command: list[str], env: dict[str, str]) -> dict[str, Any]:
-        return {
-            "name": name,
-            "image": image,
-            "command": command,
-            "env": [{"name": key, "value": value} for key, value in env.items()],
-            "volumeMounts": [{"name": key, "mountPath": path} for key, path in mounts.items()],
-        }
 
+def restore_pod(plan: Plan, node: Node) -> dict[str, Any]:
+    """The static pod that cluster-restore.sh puts in etcd's place: one container, one member, old data."""
+    mounts = {
+        "cert-dir": places.POD_CERTIFICATES,
+        "data-dir": places.DATA,
+        "backup-dir": f"{places.DATA}-backup",
+    }
+    hosts = {**mounts, "cert-dir": places.HOST_CERTIFICATES}
+    own = {**shared_variables(plan, node), "ETCD_INITIAL_CLUSTER_STATE": "existing"}
+    words = ["/bin/sh", "-c", _script(node, _RESTORE)]
+    return _pod([_container("etcd", words, own, mounts)], hosts, REVISIONS["etcd-pod"])
+
+
+def _script(node: Node, beginning: str) -> str:
+    return (beginning + _ETCD).format(
+        shell=node.shell_name,
+        node=node.name,
+        certs=f"{places.POD_CERTIFICATES}/secrets/etcd-all-certs",
+        ca=f"{places.POD_CERTIFICATES}/configmaps/etcd-all-bundles/server-ca-bundle.crt",
+        client=node.client_url,
+        peer=node.peer_url,
+        metrics=node.metrics_url,
+    )
+
+
+def _container(name: str, command: list[str], env: dict[str, str], mounts: dict[str, str]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": env["ETCD_IMAGE"],
+        "command": command,
+        "env": [{"name": key, "value": value} for key, value in env.items()],
+        "volumeMounts": [{"name": key, "mountPath": path} for key, path in mounts.items()],
+    }
+
+
+def _pod(containers: list[dict[str, Any]], hosts: dict[str, str], revision: int) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -139,12 +190,7 @@ def etcd_pod(plan: Plan, node: Node, state: str = "new") -> dict[str, Any]:
             "hostNetwork": True,
             "priorityClassName": "system-node-critical",
             "terminationGracePeriodSeconds": 10,
-            "containers": [
-                container("etcdctl", ["/bin/sh", "-c", "trap TERM INT; sleep infinity & wait"], shared),
-                container("etcd", ["/bin/sh", "-c", script], own),
-                container("etcd-metrics", ["/bin/sh", "-c", "exec etcd grpc-proxy start"], shared),
-                container("etcd-readyz", ["/bin/sh", "-c", "exec cluster-etcd-operator readyz"], shared),
-            ],
+            "containers": containers,
             "volumes": [{"name": key, "hostPath": {"path": path}} for key, path in hosts.items()],
         },
     }

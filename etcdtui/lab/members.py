@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 INTERVAL = 0.5
 DEADLINE = 2.0
+_IMPATIENT = 0.1  # until the first answer
 _FRESH = 3.5  # an answer older than this says nothing about now
 
 
@@ -134,7 +135,7 @@ class Monitor:
             with self._changed:
                 self._seen[node.name] = seen
                 self._changed.notify_all()
-            self._stopping.wait(INTERVAL)
+            self._stopping.wait(INTERVAL if seen.at else _IMPATIENT)
         with contextlib.suppress(OSError):
             gateway.close()
 

@@ -38,7 +38,7 @@ class Condition:
 
 
 class Operator:
-    """Conditions of the etcd resource. Without a quorum it cannot list members and keeps what it said last."""
+    """Conditions of the etcd resource. Without a quorum it cannot list members and keeps its last word."""
 
     def __init__(self, plan: Plan, monitor: Monitor) -> None:
         self._plan = plan
@@ -108,8 +108,7 @@ class Operator:
         else:
             said = f"{nodes} nodes are at revision {latest}"
             self._say("NodeInstallerProgressing", False, "AllNodesAtLatestRevision", said)
-        available = f"StaticPodsAvailable: {nodes} nodes are active; {said}"
-        self._say("StaticPodsAvailable", True, "AsExpected", available.removeprefix("StaticPodsAvailable: "))
+        self._say("StaticPodsAvailable", True, "AsExpected", f"{nodes} nodes are active; {said}")
 
     def _say(self, kind: str, status: bool, reason: str, message: str) -> None:
         known = self._conditions.get(kind)

@@ -79,7 +79,7 @@ def _done(action: Any, *words: Any) -> int:
         action(*words)
     except OSError as exc:
         return _code(exc)
-    return paramiko.SFTP_OK
+    return paramiko.sftp.SFTP_OK
 
 
 def _code(exc: OSError) -> int:

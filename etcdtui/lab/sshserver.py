@@ -1,7 +1,7 @@
 """An SSH server on paramiko's server side, for machines without sshd.
 
-Public keys only, commands only (each with real pipes and an exit status), any number at once. As with OpenSSH,
-a command's end of the connection is its own affair: what it left running runs on.
+Public keys only, commands only (each with real pipes and an exit status), any number at once. As with
+OpenSSH, a command is not killed when its connection ends: what it left running runs on.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,13 +49,13 @@ class Session(paramiko.ServerInterface):
         allowed = Path(self._settings.authorized_keys).read_text(encoding="utf-8").splitlines()
         known = (line.split()[1] for line in allowed if len(line.split()) >= 2)
         if username == self._settings.user and key.get_base64() in known:
-            return paramiko.AUTH_SUCCESSFUL
-        return paramiko.AUTH_FAILED
+            return paramiko.common.AUTH_SUCCESSFUL
+        return paramiko.common.AUTH_FAILED
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
         if kind == "session":
-            return paramiko.OPEN_SUCCEEDED
-        return paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
+            return paramiko.common.OPEN_SUCCEEDED
+        return paramiko.common.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         threading.Thread(
@@ -97,8 +98,7 @@ def run(channel: paramiko.Channel, command: str, settings: Settings) -> None:
             stream.close()
 
 
-def _pump_out(source: int, send: object) -> None:
-    assert callable(send)
+def _pump_out(source: int, send: Callable[[bytes], None]) -> None:
     with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
         while data := os.read(source, _CHUNK):
             send(data)

@@ -126,7 +126,7 @@ def _write_pods(plan: Plan, node: Node) -> None:
         _write(node.at(f"{resources}/configmaps/{name}/pod.yaml"), text)
         _write(node.at(f"{resources}/configmaps/{name}/version"), f"{plan.version}\n")
         _write(node.at(f"{places.MANIFESTS}/{name}.yaml"), text)
-    restore = yamlfile.dump(manifests.etcd_pod(plan, node))
+    restore = yamlfile.dump(manifests.restore_pod(plan, node))
     revision = f"{places.RESOURCES}/etcd-pod-{manifests.REVISIONS['etcd-pod']}"
     _write(node.at(f"{revision}/configmaps/restore-etcd-pod/pod.yaml"), restore)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from etcdtui.errors import ConfigError, EtcdTuiError, Refusal
 from etcdtui.lab import actions, control, places
 from etcdtui.lab.reaper import Reaper
-from etcdtui.lab.sshd import KINDS
+from etcdtui.lab.sshd import KINDS as SSH_KINDS
 from etcdtui.lab.supervisor import Supervisor
 
 KEYS = 3000
@@ -40,6 +40,7 @@ def run(
     except EtcdTuiError as exc:
         say(str(exc))
         return 2
+    say = _unbreakable(say)
     ending = threading.Event()
     with _until(ending, until_stdin_closes):
         reaper = Reaper()
@@ -70,15 +71,24 @@ def run(
             reaper.finish()
 
 
+def _unbreakable(say: Callable[[str], None]) -> Callable[[str], None]:
+    # Whoever listened may have gone; that must not keep us from cleaning up.
+    def speak(line: str) -> None:
+        with contextlib.suppress(OSError):
+            say(line)
+
+    return speak
+
+
 def checked(directory: Path, *, nodes: int, ssh: str, keys: int) -> Path:
     """The absolute directory, if all options make sense. Raises ConfigError."""
     if not 1 <= nodes <= 7:
         raise ConfigError(f"A lab has 1 to 7 nodes, not {nodes}.")
-    if ssh not in KINDS:
-        raise ConfigError(f"There is no SSH server {ssh!r}.", f"Known: {', '.join(KINDS)}.")
+    if ssh not in SSH_KINDS:
+        raise ConfigError(f"There is no SSH server {ssh!r}.", f"Known: {', '.join(SSH_KINDS)}.")
     if keys < 0:
         raise ConfigError(f"A lab cannot have {keys} keys.")
-    # Not resolve(): the user should find the path as typed; it goes into shell scripts and sshd's configuration.
+    # Not resolve(): the user should find the path as typed.
     directory = Path(os.path.abspath(directory.expanduser()))
     if not re.fullmatch(r"[\w./+,=@-]+", str(directory)):
         raise ConfigError(f"The path {str(directory)!r} has blanks or signs in it that a lab cannot bear.")

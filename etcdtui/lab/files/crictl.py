@@ -1,18 +1,24 @@
 """Stands in for crictl: answers from the kubelet's state, and runs a command as in a container of a pod."""
 
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+State = dict[str, Any]
 
 
-def fail(text):
+def fail(text: str) -> int:
     print(f"FATA[0000] {text}", file=sys.stderr)
     return 1
 
 
-def main(root, system_path, image, words):
+def main(root: str, system_path: str, image: str, words: list[str]) -> int:
     if os.environ.get("LAB_SUDO") != "yes":
         return fail(
             "validate service connection: validate CRI v1 runtime API for endpoint "
@@ -36,8 +42,9 @@ def main(root, system_path, image, words):
     return fail(f"this lab's crictl does not know {verb!r}")
 
 
-def ps(containers, rest):
-    show_all, quiet, form, state, filters = False, False, "table", None, []
+def ps(containers: list[State], rest: list[str]) -> int:
+    show_all, quiet, form, state = False, False, "table", ""
+    filters: list[Callable[[State], bool]] = []
     words = iter(rest)
     for word in words:
         word, has_value, value = word.partition("=") if word.startswith("--") else (word, "", "")
@@ -54,13 +61,12 @@ def ps(containers, rest):
             elif word in ("--state", "-s"):
                 state = value.lower()
             elif word == "--name":
-                filters.append(lambda c, value=value: re.search(value, c["name"]))
+                filters.append(partial(name_fits, value))
             else:
-                key, _, wanted = value.partition("=")
-                filters.append(lambda c, key=key, wanted=wanted: labels(c).get(key) == wanted)
+                filters.append(partial(label_fits, *value.partition("=")[::2]))
         else:
             return fail(f"this lab's crictl ps does not know {word!r}")
-    if state is not None:
+    if state:
         wanted = [c for c in containers if c["state"] == state]
     else:
         wanted = [c for c in containers if show_all or c["state"] == "running"]
@@ -71,16 +77,24 @@ def ps(containers, rest):
     elif form == "json":
         print(json.dumps({"containers": [described(c) for c in wanted]}, indent=2))
     else:
-        print(f"{'CONTAINER':<20}{'IMAGE':<28}{'CREATED':<24}{'STATE':<12}{'NAME':<36}{'ATTEMPT':<10}POD")
+        print(f"{'CONTAINER':<20}{'IMAGE':<40}{'CREATED':<24}{'STATE':<12}{'NAME':<36}{'ATTEMPT':<10}POD")
         for c in wanted:
             print(
-                f"{c['id'][:13]:<20}{c['image']:<28}{c['started_at']:<24}{c['state'].title():<12}"
+                f"{c['id'][:13]:<20}{c['image']:<40}{c['started_at']:<24}{c['state'].title():<12}"
                 f"{c['name']:<36}{c['restarts']:<10}{c['pod']}"
             )
     return 0
 
 
-def labels(container):
+def name_fits(pattern: str, container: State) -> bool:
+    return re.search(pattern, container["name"]) is not None
+
+
+def label_fits(key: str, value: str, container: State) -> bool:
+    return labels(container).get(key) == value
+
+
+def labels(container: State) -> dict[str, str]:
     return {
         "io.kubernetes.container.name": container["name"],
         "io.kubernetes.pod.name": container["pod"],
@@ -88,7 +102,7 @@ def labels(container):
     }
 
 
-def described(container):
+def described(container: State) -> State:
     return {
         "id": container["id"],
         "metadata": {"name": container["name"], "attempt": container["restarts"]},
@@ -99,7 +113,7 @@ def described(container):
     }
 
 
-def on_one(verb, containers, rest, system_path, image):
+def on_one(verb: str, containers: list[State], rest: list[str], system_path: str, image: str) -> int:
     rest = list(rest)
     tail = None
     while rest and rest[0].startswith("-"):
@@ -138,16 +152,15 @@ def on_one(verb, containers, rest, system_path, image):
     mounts = container["mounts"]
     env = {**os.environ, **container["env"], "PATH": f"{image}:{system_path}"}
     words = [mounted(word, mounts) for word in words]
-    try:
+    with contextlib.suppress(OSError):
         os.execvpe(words[0], words, env)
-    except OSError:
-        return fail(
-            f"execing command in container: executable file `{words[0]}` not found in $PATH: "
-            "No such file or directory"
-        )
+    return fail(
+        f"execing command in container: executable file `{words[0]}` not found in $PATH: "
+        "No such file or directory"
+    )
 
 
-def mounted(text, mounts):
+def mounted(text: str, mounts: dict[str, str]) -> str:
     if not mounts:
         return text
     inside = "|".join(re.escape(path) for path in sorted(mounts, key=len, reverse=True))
@@ -155,4 +168,4 @@ def mounted(text, mounts):
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:4], sys.argv[4:]))
+    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:]))

@@ -1,4 +1,4 @@
-"""Stands in for oc on a host: `oc get KIND [NAME] [-n NAMESPACE] [-o json|name|jsonpath=...]`, nothing more."""
+"""Stands in for oc on a host: `oc get KIND [NAME] [-n NAMESPACE] [-o json|name|jsonpath=...]` only."""
 
 import base64
 import json
@@ -8,6 +8,7 @@ import ssl
 import sys
 import urllib.error
 import urllib.request
+from typing import Any
 
 KINDS = {
     "co": "apis/config.openshift.io/v1/clusteroperators",
@@ -22,7 +23,7 @@ KINDS = {
 }
 
 
-def main(kubeconfig, words):
+def main(kubeconfig: str, words: list[str]) -> int:
     kubeconfig = os.environ.get("KUBECONFIG") or kubeconfig
     plain, form, namespace = [], "name", "openshift-etcd"
     rest = iter(words)
@@ -65,7 +66,7 @@ def main(kubeconfig, words):
     return 0
 
 
-def ask(kubeconfig, path):
+def ask(kubeconfig: str, path: str) -> Any:
     with open(kubeconfig, encoding="utf-8") as file:
         known = json.load(file)
     cluster = known["clusters"][0]["cluster"]
@@ -83,7 +84,7 @@ def ask(kubeconfig, path):
         return json.load(answer)
 
 
-def texts(document, template):
+def texts(document: Any, template: str) -> list[str]:
     """The values of one {.a.b[?(@.type=="X")].c} template."""
     found = [document]
     for part in re.findall(r"\.(\w+)|\[\?\(@\.(\w+)==\"([^\"]*)\"\)\]|\[(\*)\]", template):
