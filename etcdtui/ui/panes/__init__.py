@@ -1,1 +1,1 @@
-"""One file a pane of the dashboard."""
+"""The parts of the dashboard: each renders what it is given and posts what the user wants."""

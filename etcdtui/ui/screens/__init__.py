@@ -1,1 +1,1 @@
-"""One file a screen."""
+"""Everything that can fill the terminal, and the dialogs above it."""

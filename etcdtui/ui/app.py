@@ -1,0 +1,295 @@
+"""The app: wiring only. It takes pictures of the cluster, opens screens and passes answers on."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on
+from textual.app import App
+from textual.command import CommandPalette
+from textual.screen import ModalScreen, Screen
+
+from etcdtui.errors import EtcdTuiError, HostKeyUnknown
+from etcdtui.model.findings import find
+from etcdtui.model.health import judge
+from etcdtui.ui import looks
+from etcdtui.ui.background import CallEnded, close_within, in_background
+from etcdtui.ui.commands import Verb, Verbs
+from etcdtui.ui.control import Control
+from etcdtui.ui.messages import (
+    BackupChosen,
+    CancelWanted,
+    FindingChosen,
+    LatencyChosen,
+    MemberChosen,
+    ProcedureMoved,
+    StartWanted,
+    ViewChanged,
+)
+from etcdtui.ui.picture import Picture, Shows
+from etcdtui.ui.ports import ClusterPort, FindFindings, ProcedurePort
+from etcdtui.ui.screens.dashboard import DashboardScreen
+from etcdtui.ui.theme import CALM
+
+if TYPE_CHECKING:
+    from textual.driver import Driver
+
+SHORTEST = 0.1  # seconds between two pictures
+CLOSING = 0.8  # seconds that leaving waits for connections
+
+
+class EtcdTui(App[None]):
+    """Look after one etcd cluster."""
+
+    # The first screen is not pushed, so its style sheet is ours to load.
+    CSS_PATH = ("app.tcss", "screens/dashboard.tcss")
+    TITLE = "etcdtui"
+    COMMANDS: ClassVar[set[Any]] = App.COMMANDS | {Verbs}
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(
+        self,
+        cluster: ClusterPort,
+        procedures: ProcedurePort | None = None,
+        findings: FindFindings = find,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        tick: float = 1.0,
+        driver_class: type[Driver] | None = None,
+    ) -> None:
+        colour = "NO_COLOR" not in os.environ
+        # Only with the terminal's own colours does NO_COLOR mean none, and not shades of grey.
+        super().__init__(driver_class=driver_class, ansi_color=None if colour else True)
+        self.cluster, self.findings, self.clock = cluster, findings, clock
+        self.register_theme(CALM)
+        if not os.environ.get("TEXTUAL_THEME"):
+            self.theme = CALM.name
+        self.palette = self._palette()
+        self.dashboard = DashboardScreen(cluster.colour)
+        self.control = Control(self, procedures)
+        self.picture: Picture | None = None
+        self._every, self._painted, self._due = tick, -1.0, False
+        self._held_since: float | None = None
+        self._decided: set[str] = set()
+
+    def get_default_screen(self) -> Screen[None]:
+        return self.dashboard
+
+    def on_mount(self) -> None:
+        self.theme_changed_signal.subscribe(self, lambda _: self._repaint_all())
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        """Only after the first frame: starting imports and connects."""
+        self.cluster.start(self._changed)
+        self._take_picture()
+        self.set_interval(self._every, self._take_picture)
+        self.control.ask_about_interrupted()
+
+    def on_unmount(self) -> None:
+        close_within(self.cluster.close, CLOSING)
+
+    # pictures
+
+    def _changed(self) -> None:
+        """Called from any thread."""
+        self.post_message(ViewChanged())
+
+    @on(ViewChanged)
+    def _view_changed(self) -> None:
+        """As soon as there is something new, but not more often than the eye follows."""
+        wait = self._painted + SHORTEST - self.clock()
+        if wait <= 0:
+            self._take_picture()
+        elif not self._due:
+            self._due = True
+            self.set_timer(wait, self._take_picture)
+
+    def _take_picture(self) -> None:
+        self._due, self._painted = False, self.clock()
+        if self._held_since is None or self.picture is None:
+            view = self.cluster.view()
+            health = judge(view)
+            self.picture = Picture(view, health, self.findings(view, health), None, self.cluster.read_only)
+        else:
+            old, held = self.picture, self.clock() - self._held_since
+            self.picture = Picture(old.view, old.health, old.findings, held, old.read_only)
+        self._show()
+        self._ask_about_host_keys()
+
+    def _show(self) -> None:
+        """The screen in front, and what can be seen behind a dialog."""
+        self.dashboard.show_running(self.control.line())
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, Shows) and self.picture is not None:
+                screen.show_picture(self.picture)
+            if not isinstance(screen, ModalScreen):
+                return
+
+    def on_screen_resume(self) -> None:
+        self._show()
+
+    def _palette(self) -> looks.Palette:
+        return looks.palette(self.theme_variables, badge=self.cluster.colour, colour=not self.no_color)
+
+    def _repaint_all(self) -> None:
+        self.get_css_variables()
+        self.palette = self._palette()
+        for screen in self.screen_stack:
+            screen.refresh()
+            for widget in screen.walk_children():
+                widget.refresh()
+
+    # host keys
+
+    def _ask_about_host_keys(self) -> None:
+        if isinstance(self.screen, ModalScreen | CommandPalette):
+            return
+        for key in self.cluster.unknown_host_keys():
+            if key.fingerprint not in self._decided:
+                from etcdtui.ui.screens.host_key import HostKeyScreen
+
+                self._decided.add(key.fingerprint)
+                self.push_screen(HostKeyScreen(key), lambda trusted, key=key: self._trust(key, bool(trusted)))
+                return
+
+    def _trust(self, key: HostKeyUnknown, trusted: bool) -> None:
+        if trusted:
+            in_background(
+                self,
+                lambda: self.cluster.trust(key),
+                lambda _: self.cluster.refresh(),
+                self.tell,
+                name="trust",
+            )
+
+    # intents of panes and screens
+
+    @on(MemberChosen)
+    def _member_chosen(self, event: MemberChosen) -> None:
+        from etcdtui.ui.describe import member_document
+
+        self._document(lambda picture: member_document(picture, event.member_id))
+
+    @on(BackupChosen)
+    def _backup_chosen(self, event: BackupChosen) -> None:
+        from etcdtui.ui.describe import backup_document
+
+        self._document(lambda picture: backup_document(picture, event.key))
+
+    @on(FindingChosen)
+    def _finding_chosen(self, event: FindingChosen) -> None:
+        from etcdtui.ui.describe import finding_document
+
+        self._document(lambda picture: finding_document(picture, event.key))
+
+    @on(LatencyChosen)
+    def _latency_chosen(self) -> None:
+        from etcdtui.ui.describe import latency_document
+
+        self._document(latency_document)
+
+    def _document(self, build: Any) -> None:
+        from etcdtui.ui.screens.document import DocumentScreen
+
+        if self.picture is not None and not isinstance(self.screen, DocumentScreen):
+            self.push_screen(DocumentScreen(build, self.picture))
+
+    @on(ProcedureMoved)
+    def _procedure_moved(self) -> None:
+        self.control.drain()
+
+    @on(StartWanted)
+    def _start_wanted(self) -> None:
+        self.control.start()
+
+    @on(CancelWanted)
+    def _cancel_wanted(self) -> None:
+        self.control.cancel()
+
+    @on(CallEnded)
+    def _call_ended(self, event: CallEnded) -> None:
+        event.then()
+
+    # verbs
+
+    def allows(self, verb: Verb) -> bool:
+        return not (verb.writes and self.cluster.read_only)
+
+    def do(self, verb: Verb) -> None:
+        """Run a verb, as its key would."""
+        self.call_later(self.run_action, f"app.{verb.action}")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return not (action == "backup" and self.cluster.read_only)
+
+    def action_backup(self) -> None:
+        if self.cluster.read_only:
+            self.tell(
+                EtcdTuiError("This cluster is read-only here.", "Start without --read-only to back it up.")
+            )
+        else:
+            self.control.backup()
+
+    def action_go_to(self, pane: int) -> None:
+        self.action_home()
+        self.dashboard.action_pane(pane)
+
+    def action_home(self) -> None:
+        """Close everything above the dashboard."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    def action_pause(self) -> None:
+        self._held_since = self.clock() if self._held_since is None else None
+        self._take_picture()
+
+    def action_refresh_now(self) -> None:
+        self.cluster.refresh()
+        self.notify("Asking every source now.", timeout=2, markup=False)
+
+    def action_health(self) -> None:
+        from etcdtui.ui.screens.health import HealthScreen
+
+        if not isinstance(self.screen, HealthScreen):
+            self.push_screen(HealthScreen(self.cluster, self.clock))
+
+    def action_log(self) -> None:
+        from etcdtui.ui.screens.log import LogScreen
+
+        if not isinstance(self.screen, LogScreen):
+            self.push_screen(LogScreen(self.cluster))
+
+    def action_help(self) -> None:
+        from etcdtui.ui.screens.help import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen())
+
+    def action_command_line(self) -> None:
+        from etcdtui.ui.screens.command_line import CommandLineScreen
+
+        if not isinstance(self.screen, CommandLineScreen):
+            self.push_screen(CommandLineScreen(), lambda verb: self.do(verb) if verb else None)
+
+    async def action_back(self) -> None:
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    async def action_leave(self) -> None:
+        await self.action_quit()
+
+    async def action_quit(self) -> None:
+        if self.control.running:
+            self.control.ask_before_leaving(self.exit)
+        else:
+            self.exit()
+
+    def tell(self, error: EtcdTuiError) -> None:
+        """An error or a refusal, in full, until it is closed."""
+        from etcdtui.ui.screens.notice import Notice
+
+        self.push_screen(Notice(error))

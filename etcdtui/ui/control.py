@@ -1,0 +1,176 @@
+"""The one procedure at a time: planned, shown, started, answered, cancelled. Its screen may come and go."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from etcdtui.errors import EtcdTuiError
+from etcdtui.procedures.procedure import Answer, Event, Procedure
+from etcdtui.ui.background import in_background
+from etcdtui.ui.looks import Line
+from etcdtui.ui.messages import ProcedureMoved
+from etcdtui.ui.ports import EngineHandle, Interrupted, ProcedurePort
+from etcdtui.ui.runs import Run
+
+if TYPE_CHECKING:
+    from etcdtui.ui.app import EtcdTui
+
+
+class Control:
+    """Belongs to the app, not to a screen: a run outlives every screen that shows it."""
+
+    def __init__(self, app: EtcdTui, procedures: ProcedurePort | None) -> None:
+        self.app, self.procedures = app, procedures
+        self.run: Run | None = None
+        self._events: deque[Event] = deque()  # filled from any thread
+        self._planning = False
+
+    @property
+    def running(self) -> bool:
+        return self.run is not None and self.run.running
+
+    def line(self) -> Line:
+        return self.run.line() if self.run is not None and self.run.running else ()
+
+    def backup(self) -> None:
+        """Show the procedure that runs; else plan a backup."""
+        if self.running:
+            self.show()
+        elif self.procedures is None:
+            self.app.tell(EtcdTuiError("Backups are not available here."))
+        elif not self._planning:
+            self._planning = True
+            plan, view = self.procedures.plan_backup, self.app.cluster.view()
+            in_background(self.app, lambda: plan(view), self._planned, self._not_planned, name="plan")
+
+    def show(self) -> None:
+        from etcdtui.ui.screens.procedure import ProcedureScreen
+
+        if self.run is None or any(isinstance(s, ProcedureScreen) for s in self.app.screen_stack):
+            return
+        self.app.push_screen(ProcedureScreen(self.run))
+
+    def start(self) -> None:
+        """Run what is planned."""
+        run, procedures = self.run, self.procedures
+        if run is None or procedures is None or run.started:
+            return
+        run.start()
+
+        def started(handle: EngineHandle) -> None:
+            run.handle = handle
+            if run.cancelling:
+                handle.cancel()
+
+        in_background(
+            self.app,
+            lambda: procedures.run(run.procedure, self._emit),
+            started,
+            self._not_started,
+            name="run",
+        )
+        self._moved()
+
+    def answer(self, answer: Answer) -> None:
+        if self.run is not None and self.run.handle is not None:
+            self.run.records[answer.step].answered = True
+            self.run.handle.answer(answer)
+            self._moved()
+
+    def cancel(self) -> None:
+        if self.run is not None and self.run.running:
+            self.run.cancelling = True
+            if self.run.handle is not None:
+                self.run.handle.cancel()
+            self._moved()
+
+    def drain(self) -> None:
+        """Take in what the engine said since the last time."""
+        run = self.run
+        while self._events:
+            event = self._events.popleft()
+            if run is not None:
+                run.apply(event)
+        if run is not None and run.finished is not None:
+            self.app.cluster.refresh()
+        self._moved()
+
+    def ask_about_interrupted(self) -> None:
+        """At the start: what an earlier run left behind."""
+        if self.procedures is not None:
+            in_background(
+                self.app, self.procedures.interrupted, self._interrupted, self.app.tell, name="interrupted"
+            )
+
+    def ask_before_leaving(self, leave: Callable[[], None]) -> None:
+        from etcdtui.ui.screens.ask import AskScreen, Option
+
+        if self.run is None or isinstance(self.app.screen, AskScreen):
+            return
+        self.app.push_screen(
+            AskScreen(
+                f"{self.run.procedure.title} is still running.",
+                (
+                    "What runs on the host as a job goes on there. etcdtui stops watching it, "
+                    "and offers to resume at the next start.",
+                ),
+                (Option("stay", "s", "Stay"), Option("leave", "l", "Leave", dangerous=True)),
+            ),
+            lambda choice: leave() if choice == "leave" else None,
+        )
+
+    def _emit(self, event: Event) -> None:
+        self._events.append(event)
+        self.app.post_message(ProcedureMoved())
+
+    def _planned(self, procedure: Procedure) -> None:
+        self._planning = False
+        self.run = Run(procedure, self.app.clock)
+        self.show()
+
+    def _not_planned(self, error: EtcdTuiError) -> None:
+        self._planning = False
+        self.app.tell(error)
+
+    def _not_started(self, error: EtcdTuiError) -> None:
+        self.run = None
+        self.app.action_home()
+        self.app.tell(error)
+
+    def _moved(self) -> None:
+        from etcdtui.ui.screens.procedure import ProcedureScreen
+
+        for screen in self.app.screen_stack:
+            if isinstance(screen, ProcedureScreen):
+                screen.show_run()
+        self.app.dashboard.show_running(self.line())
+
+    def _interrupted(self, runs: object) -> None:
+        from etcdtui.ui.screens.ask import AskScreen, Option
+
+        found: list[Interrupted] = list(runs)  # type: ignore[call-overload]
+        if not found:
+            return
+        first, rest = found[0], found[1:]
+        more = (f"{len(rest)} more after this one.",) if rest else ()
+
+        def chosen(choice: str | None) -> None:
+            if choice == "resume" and self.procedures is not None:
+                resume = self.procedures.resume
+                in_background(
+                    self.app, lambda: resume(first), self._planned, self._not_planned, name="resume"
+                )
+            elif rest:
+                self._interrupted(rest)
+
+        self.app.push_screen(
+            AskScreen(
+                first.sentence,
+                (f"What is true now: {first.truth}", *more),
+                (Option("leave", "l", "Leave as it is"), Option("resume", "r", "Resume")),
+                details=tuple(first.details),
+            ),
+            chosen,
+        )

@@ -1,0 +1,277 @@
+"""Everything known about a member, a backup, a finding or the latencies, as documents."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from etcdtui import text
+from etcdtui.model.health import MemberHealth
+from etcdtui.model.platform import Certificate, DiskSpace
+from etcdtui.model.readings import Reading
+from etcdtui.text import clean
+from etcdtui.ui.looks import Line, Role, Span, fit
+from etcdtui.ui.panes.findings import item
+from etcdtui.ui.panes.latency import SCALE, spark
+from etcdtui.ui.parts.lines import Paragraph
+from etcdtui.ui.picture import Picture
+from etcdtui.ui.screens.document import Document
+from etcdtui.ui.words import SEVERITY, STATE, backup_key, completeness, state_words
+
+TITLES = 18  # cells of the left column
+
+WHAT_LATENCY_MEANS = (
+    "The time of a warm linearizable read, as seen from the host we speak through, with the way between us "
+    "and that host taken off. Such a read asks a quorum: it is what the API server waits for too.",
+    "“alone” is a serializable read: that member answers by itself. Slow with quick alone: the quorum or the "
+    "leader is slow. Both slow: that member is slow.",
+    "It is not what etcdctl endpoint health prints as “took”: that one includes the TCP and TLS set-up of a "
+    "connection made for one question, and says more about certificates and processors than about etcd. "
+    "Key H runs it.",
+    "fsync p99 is how long writing the WAL to disk takes; etcd advises less than 10 ms. commit p99 is how long "
+    "writing the database takes; the advice is 25 ms.",
+)
+
+
+def member_document(picture: Picture, member_id: int) -> Document | None:
+    """None when the member is no longer listed."""
+    row = picture.health.member(member_id)
+    if row is None:
+        return None
+    sign, role = STATE[row.state]
+    title: Line = (
+        (clean(row.member.label, 200), Role.STRONG),
+        (f"  {sign} {state_words(row, picture.view.now)}", role),
+        (f"  {row.role}" if row.role else "", Role.PLAIN),
+    )
+    parts = [
+        *_trouble(row, picture),
+        *_identity(row),
+        *_status(row, picture),
+        *_latency(row),
+        *_host(row, picture),
+    ]
+    return Document(title, tuple(parts))
+
+
+def backup_document(picture: Picture, key: str) -> Document | None:
+    """None when it is no longer seen."""
+    backup = next((b for b in picture.view.backups if backup_key(b) == key), None)
+    if backup is None:
+        return None
+    words, role = completeness(backup)
+    taken = backup.taken
+    title: Line = (
+        (f"Backup {taken:%Y-%m-%d %H:%M:%S}" if taken else f"Backup {clean(backup.stamp)}", Role.STRONG),
+        (f"  {words}", role),
+    )
+    rows = [
+        _row("Host", clean(backup.host)),
+        _row("Folder", clean(backup.directory)),
+        _row("Taken", (f"{taken:%Y-%m-%d %H:%M:%S}, by the host's clock" if taken else clean(backup.stamp))),
+        _row("Last written", f"{text.age(picture.view.now - backup.finished)} ago"),
+        _row("Size", f"{text.size(backup.size)}  ({backup.size} bytes)"),
+        Paragraph(()),
+    ]
+    for file in backup.files:
+        rows.append(_row("File", clean(file.name)))
+        rows.append(_row("", f"{text.size(file.size)}  mode {file.mode:o}", Role.MUTED))
+    notes = []
+    if backup.writing:
+        notes.append("It is being written now: not a backup yet.")
+    elif not backup.complete:
+        notes.append("This is not a backup: a restore needs both files, whole.")
+    if backup.dirty:
+        notes.append("The script marked it as possibly dirty: pods were changing while it was taken.")
+    if not notes:
+        notes.append("Both files are there and of a plausible size. Their content has not been proven here.")
+    return Document(title, (*rows, Paragraph(()), *(Paragraph(((n, Role.PLAIN),)) for n in notes)))
+
+
+def finding_document(picture: Picture, key: str) -> Document | None:
+    """None when it no longer holds."""
+    finding = next((f for f in picture.findings if f.key == key), None)
+    if finding is None:
+        return None
+    sign, role = SEVERITY[finding.severity]
+    subject = f"  {clean(finding.subject)}" if finding.subject else ""
+    paragraphs: list[Paragraph] = []
+    for line in item(finding).lines:
+        paragraphs += [Paragraph(line, 2), Paragraph(())]
+    return Document(((f"{sign} {finding.severity.value}", role), (subject, Role.PLAIN)), tuple(paragraphs))
+
+
+def latency_document(picture: Picture) -> Document:
+    """Long sparklines, all percentiles, and what they mean."""
+    parts = [Paragraph(((SCALE, Role.MUTED),)), Paragraph(())]
+    for row in picture.health.members:
+        if row.endpoint is not None:
+            parts += [Paragraph(((clean(row.member.label, 100), Role.STRONG),)), *_latency(row)]
+    parts += [Paragraph(((sentence, Role.PLAIN),)) for s in WHAT_LATENCY_MEANS for sentence in (s, "")]
+    return Document((("Latency", Role.STRONG), (" · linearizable read, ms", Role.PLAIN)), tuple(parts))
+
+
+def _row(title: str, value: str, role: Role = Role.PLAIN) -> Paragraph:
+    return Paragraph(((fit(title, TITLES), Role.MUTED), (value, role)), TITLES)
+
+
+def _rows(title: str, values: Iterable[str]) -> list[Paragraph]:
+    return [_row(title if n == 0 else "", clean(value)) for n, value in enumerate(values)] or [
+        _row(title, "–")
+    ]
+
+
+def _heading(title: str, note: str = "", role: Role = Role.MUTED) -> list[Paragraph]:
+    return [Paragraph(()), Paragraph(((title, Role.STRONG), (f"  {note}" if note else "", role)))]
+
+
+def _source(reading: Reading[object], now: float) -> Span:
+    """How old a source is, and what is wrong with it now."""
+    if reading.problem is not None:
+        since = f" for {text.age(now - reading.since)}" if reading.since is not None else ""
+        old = f"; last known {text.age(reading.age(now))} ago" if reading.at is not None else ""
+        return f"{reading.problem.fault.value}{since}{old}", Role.WARN
+    if reading.at is None:
+        return "not known yet", Role.MUTED
+    return f"as of {text.age(reading.age(now))} ago", Role.MUTED
+
+
+def _trouble(row: MemberHealth, picture: Picture) -> list[Paragraph]:
+    if row.problem is None:
+        return []
+    since = f" For {text.age(picture.view.now - row.since)}." if row.since is not None else ""
+    out = [Paragraph((("✗ ", Role.BAD), (clean(row.problem.message, 1000) + since, Role.BAD)), 2)]
+    if row.problem.hint:
+        out.append(Paragraph((("→ ", Role.KEY), (clean(row.problem.hint, 1000), Role.PLAIN)), 2))
+    return [*out, Paragraph(())]
+
+
+def _identity(row: MemberHealth) -> list[Paragraph]:
+    member = row.member
+    return [
+        _row("Member ID", member.hex_id),
+        *_rows("Client URLs", member.client_urls),
+        *_rows("Peer URLs", member.peer_urls),
+        _row("Votes", "no, a learner" if member.learner else "yes"),
+    ]
+
+
+def _status(row: MemberHealth, picture: Picture) -> list[Paragraph]:
+    if row.endpoint is None:
+        return [*_heading("Status"), _row("", "It has no client URL that could be asked.", Role.MUTED)]
+    note, role = _source(row.endpoint.status, picture.view.now)  # type: ignore[arg-type]
+    status = row.status
+    if status is None:
+        return _heading("Status", note, role)
+    free = 1 - status.db_in_use / status.db_size if status.db_size else 0.0
+    metrics = row.endpoint.metrics.value
+    quota = status.quota or (metrics.quota if metrics else None)
+    return [
+        *_heading("Status", note, role),
+        _row("Version", clean(status.version)),
+        _row("Leader", f"{status.leader_id:x}" if status.leader_id else "none known"),
+        _row(
+            "Database",
+            f"{text.size(status.db_size)}, in use {text.size(status.db_in_use)} ({free:.0%} free inside)",
+        ),
+        _row("Quota", text.size(quota) if quota else "not told"),
+        _row("Raft term", str(status.raft_term)),
+        _row("Raft index", f"{text.grouped(status.raft_index)}, applied {text.grouped(status.raft_applied)}"),
+        _row("Behind leader", "–" if row.lag is None else text.counted(row.lag, "entry", "entries")),
+        _row("Revision", text.grouped(status.revision)),
+        _row("Alarms", ", ".join(status.alarms) or "none"),
+        *(_rows("Errors", status.errors) if status.errors else []),
+        _row("Asked through", row.endpoint.way.value or "–"),
+    ]
+
+
+def _latency(row: MemberHealth) -> list[Paragraph]:
+    if row.endpoint is None:
+        return []
+    out: list[Paragraph] = []
+    for title, series in (("quorum read", row.endpoint.linearizable), ("alone", row.endpoint.serializable)):
+        numbers = "  ".join(
+            f"{name} {text.milliseconds(value)}"
+            for name, value in (
+                ("last", series.last),
+                ("p50", series.percentile(0.5)),
+                ("p99", series.percentile(0.99)),
+                ("max", series.percentile(1.0)),
+            )
+        )
+        failed = sum(1 for sample in series.samples if sample is None)
+        lost = f"  {failed} of {len(series.samples)} failed" if failed else ""
+        out.append(
+            Paragraph(
+                ((fit(title, TITLES), Role.MUTED), (numbers, Role.PLAIN), (f" ms{lost}", Role.MUTED)), TITLES
+            )
+        )
+        out.append(Paragraph(((" " * TITLES, Role.PLAIN), *spark(series, 40))))
+    metrics = row.endpoint.metrics.value
+    if metrics is not None:
+        window = f" over {text.age(metrics.window)}" if metrics.window is not None else " since it started"
+        fsync, commit = text.milliseconds(metrics.fsync_p99), text.milliseconds(metrics.commit_p99)
+        out.append(_row("disk", f"fsync p99 {fsync} ms, commit p99 {commit} ms{window}"))
+        peers = f"round trip p99 {text.milliseconds(metrics.peer_rtt_p99)} ms"
+        changes = (
+            ""
+            if metrics.leader_changes is None
+            else f", {metrics.leader_changes} leader changes since it started"
+        )
+        out.append(_row("peers", peers + changes))
+    return [*_heading("Latency"), *out]
+
+
+def _host(row: MemberHealth, picture: Picture) -> list[Paragraph]:
+    now = picture.view.now
+    out: list[Paragraph] = []
+    if row.pod is not None:
+        pod = row.pod
+        note, role = _source(picture.view.api, now)  # type: ignore[arg-type]
+        waiting = f", {clean(pod.waiting)}" if pod.waiting else ""
+        out += _heading("Pod", note, role)
+        out.append(_row("Name", clean(pod.name)))
+        out.append(
+            _row(
+                "Ready", f"{pod.ready}/{pod.containers}, {clean(pod.phase)}, {pod.restarts} restarts{waiting}"
+            )
+        )
+    if row.host is None:
+        return [*out, *_heading("Host"), _row("", "No host of this name is known.", Role.MUTED)]
+    host = row.host
+    link, link_role = _source(host.link, now)  # type: ignore[arg-type]
+    out += _heading("Host")
+    trip = f"{text.milliseconds(host.link.value)} ms, " if host.link.value is not None else ""
+    out.append(
+        _row("SSH", f"{clean(host.address)}, {trip}{link}", link_role if host.link.problem else Role.PLAIN)
+    )
+    if host.link.problem is not None:
+        out.append(_row("", clean(host.link.problem.message, 1000), Role.WARN))
+    facts = host.facts.value
+    note, role = _source(host.facts, now)  # type: ignore[arg-type]
+    out.append(_row("Looked at", note, role))
+    if facts is None:
+        return out
+    out += [_disk("Data disk", facts.data_disk), _disk("Backup disk", facts.backup_disk)]
+    offset = facts.clock_offset
+    out.append(_row("Clock", "–" if offset is None else f"{offset:+.2f} s against ours"))
+    out += _rows("Manifests", facts.manifests)
+    for n, certificate in enumerate(sorted(facts.certificates, key=lambda c: c.not_after)):
+        out.append(_certificate("Certificates" if n == 0 else "", certificate, now))
+    return out
+
+
+def _disk(title: str, disk: DiskSpace | None) -> Paragraph:
+    if disk is None:
+        return _row(title, "–", Role.MUTED)
+    inodes = f", {text.grouped(disk.inodes_free)} inodes" if disk.inodes_free is not None else ""
+    free = f"{text.size(disk.free)} of {text.size(disk.total)} free{inodes}"
+    return _row(title, f"{free}  {clean(disk.path)}", Role.WARN if disk.used_share > 0.9 else Role.PLAIN)
+
+
+def _certificate(title: str, certificate: Certificate, now: float) -> Paragraph:
+    left = certificate.not_after - now
+    ends = time.strftime("%Y-%m-%d", time.gmtime(certificate.not_after))
+    words = f"expired {text.age(-left)} ago" if left <= 0 else f"{text.age(left)} left"
+    role = Role.BAD if left <= 0 else Role.WARN if left < 30 * 86400 else Role.PLAIN
+    return _row(title, f"{ends}  {words}  {clean(certificate.path.rsplit('/', 1)[-1])}", role)

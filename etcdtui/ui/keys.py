@@ -1,0 +1,73 @@
+"""Every key, once. Footer, help and palette are made from these."""
+
+from __future__ import annotations
+
+from textual.binding import Binding
+
+
+def _key(
+    key: str, action: str, word: str, tooltip: str, *, show: bool = False, shown_as: str = ""
+) -> Binding:
+    return Binding(
+        key, action, word, show=show, tooltip=tooltip, key_display=shown_as or None, id=f"etcdtui.{action}"
+    )
+
+
+DASHBOARD = [
+    _key("b", "app.backup", "Backup", "Plan a backup; nothing runs before you said so", show=True),
+    _key(
+        "H", "app.health", "Health", "Run etcdctl endpoint health, as by hand, and show its output", show=True
+    ),
+    _key("question_mark", "app.help", "Help", "All keys", show=True, shown_as="?"),
+    _key("q", "app.leave", "Quit", "Leave; asks while a procedure runs", show=True),
+    _key("1", "pane(1)", "Members", "Go to the members"),
+    _key("2", "pane(2)", "Latency", "Go to the latencies"),
+    _key("3", "pane(3)", "Backups", "Go to the backups"),
+    _key("4", "pane(4)", "Findings", "Go to the findings"),
+    _key("slash", "filter", "Filter", "Show only the rows that contain a word", shown_as="/"),
+    _key("colon", "app.command_line", "Command", "Type a command: :backups, :health, :q", shown_as=":"),
+    _key("f", "grow", "Maximise", "This pane alone, and back"),
+    _key("p", "app.pause", "Pause", "Hold the picture still; collecting goes on"),
+    _key("r", "app.refresh_now", "Refresh", "Ask every source now"),
+    _key("y", "copy", "Copy", "Copy the row or the finding"),
+    _key("at", "app.log", "Log", "Every command that ran on the hosts", shown_as="@"),
+    _key("escape", "back", "Back", "Clear the filter, end the maximising; never anything else"),
+]
+
+# Keys that every list and table has; told here once for the help.
+LISTS = [
+    ("enter", "everything known about the row"),
+    ("j k ↑ ↓", "up and down"),
+    ("g G", "first and last"),
+    ("< > s", "sort by another column"),
+    ("S", "turn the order"),
+    ("tab shift+tab", "next and previous pane"),
+    ("^p", "palette: all commands, themes"),
+]
+
+BACK = Binding("escape,q", "app.back", "Back", show=True, key_display="esc", tooltip="Back to where you were")
+COPY = Binding("y", "copy", "Copy", show=True, tooltip="Copy what is shown")
+
+PROCEDURE = [
+    Binding("enter", "go", "Start", show=True, tooltip="Start, or pass the gate"),
+    Binding("r", "choose('retry')", "Retry", show=True, tooltip="Try the step again"),
+    Binding("w", "choose('keep waiting')", "Wait", show=True, tooltip="Wait longer for the same"),
+    Binding("x", "choose('skip')", "Skip…", show=True, tooltip="Go on without it; asks for the reason"),
+    Binding("s", "choose('stop here')", "Stop", show=True, tooltip="Stop here; may be resumed"),
+    Binding("c", "cancel", "Cancel…", show=True, tooltip="Says first what cancelling does"),
+    Binding("y", "copy", "Copy", show=True, tooltip="Copy the step's exact command"),
+    Binding("escape,q", "leave", "Back", show=True, key_display="esc", tooltip="It goes on running"),
+]
+
+HELP = _key("question_mark", "app.help", "Help", "All keys", show=True, shown_as="?")
+COMMAND = _key("colon", "app.command_line", "Command", "Type a command", shown_as=":")
+
+_NAMES = {"question_mark": "?", "slash": "/", "colon": ":", "at": "@", "escape": "esc"}
+
+
+def shown(binding: Binding) -> str:
+    """The key as a human writes it."""
+    return " ".join(_NAMES.get(key, key) for key in binding.key.split(","))
+
+
+HELP_HIDDEN = _key("question_mark", "app.help", "Help", "All keys", shown_as="?")

@@ -1,0 +1,54 @@
+"""What happened, and what the user wants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.message import Message
+
+
+class ViewChanged(Message):
+    """There is something new to see. Posted from any thread; many become one."""
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, ViewChanged)
+
+
+class ProcedureMoved(Message):
+    """Events of the running procedure wait to be read. Posted from any thread; many become one."""
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, ProcedureMoved)
+
+
+@dataclass
+class MemberChosen(Message):
+    """Show everything known about this member."""
+
+    member_id: int
+
+
+@dataclass
+class BackupChosen(Message):
+    """Show everything known about this backup."""
+
+    key: str
+
+
+@dataclass
+class FindingChosen(Message):
+    """Show this finding in full."""
+
+    key: str
+
+
+class LatencyChosen(Message):
+    """Explain the latencies."""
+
+
+class StartWanted(Message):
+    """Start the procedure that the screen shows."""
+
+
+class CancelWanted(Message):
+    """Cancel the running procedure; the user has been asked."""

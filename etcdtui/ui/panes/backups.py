@@ -1,0 +1,55 @@
+"""The backups seen on all hosts."""
+
+from __future__ import annotations
+
+from textual import on
+
+from etcdtui.model.backups import BackupSet
+from etcdtui.model.view import ClusterView
+from etcdtui.text import clean, size
+from etcdtui.ui.looks import Role, Span
+from etcdtui.ui.messages import BackupChosen
+from etcdtui.ui.parts.table import Column, Table
+from etcdtui.ui.words import backup_key, completeness
+
+
+class BackupsPane(Table[BackupSet]):
+    """What lies in the backup folders, newest first."""
+
+    def __init__(self) -> None:
+        columns: list[Column[BackupSet]] = [
+            Column("taken", "TAKEN", _taken, lambda b: b.stamp, least=16),
+            Column(
+                "size", "SIZE", lambda b: (size(b.size), Role.PLAIN), lambda b: b.size, right=True, least=5
+            ),
+            Column("files", "FILES", completeness, lambda b: completeness(b)[0], least=9, most=20),
+            Column("host", "HOST", lambda b: (clean(b.host, 100), Role.PLAIN), lambda b: b.host, least=8),
+            Column("folder", "FOLDER", lambda b: (clean(b.directory, 200), Role.MUTED), least=8, drop=1),
+        ]
+        super().__init__(columns, id="backups", classes="pane", empty="No host has been asked yet.")
+        self.border_title = "3 Backups"
+        self._facts: tuple[object, ...] = ()
+
+    def show(self, view: ClusterView) -> None:
+        """Joining thousands of files costs; it is done when a host has told something new."""
+        facts = (view.writing, *(host.facts.value for host in view.hosts))
+        same = len(facts) == len(self._facts) and all(a is b for a, b in zip(facts, self._facts, strict=True))
+        if same and self._facts:
+            return
+        self._facts = facts
+        asked = [h for h in view.hosts if h.facts.value is not None]
+        self.empty = "No backup on any host. b makes one." if asked else "No host has told its backups yet."
+        self.set_rows(view.backups)
+
+    def row_key(self, row: BackupSet) -> str:
+        return backup_key(row)
+
+    @on(Table.Chosen)
+    def _chosen(self, event: Table.Chosen) -> None:
+        event.stop()
+        self.post_message(BackupChosen(event.key))
+
+
+def _taken(backup: BackupSet) -> Span:
+    taken = backup.taken
+    return (taken.strftime("%Y-%m-%d %H:%M") if taken else clean(backup.stamp, 20)), Role.PLAIN

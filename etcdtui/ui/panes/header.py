@@ -1,0 +1,105 @@
+"""The top of the screen: which cluster, how it is, how fresh that is; and the banner for the worst."""
+
+from __future__ import annotations
+
+from etcdtui.model.findings import Severity
+from etcdtui.model.health import Level
+from etcdtui.text import age, clean
+from etcdtui.ui.looks import Line, Role, Span, spread, wrap
+from etcdtui.ui.parts.bar import Bar
+from etcdtui.ui.picture import Picture
+from etcdtui.ui.words import LEVEL
+
+NOW = 2.5  # seconds; younger than that is called "now", so that the header does not flicker
+PATIENCE = 6.0  # seconds after the start before "nothing answered" is called trouble
+
+
+class HeaderBar(Bar):
+    """Name, versions, badges; verdict, arithmetic, age."""
+
+    def show(self, picture: Picture) -> None:
+        self.set_builder(lambda width: spread(identity(picture, width), verdict(picture), width - 1))
+
+
+class Banner(Bar):
+    """Stays as long as the trouble: what is known and what to do."""
+
+    def show(self, picture: Picture) -> None:
+        self.set_builder(lambda width: banner(picture, width))
+
+
+def identity(picture: Picture, width: int) -> Line:
+    """prod · OpenShift 4.16.3 · etcd 3.5.14, and the badges."""
+    view = picture.view
+    spans: list[Span] = [(f" {clean(view.name, 40)} ", Role.BADGE)]
+    api = view.api.value
+    if api is not None and api.version:
+        spans.append((f" · OpenShift {clean(api.version, 20)}", Role.PLAIN))
+    versions = sorted({clean(r.status.version, 20) for r in picture.health.members if r.current and r.status})
+    if versions:
+        spans.append(
+            (f" · etcd {' and '.join(versions[:3])}", Role.PLAIN if len(versions) == 1 else Role.WARN)
+        )
+    if picture.read_only or view.read_only:
+        spans += [("  ", Role.PLAIN), (" READ-ONLY ", Role.NOTICE)]
+    if picture.held is not None:
+        spans += [("  ", Role.PLAIN), (f" PAUSED {age(picture.held)} ", Role.NOTICE)]
+    return tuple(spans)
+
+
+def verdict(picture: Picture) -> Line:
+    """● HEALTHY  3/3 voters · can lose 1 · as of now."""
+    health = picture.health
+    sign, role = LEVEL[health.level]
+    known = health.quorum.voters > 0
+    spans: list[Span] = [(f" {sign} {health.level.word}", role)]
+    if health.source == "operator":
+        spans.append((" (the operator says)", Role.MUTED))
+    if known and health.level is not Level.UNKNOWN:
+        spans.append((f"  {health.quorum.healthy}/{health.quorum.voters} voters", Role.PLAIN))
+        spans.append((" · ", Role.MUTED))
+        if health.level is Level.NO_QUORUM:
+            spans.append((f"{health.quorum.needed} needed", Role.BAD))
+        else:
+            lose = health.quorum.tolerance
+            spans.append((f"can lose {lose}", Role.PLAIN if lose else Role.WARN))
+    spans.append((" · ", Role.MUTED))
+    spans.append(_freshness(picture))
+    return tuple(spans)
+
+
+def _freshness(picture: Picture) -> Span:
+    seconds = picture.health.age
+    if seconds is None:
+        waited = picture.view.now - picture.view.started if picture.view.started else 0.0
+        return f"asking for {age(waited)}", Role.MUTED
+    seconds += picture.held or 0.0
+    if seconds < NOW:
+        return "as of now", Role.MUTED
+    return f"as of {age(seconds)} ago", Role.MUTED if seconds < 10 else Role.WARN
+
+
+def trouble(picture: Picture) -> bool:
+    """Is there something that must not be overlooked?"""
+    worst = picture.findings[0] if picture.findings else None
+    if worst is None or worst.severity is not Severity.CRITICAL:
+        return False
+    view = picture.view
+    waited = view.now - view.started if view.started else PATIENCE
+    return picture.health.level is not Level.UNKNOWN or picture.health.age is not None or waited >= PATIENCE
+
+
+def banner(picture: Picture, width: int) -> list[Line]:
+    """The first critical finding in up to three lines; how many more there are."""
+    if not trouble(picture):
+        return []
+    worst = picture.findings[0]
+    critical = sum(1 for f in picture.findings if f.severity is Severity.CRITICAL)
+    more = f" (and {critical - 1} more critical)" if critical > 1 else ""
+    head: Line = ((" ✗ ", Role.BAD), (clean(worst.sentence), Role.BAD), (more, Role.PLAIN))
+    lines = wrap(head, width - 1, 3)[:2]
+    if worst.evidence:
+        lines += wrap((("   ", Role.PLAIN), (clean(worst.evidence), Role.PLAIN)), width - 1, 3)[:2]
+    if worst.next_step:
+        lines += wrap((("   → ", Role.KEY), (clean(worst.next_step), Role.PLAIN)), width - 1, 5)[:2]
+    return lines

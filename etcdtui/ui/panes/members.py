@@ -1,0 +1,92 @@
+"""The member table."""
+
+from __future__ import annotations
+
+from textual import on
+
+from etcdtui.model.health import ClusterHealth, MemberHealth, MemberState
+from etcdtui.model.view import ClusterView
+from etcdtui.text import clean, size
+from etcdtui.ui.looks import Role, Span
+from etcdtui.ui.messages import MemberChosen
+from etcdtui.ui.parts.table import Column, Table
+from etcdtui.ui.words import STATE, short_names, state_words
+
+
+class MembersPane(Table[MemberHealth]):
+    """Who is in the cluster and how they are."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._short: dict[str, str] = {}
+        columns: list[Column[MemberHealth]] = [
+            Column("name", "NAME", self._name_cell, lambda r: r.member.label, least=8),
+            Column("state", "STATE", self._state_cell, lambda r: list(MemberState).index(r.state), most=24),
+            Column("role", "ROLE", _role, lambda r: r.role, least=8, drop=2),
+            Column("db", "DB / IN USE", _database, lambda r: r.status.db_size if r.status else -1, least=9),
+            Column("lag", "LAG", _lag, lambda r: -1 if r.lag is None else r.lag, right=True, drop=3),
+            Column("pods", "PODS", _pods, _pod_order, drop=4),
+            Column("version", "VERSION", _version, lambda r: r.status.version if r.status else "", drop=5),
+            Column(
+                "term", "TERM", _term, lambda r: r.status.raft_term if r.status else -1, right=True, drop=6
+            ),
+        ]
+        super().__init__(columns, id="members", classes="pane", empty="No member list yet.")
+        self.border_title = "1 Members"
+
+    def show(self, view: ClusterView, health: ClusterHealth) -> None:
+        self._now = view.now
+        names = [clean(row.member.label, 200) for row in health.members]
+        self._short = short_names(names)
+        problem = view.members.problem
+        self.empty = clean(problem.message) if problem else "No member list yet."
+        self.set_rows(health.members)
+
+    def row_key(self, row: MemberHealth) -> str:
+        return f"{row.member.id:016x}"
+
+    @on(Table.Chosen)
+    def _chosen(self, event: Table.Chosen) -> None:
+        event.stop()
+        self.post_message(MemberChosen(int(event.key, 16)))
+
+    def _name_cell(self, row: MemberHealth) -> Span:
+        name = clean(row.member.label, 200)
+        return self._short.get(name, name), Role.STRONG if row.role == "leader" else Role.PLAIN
+
+    def _state_cell(self, row: MemberHealth) -> Span:
+        sign, role = STATE[row.state]
+        return f"{sign} {state_words(row, self._now)}", role
+
+
+def _role(row: MemberHealth) -> Span:
+    return row.role or "–", Role.STRONG if row.role == "leader" else Role.PLAIN if row.role else Role.MUTED
+
+
+def _database(row: MemberHealth) -> Span:
+    if row.status is None or not row.current:
+        return "–", Role.MUTED
+    return f"{size(row.status.db_size)} / {size(row.status.db_in_use)}", Role.PLAIN
+
+
+def _lag(row: MemberHealth) -> Span:
+    return ("–", Role.MUTED) if row.lag is None else (str(row.lag), Role.PLAIN)
+
+
+def _pods(row: MemberHealth) -> Span:
+    if row.pod is None:
+        return "–", Role.MUTED
+    whole = row.pod.ready == row.pod.containers and row.pod.containers > 0
+    return f"{row.pod.ready}/{row.pod.containers}", Role.PLAIN if whole else Role.WARN
+
+
+def _pod_order(row: MemberHealth) -> int:
+    return row.pod.ready if row.pod else -1
+
+
+def _version(row: MemberHealth) -> Span:
+    return (clean(row.status.version, 20), Role.PLAIN) if row.status and row.current else ("–", Role.MUTED)
+
+
+def _term(row: MemberHealth) -> Span:
+    return (str(row.status.raft_term), Role.PLAIN) if row.status and row.current else ("–", Role.MUTED)

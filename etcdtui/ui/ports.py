@@ -1,0 +1,109 @@
+"""What the screen needs from the rest of the program, as protocols, so that tests can bring their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from etcdtui.errors import HostKeyUnknown
+from etcdtui.model.findings import Finding
+from etcdtui.model.health import ClusterHealth
+from etcdtui.model.view import ClusterView
+from etcdtui.procedures.procedure import Answer, Event, Procedure
+
+FindFindings = Callable[[ClusterView, ClusterHealth], tuple[Finding, ...]]
+
+
+class CommandRecord(Protocol):
+    """A command that ran on a host: when (epoch), for how long, with which exit code (None: none was told)."""
+
+    @property
+    def at(self) -> float: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def command(self) -> str: ...
+    @property
+    def status(self) -> int | None: ...
+    @property
+    def seconds(self) -> float: ...
+
+
+class ClusterPort(Protocol):
+    """One cluster. Only ``canonical_health``, ``trust`` and ``close`` may take their time."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def colour(self) -> str: ...
+    @property
+    def read_only(self) -> bool: ...
+
+    def start(self, on_change: Callable[[], None]) -> None:
+        """Start collecting in threads of its own; ``on_change`` is called from any of them."""
+
+    def view(self) -> ClusterView:
+        """The newest view; never blocks."""
+
+    def refresh(self) -> None:
+        """Ask every source now; returns at once."""
+
+    def canonical_health(self) -> tuple[str, str, str]:
+        """Host, command as text, its raw output. Blocks."""
+
+    def command_log(self) -> Sequence[CommandRecord]:
+        """What ran lately, oldest first."""
+
+    def unknown_host_keys(self) -> Sequence[HostKeyUnknown]:
+        """Keys nobody has decided about yet."""
+
+    def trust(self, key: HostKeyUnknown) -> None:
+        """Remember this key as the host's. May block."""
+
+    def close(self) -> None:
+        """Let go of everything; ends calls under way. May block."""
+
+
+class EngineHandle(Protocol):
+    """A procedure that runs in a thread of its own."""
+
+    @property
+    def running(self) -> bool: ...
+
+    def answer(self, answer: Answer) -> None:
+        """What the human said; returns at once."""
+
+    def cancel(self) -> None:
+        """Ask it to stop as the present step's ``cancel`` says; returns at once."""
+
+
+class Interrupted(Protocol):
+    """An earlier run that did not come to its end."""
+
+    @property
+    def sentence(self) -> str:
+        """A backup of prod was interrupted 14 minutes ago at step 2 of 3 (take the backup)."""
+
+    @property
+    def truth(self) -> str:
+        """What is true now."""
+
+    @property
+    def details(self) -> Sequence[str]:
+        """The journal, line by line."""
+
+
+class ProcedurePort(Protocol):
+    """Plans and runs. Every method but ``run`` may block."""
+
+    def plan_backup(self, view: ClusterView) -> Procedure:
+        """Raises Refusal."""
+
+    def run(self, procedure: Procedure, emit: Callable[[Event], None]) -> EngineHandle:
+        """Start it; ``emit`` is called from any thread."""
+
+    def interrupted(self) -> Sequence[Interrupted]:
+        """Runs to ask about at the start."""
+
+    def resume(self, run: Interrupted) -> Procedure:
+        """The procedure that goes on where that one stopped. Raises Refusal."""

@@ -1,0 +1,172 @@
+"""The words of the procedure screen: title, steps, one step in full, facts, gate."""
+
+from __future__ import annotations
+
+import shlex
+
+from etcdtui.procedures.procedure import Action, Choice, Ending, GateKind, Step, StepState
+from etcdtui.text import age, clean, size
+from etcdtui.ui.looks import Line, Role, Span, wrap
+from etcdtui.ui.parts.lines import Paragraph
+from etcdtui.ui.parts.listing import Item
+from etcdtui.ui.runs import Run
+from etcdtui.ui.words import ENDING, STEP
+
+OUTPUT = 200  # last lines of output that are shown
+
+
+def command_of(step: Step) -> str:
+    """Exactly what runs, as a shell would take it."""
+    return shlex.join(step.argv)
+
+
+def title(run: Run) -> Line:
+    if run.finished is not None:
+        sign, role = ENDING[run.finished.ending]
+        state: Span = (f"  {sign} {run.finished.ending.value}", role)
+    elif not run.started:
+        state = ("  the plan; nothing has run yet", Role.MUTED)
+    elif run.cancelling:
+        state = ("  being cancelled", Role.WARN)
+    else:
+        state = ("  running", Role.ADVICE)
+    return (clean(run.procedure.title, 200), Role.STRONG), state
+
+
+def steps(run: Run) -> list[Item]:
+    """One item a step: number, sign, title; what is special about its state below."""
+    out = []
+    for number, step in enumerate(run.procedure.steps, 1):
+        record = run.records[step.key]
+        sign, role = STEP[record.state]
+        lines: list[Line] = [
+            ((f" {sign} ", role), (f"{number} ", Role.MUTED), (clean(step.title, 200), _of(record.state)))
+        ]
+        note = _note(run, step)
+        if note:
+            lines.append((("     ", Role.PLAIN), (note, role)))
+        out.append(Item(step.key, tuple(lines), indent=5))
+    return out
+
+
+def _of(state: StepState) -> Role:
+    if state is StepState.TO_COME:
+        return Role.PLAIN
+    return Role.STRONG if state in {StepState.RUNNING, StepState.VERIFYING, StepState.WAITING} else Role.PLAIN
+
+
+def _note(run: Run, step: Step) -> str:
+    record = run.records[step.key]
+    if record.state is StepState.TO_COME:
+        return {GateKind.CONFIRM: "asks before", GateKind.PHRASE: "asks for a typed name"}.get(
+            step.gate.kind, ""
+        )
+    took = age(run.elapsed_of(step)) if record.elapsed >= 1 or record.told else ""
+    word = "" if record.state is StepState.DONE else record.state.value
+    return "  ".join(part for part in (word, took) if part)
+
+
+def about(run: Run, step: Step) -> list[Paragraph]:
+    """Why, where, what exactly, what it printed, what was found."""
+    record = run.records[step.key]
+    out: list[Paragraph] = []
+    if not run.started and step is run.procedure.steps[0] and run.procedure.reasons:
+        out += [
+            Paragraph((("· ", Role.MUTED), (clean(reason, 1000), Role.PLAIN)), 2)
+            for reason in run.procedure.reasons
+        ]
+        out.append(Paragraph(()))
+    if record.sentence:
+        sign, role = STEP[record.state]
+        out += [Paragraph(((f"{sign} ", role), (clean(record.sentence, 2000), role)), 2), Paragraph(())]
+    out.append(_labelled("why", clean(step.why, 2000)))
+    where = clean(step.host, 200) if step.host else "here"
+    if step.action is Action.JOB:
+        where += ", as a job that outlives our connection"
+    elif step.action is Action.HUMAN:
+        where = "by you: " + (where if step.host else "outside etcdtui")
+    out.append(_labelled("where", where))
+    if step.argv:
+        out.append(Paragraph((("runs   ", Role.MUTED), (clean(command_of(step), 4000), Role.STRONG)), 7))
+    if step.gate.kind is not GateKind.NONE:
+        asks = "enter" if step.gate.kind is GateKind.CONFIRM else f"typing {clean(step.gate.phrase)}"
+        out.append(_labelled("gate", f"{asks}. {clean(step.gate.prompt)}".strip()))
+    out.append(_labelled("cancel", clean(step.cancel, 1000)))
+    if record.output:
+        out += [Paragraph(()), Paragraph((("output", Role.MUTED),))]
+        for line, stderr in record.output[-OUTPUT:]:
+            out.append(Paragraph((("│ ", Role.MUTED), (line, Role.WARN if stderr else Role.PLAIN)), 2))
+    return out
+
+
+def _labelled(label: str, words: str) -> Paragraph:
+    return Paragraph(((f"{label:<7}", Role.MUTED), (words, Role.PLAIN)), 7)
+
+
+def facts(run: Run, width: int) -> list[Line]:
+    """Elapsed, bytes, what is awaited: always to be seen."""
+    step = run.current
+    if not run.started or step is None:
+        return []
+    record = run.records[step.key]
+    spans: list[Span] = [("elapsed ", Role.MUTED), (age(run.elapsed), Role.STRONG)]
+    spans += [("  step ", Role.MUTED), (age(run.elapsed_of(step)), Role.STRONG)]
+    if record.measured is not None:
+        spans += [("  written ", Role.MUTED), (size(record.measured), Role.STRONG)]
+        if step.expected:
+            share = min(99, int(100 * record.measured / step.expected))
+            spans.append((f" of about {size(step.expected)} ({share} %)", Role.MUTED))
+    if run.running and record.awaiting:
+        spans += [("  awaiting ", Role.MUTED), (clean(record.awaiting), Role.PLAIN)]
+    return wrap(tuple(spans), width, 2)
+
+
+def kind_of_gate(run: Run) -> str:
+    """waiting, bad, done or nothing: the colour of the gate."""
+    if run.finished is not None:
+        return "done" if run.finished.ending is Ending.DONE else "bad"
+    if not run.started or run.choices():
+        return "waiting"
+    return ""
+
+
+def gate(run: Run, width: int, *, skipping: bool = False, said: str = "") -> list[Line]:
+    """What is asked of the human, or what may be done meanwhile."""
+    if run.finished is not None:
+        sign, role = ENDING[run.finished.ending]
+        lines = wrap(((f"{sign} ", role), (clean(run.finished.sentence, 1000), Role.STRONG)), width, 2)[:4]
+        return [*lines, (("  esc goes back", Role.MUTED),)]
+    if not run.started:
+        words = "Nothing has been run. Read the steps (j k), then enter starts; esc goes back."
+        return wrap(((words, Role.PLAIN),), width)
+    step = run.current
+    if step is None:
+        return [(("Starting …", Role.MUTED),)]
+    record, choices = run.records[step.key], run.choices()
+    lines = wrap(((said, Role.BAD),), width) if said else []
+    if skipping:
+        return [
+            *lines,
+            (("Why is this step skipped? ", Role.STRONG), ("enter sends it, esc does not", Role.MUTED)),
+        ]
+    if record.state is StepState.WAITING and Choice.GO in choices:
+        return [*lines, *wrap(_asked(step, record.sentence), width, 2)[:3]]
+    if choices:
+        words = record.sentence or "This step needs a decision."
+        return [*lines, *wrap((("⏸ ", Role.WARN), (clean(words, 600), Role.PLAIN)), width, 2)[:4]]
+    words = "being cancelled: " if run.cancelling else "c cancels: "
+    return wrap(((words, Role.MUTED), (clean(step.cancel, 400), Role.MUTED)), width, 2)[:2]
+
+
+def _asked(step: Step, sentence: str) -> Line:
+    prompt = clean(step.gate.prompt or sentence, 400)
+    spans: list[Span] = [("⏸ ", Role.WARN), (prompt + " " if prompt else "", Role.PLAIN)]
+    if step.gate.kind is GateKind.PHRASE:
+        spans += [
+            ("Type ", Role.PLAIN),
+            (clean(step.gate.phrase), Role.KEY),
+            (" and press enter.", Role.PLAIN),
+        ]
+    else:
+        spans += [("enter", Role.KEY), (" goes on.", Role.PLAIN)]
+    return tuple(spans)

@@ -1,0 +1,61 @@
+"""The line after the colon."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.suggester import SuggestFromList
+from textual.widgets import Input
+
+from etcdtui.ui.commands import VERBS, Verb, find_verb, unknown
+from etcdtui.ui.looks import Role
+from etcdtui.ui.parts.bar import Bar
+
+
+class CommandLineScreen(ModalScreen[Verb | None]):
+    """Returns the verb typed. → takes the suggestion, tab completes, a wrong word is told and stays."""
+
+    CSS_PATH = "command_line.tcss"
+    AUTO_FOCUS = "Input"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "Close"),
+        Binding("tab", "complete", "Complete", priority=True),
+    ]
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="line"):
+            yield Bar(id="said")
+            suggester = SuggestFromList([verb.name for verb in VERBS], case_sensitive=False)
+            yield Input(compact=True, suggester=suggester, placeholder="members, health, backup, q …")
+
+    def on_mount(self) -> None:
+        self.query_one("#said").display = False
+
+    def action_complete(self) -> None:
+        field = self.query_one(Input)
+        verb = find_verb(field.value)
+        if verb is not None:
+            field.value = verb.name
+            field.cursor_position = len(verb.name)
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        if event.value.strip() == "":
+            self.query_one("#said", Bar).set_line(())
+
+    @on(Input.Submitted)
+    def _entered(self, event: Input.Submitted) -> None:
+        event.stop()
+        if not event.value.strip(" :"):
+            self.dismiss(None)
+            return
+        verb = find_verb(event.value)
+        if verb is not None:
+            self.dismiss(verb)
+            return
+        self.query_one("#said", Bar).set_line((("✗ ", Role.BAD), (unknown(event.value), Role.PLAIN)))

@@ -1,0 +1,202 @@
+"""The first glance: header, banner, four panes, and what runs."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Footer, Input
+
+from etcdtui.ui import keys
+from etcdtui.ui.layout import FINDINGS, Arrangement, arrange
+from etcdtui.ui.looks import Line, wrap
+from etcdtui.ui.panes.backups import BackupsPane
+from etcdtui.ui.panes.findings import FindingsPane, one_line
+from etcdtui.ui.panes.header import Banner, HeaderBar, trouble
+from etcdtui.ui.panes.latency import LatencyPane
+from etcdtui.ui.panes.members import MembersPane
+from etcdtui.ui.parts.bar import Bar
+from etcdtui.ui.parts.table import Table
+from etcdtui.ui.picture import Picture
+
+
+class DashboardScreen(Screen[None]):
+    """Renders pictures; digits choose panes."""
+
+    BINDINGS: ClassVar[list[BindingType]] = list(keys.DASHBOARD)
+    AUTO_FOCUS = "#members"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (150, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (36, "-tall")]  # noqa: RUF012
+
+    def __init__(self, colour: str = "") -> None:
+        super().__init__()
+        self.header, self.banner = HeaderBar(id="header", most=3), Banner(id="banner", most=5)
+        self.members, self.latency = MembersPane(), LatencyPane()
+        self.backups, self.findings = BackupsPane(), FindingsPane()
+        self.running, self.worst = Bar(id="running", most=1), Bar(id="worst", most=2)
+        self.filter_input = Input(
+            id="filter", compact=True, placeholder="filter: enter keeps it, esc clears it"
+        )
+        self.panes: dict[int, Widget] = {1: self.members, 2: self.latency, 3: self.backups, 4: self.findings}
+        self._box = Container(*self.panes.values(), id="panes")
+        self._selected, self._grown = FINDINGS, 0
+        self._arrangement: Arrangement | None = None
+        self._picture: Picture | None = None
+        self._filtered: Table[object] | None = None
+        if colour:
+            self.add_class(f"-cluster-{colour}")
+
+    def compose(self) -> ComposeResult:
+        yield self.header
+        yield self.banner
+        yield self._box
+        yield self.running
+        yield self.worst
+        yield self.filter_input
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.filter_input.display = False
+        for bar in (self.banner, self.running, self.worst):
+            bar.display = False
+
+    def show_picture(self, picture: Picture) -> None:
+        self._picture = picture
+        with self.app.batch_update():
+            self.header.show(picture)
+            self.banner.show(picture)
+            self.members.show(picture.view, picture.health)
+            self.backups.show(picture.view)
+            self.findings.show(picture.findings)
+            self.worst.set_builder(self._worst)
+            self._rearrange()
+            self.latency.show(picture.view, picture.health)
+            self._subtitles()
+
+    def show_running(self, line: Line) -> None:
+        """What the running procedure is at; nothing where none runs."""
+        self.running.set_line(line)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.call_after_refresh(self._rearrange)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return not (action == "app.backup" and self._picture and self._picture.read_only)
+
+    def action_pane(self, number: int) -> None:
+        self._grown = number if self._grown else 0
+        if number != 1:
+            self._selected = number
+        self._rearrange()
+        self.panes[number].focus()
+
+    def action_grow(self) -> None:
+        number = self._focused_pane()
+        self._grown = 0 if self._grown else number
+        self._rearrange()
+        self.panes[number].focus()
+
+    def action_filter(self) -> None:
+        pane = self.panes[self._focused_pane()]
+        if not isinstance(pane, Table):
+            self.notify("Members and backups can be filtered.", markup=False)
+            return
+        self._filtered = pane
+        self.filter_input.value = pane.filter
+        self.filter_input.display = True
+        self.filter_input.focus()
+
+    def action_back(self) -> None:
+        if self.filter_input.display:
+            self._end_filter(keep=False)
+            return
+        pane = self.panes[self._focused_pane()]
+        if self._grown:
+            self.action_grow()
+        elif isinstance(pane, Table) and pane.filter:
+            pane.set_filter("")
+            self._subtitles()
+
+    def action_copy(self) -> None:
+        pane = self.panes[self._focused_pane()]
+        text = pane.text if isinstance(pane, LatencyPane) else ""
+        if isinstance(pane, Table | FindingsPane):
+            text = pane.current_text()
+        if text:
+            self.app.copy_to_clipboard(text)
+            self.notify(text.strip().splitlines()[0][:120], title="Copied", markup=False)
+
+    @on(Input.Changed, "#filter")
+    def _typed(self, event: Input.Changed) -> None:
+        if self._filtered is not None and self.filter_input.display:
+            self._filtered.set_filter(event.value)
+            self._subtitles()
+
+    @on(Input.Submitted, "#filter")
+    def _kept(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._end_filter(keep=True)
+
+    def _end_filter(self, *, keep: bool) -> None:
+        pane, self._filtered = self._filtered, None
+        self.filter_input.display = False
+        if pane is not None:
+            if not keep:
+                pane.set_filter("")
+            pane.focus()
+        self._subtitles()
+
+    def _focused_pane(self) -> int:
+        for number, pane in self.panes.items():
+            if pane.has_focus or pane is self._filtered:
+                return number
+        return 1
+
+    def _worst(self, width: int) -> list[Line]:
+        """The findings' worst line, where their pane is not to be seen."""
+        picture, arrangement = self._picture, self._arrangement
+        if picture is None or arrangement is None or FINDINGS in arrangement.shown:
+            return []
+        line = one_line(picture.findings[1:] if trouble(picture) else picture.findings)
+        return wrap(line, width, 2) if line else []
+
+    def _subtitles(self) -> None:
+        for pane in (self.members, self.backups):
+            shown, all_of_them = pane.count
+            words = [f"/{pane.filter}  {shown} of {all_of_them}"] if pane.filter else []
+            if pane is self.backups and all_of_them and not pane.filter:
+                words.append(str(all_of_them))
+            title = "  ".join(words)
+            if pane.border_subtitle != title.replace("[", r"\["):
+                pane.border_subtitle = title.replace("[", r"\[")
+
+    def _rearrange(self) -> None:
+        rows = len(self._picture.health.members) if self._picture else 3
+        space = self.size
+        bars = [self.header, self.banner, self.running, self.worst]
+        used = 1 + sum(len(bar.lines) for bar in bars)
+        new = arrange(
+            space.width,
+            space.height - used,
+            members=rows,
+            latency=rows + 2 if rows else 1,
+            selected=self._selected,
+            grown=self._grown,
+        )
+        if new == self._arrangement:
+            return
+        self._arrangement = new
+        self._box.set_class(new.square, "-square")
+        for number, pane in self.panes.items():
+            pane.display = number in new.shown
+            pane.styles.height = "1fr" if new.square or new.height(number) is None else new.height(number)
+        if new.square:
+            self._box.styles.grid_rows = f"{new.height(1)} 1fr"
+        self.worst.set_builder(self._worst)
+        if self.focused is None or not self.focused.display:
+            self.panes[new.shown[0]].focus()

@@ -1,0 +1,223 @@
+"""One screen for every procedure: the plan, the steps as they go, the gate, the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.screen import Screen
+from textual.widgets import Button, Footer, Input
+
+from etcdtui.procedures.procedure import Answer, Choice, GateKind, Step, StepState
+from etcdtui.ui import keys
+from etcdtui.ui.messages import CancelWanted, StartWanted
+from etcdtui.ui.parts.bar import Bar
+from etcdtui.ui.parts.lines import Lines
+from etcdtui.ui.parts.listing import Listing
+from etcdtui.ui.picture import Picture
+from etcdtui.ui.procedure_text import about, command_of, facts, gate, kind_of_gate, steps, title
+from etcdtui.ui.runs import Run
+from etcdtui.ui.screens.ask import AskScreen, Option
+
+if TYPE_CHECKING:
+    from etcdtui.ui.app import EtcdTui
+
+# A gate that has just opened is not passed by a key that was meant for something else.
+SETTLE = 0.4  # seconds
+KEY_OF = {Choice.GO: "enter", Choice.RETRY: "r", Choice.WAIT: "w", Choice.SKIP: "x", Choice.STOP: "s"}
+
+
+class ProcedureScreen(Screen[None]):
+    """Renders a run; answers go to the app's control. May be left and opened again at any time."""
+
+    CSS_PATH = "procedure.tcss"
+    AUTO_FOCUS = "#steps"
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.PROCEDURE, keys.HELP_HIDDEN]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (150, "-wide")]  # noqa: RUF012
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self.run = run
+        self.title_bar, self.facts = Bar(id="title", most=2), Bar(id="facts", most=3)
+        self.steps, self.about = Listing(id="steps"), Lines(id="about", follow=True)
+        self.gate = Bar(id="gate", most=5)
+        self.typed = Input(id="typed", compact=True)
+        self.buttons = Horizontal(
+            *(
+                Button(f"{choice.value}  {key}", id=f"choose-{choice.name}", compact=True)
+                for choice, key in KEY_OF.items()
+            ),
+            id="buttons",
+        )
+        self._followed: str | None = None  # the step last shown because it became the current one
+        self._skipping = False
+        self._said = ""
+
+    def compose(self) -> ComposeResult:
+        yield self.title_bar
+        with Horizontal(id="middle"):
+            yield self.steps
+            yield self.about
+        yield self.facts
+        yield self.gate
+        yield self.typed
+        yield self.buttons
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.steps.border_title = "Steps"
+        self.typed.display = False
+        self.show_run()
+        self.set_interval(1.0, self.show_run)
+
+    def show_picture(self, picture: Picture) -> None:
+        """The run has its own clock."""
+
+    def show_run(self) -> None:
+        """Render what the run has come to."""
+        if not self.is_mounted:
+            return
+        run, current = self.run, self.run.current
+        if current is not None and current.key != self._followed:
+            self._followed, self._skipping, self._said = current.key, False, ""
+            self.steps.point_at(current.key)
+        self.title_bar.set_line(title(run))
+        self.steps.set_items(steps(run))
+        shown = self._shown()
+        self.about.border_title = f"Step {run.number(shown)} of {len(run.procedure.steps)}"
+        self.about.set_paragraphs(about(run, shown))
+        self.facts.set_builder(lambda width: facts(run, width))
+        self.gate.set_builder(lambda width: gate(run, width, skipping=self._skipping, said=self._said))
+        kind = kind_of_gate(run)
+        for name in ("waiting", "bad", "done"):
+            self.gate.set_class(kind == name, f"-{name}")
+        self._show_inputs()
+        self.refresh_bindings()
+
+    def _shown(self) -> Step:
+        key = self.steps.cursor_key
+        found = next((step for step in self.run.procedure.steps if step.key == key), None)
+        return found or self.run.current or self.run.procedure.steps[0]
+
+    def _show_inputs(self) -> None:
+        choices = self.run.choices()
+        wants_phrase = self._phrase() != "" and not self._skipping
+        typing = wants_phrase or (self._skipping and Choice.SKIP in choices)
+        if typing != self.typed.display:
+            self.typed.value = ""
+            self.typed.placeholder = self._phrase() if wants_phrase else "the reason, in a few words"
+            self.typed.display = typing
+            (self.typed if typing else self.steps).focus()
+        for choice in KEY_OF:
+            self.query_one(f"#choose-{choice.name}", Button).display = choice in choices and not (
+                choice is Choice.GO and wants_phrase
+            )
+        self.buttons.display = bool(choices) and not self._skipping
+
+    def _phrase(self) -> str:
+        """What must be typed now; empty when nothing must."""
+        step = self.run.current
+        if step is None or Choice.GO not in self.run.choices():
+            return ""
+        if self.run.records[step.key].state is not StepState.WAITING or step.gate.kind is not GateKind.PHRASE:
+            return ""
+        return step.gate.phrase
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        run = self.run
+        if action == "go":
+            return not run.started or Choice.GO in run.choices()
+        if action == "choose":
+            return Choice(str(parameters[0])) in run.choices()
+        if action == "cancel":
+            return run.running and not run.cancelling
+        return True
+
+    def action_go(self) -> None:
+        if not self.run.started:
+            self.post_message(StartWanted())
+        elif not self._phrase():
+            self._answer(Choice.GO)
+
+    def action_choose(self, choice: str) -> None:
+        chosen = Choice(choice)
+        if chosen is Choice.SKIP and not self._skipping:
+            self._skipping = True
+            self.show_run()
+        else:
+            self._answer(chosen)
+
+    def action_cancel(self) -> None:
+        step = self.run.current
+        sentence = step.cancel if step is not None else "Nothing has run yet; nothing has been changed."
+        self.app.push_screen(
+            AskScreen(
+                f"Cancel: {step.title if step else self.run.procedure.title}?",
+                (sentence,),
+                (Option("on", "g", "Go on"), Option("cancel", "c", "Cancel it", dangerous=True)),
+            ),
+            lambda choice: self._cancel() if choice == "cancel" else None,
+        )
+
+    def _cancel(self) -> None:
+        self.post_message(CancelWanted())
+
+    def action_copy(self) -> None:
+        text = command_of(self._shown()) or self.about.text
+        self.app.copy_to_clipboard(text)
+        self.notify(text[:120], title="Copied", markup=False)
+
+    def action_leave(self) -> None:
+        """Back; a reason half typed is forgotten first. What runs goes on running."""
+        if self._skipping:
+            self._skipping = False
+            self.show_run()
+        else:
+            self.app.pop_screen()
+
+    @on(Listing.Moved)
+    def _moved(self, event: Listing.Moved) -> None:
+        event.stop()
+        self.show_run()
+        self.about.scroll_home(animate=False)
+
+    @on(Listing.Chosen)
+    def _chosen(self, event: Listing.Chosen) -> None:
+        event.stop()
+        self.action_go()
+
+    @on(Input.Submitted, "#typed")
+    def _typed(self, event: Input.Submitted) -> None:
+        """A wrong phrase or an empty reason is told, never sent."""
+        event.stop()
+        if self._skipping:
+            if event.value.strip():
+                self._answer(Choice.SKIP, event.value.strip())
+            else:
+                self._said = "A reason is needed; it goes into the record."
+        elif event.value == self._phrase() != "":
+            self._answer(Choice.GO, event.value)
+        else:
+            self._said = "That is not what is asked for. Nothing has been done."
+        self.show_run()
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        choice = Choice[(event.button.id or "").removeprefix("choose-")]
+        if choice is Choice.GO:
+            self.action_go()
+        else:
+            self.action_choose(choice.value)
+
+    def _answer(self, choice: Choice, text: str = "") -> None:
+        step = self.run.current
+        if step is None or choice not in self.run.choices():
+            return
+        if self.run.clock() - self.run.records[step.key].asked < SETTLE:
+            return
+        self._skipping, self._said = False, ""
+        cast("EtcdTui", self.app).control.answer(Answer(choice, text, step.key))

@@ -1,0 +1,95 @@
+"""Signs and roles for what the model says. A sign always stands beside its word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from etcdtui import text
+from etcdtui.model.backups import BackupSet, Completeness
+from etcdtui.model.findings import Severity
+from etcdtui.model.health import Level, MemberHealth, MemberState
+from etcdtui.procedures.procedure import Ending, StepState
+from etcdtui.ui.looks import Role
+
+LEVEL = {
+    Level.HEALTHY: ("●", Role.GOOD),
+    Level.DEGRADED: ("▲", Role.WARN),
+    Level.NO_QUORUM: ("✗", Role.BAD),
+    Level.UNKNOWN: ("○", Role.MUTED),
+}
+
+STATE = {
+    MemberState.HEALTHY: ("●", Role.GOOD),
+    MemberState.SLOW: ("▲", Role.WARN),
+    MemberState.LEARNER: ("◆", Role.ADVICE),
+    MemberState.ALARM: ("✗", Role.BAD),
+    MemberState.NO_LEADER: ("✗", Role.BAD),
+    MemberState.ISOLATED: ("✗", Role.BAD),
+    MemberState.DOWN: ("✗", Role.BAD),
+    MemberState.SILENT: ("✗", Role.BAD),
+    MemberState.TLS: ("✗", Role.BAD),
+    MemberState.UNSTARTED: ("○", Role.WARN),
+    MemberState.UNKNOWN: ("○", Role.MUTED),
+}
+
+SEVERITY = {
+    Severity.CRITICAL: ("✗", Role.BAD),
+    Severity.WARNING: ("▲", Role.WARN),
+    Severity.ADVICE: ("◆", Role.ADVICE),
+    Severity.GOOD: ("●", Role.GOOD),
+}
+
+STEP = {
+    StepState.TO_COME: ("○", Role.MUTED),
+    StepState.WAITING: ("⏸", Role.WARN),
+    StepState.RUNNING: ("●", Role.ADVICE),
+    StepState.VERIFYING: ("●", Role.ADVICE),
+    StepState.DONE: ("✓", Role.GOOD),
+    StepState.FAILED: ("✗", Role.BAD),
+    StepState.SKIPPED: ("–", Role.MUTED),
+    StepState.CANCELLED: ("✗", Role.WARN),
+}
+
+
+def state_words(row: MemberHealth, now: float) -> str:
+    """healthy; no answer 12 s; alarm NOSPACE."""
+    if row.state is MemberState.ALARM and row.status is not None:
+        return f"alarm {' '.join(row.status.alarms)}"
+    if row.problem is not None and row.since is not None:
+        return f"{row.state.value} {text.age(now - row.since)}"
+    return row.state.value
+
+
+def completeness(backup: BackupSet) -> tuple[str, Role]:
+    """Sign, word and role. Only a complete one is called good."""
+    kind = backup.completeness
+    if kind is Completeness.WRITING:
+        return f"◌ {kind.value}", Role.ADVICE
+    if kind is not Completeness.COMPLETE:
+        return f"✗ {kind.value}", Role.BAD
+    if backup.dirty:
+        return f"▲ {kind.value}, dirty", Role.WARN
+    return f"✓ {kind.value}", Role.GOOD
+
+
+def backup_key(backup: BackupSet) -> str:
+    return f"{backup.host}\0{backup.directory}\0{backup.stamp}\0{int(backup.dirty)}"
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """Names without the domain they all share: master-0.ocp4.example.com -> master-0."""
+    tails = {name.partition(".")[2] for name in names}
+    if len(names) > 1 and len(tails) == 1 and "" not in tails:
+        heads = [name.partition(".")[0] for name in names]
+        if len(set(heads)) == len(heads) and not any(head.isdigit() for head in heads):
+            return dict(zip(names, heads, strict=True))
+    return {name: name for name in names}
+
+
+ENDING = {
+    Ending.DONE: ("✓", Role.GOOD),
+    Ending.REFUSED: ("✗", Role.WARN),
+    Ending.FAILED: ("✗", Role.BAD),
+    Ending.CANCELLED: ("✗", Role.WARN),
+    Ending.STOPPED: ("⏸", Role.WARN),
+}

@@ -1,0 +1,505 @@
+"""A cluster and procedures for the screen's tests: views of the real model, nothing behind them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from etcdtui.errors import EtcdTuiError, HostKeyUnknown, Refusal
+from etcdtui.model.backups import FoundFile
+from etcdtui.model.latency import LatencySeries, ReadTimes
+from etcdtui.model.members import DiskMetrics, EndpointStatus, Member, MemberList
+from etcdtui.model.platform import ApiFacts, Certificate, DiskSpace, HostFacts, NodeFacts, PodFacts
+from etcdtui.model.problems import Fault, Problem
+from etcdtui.model.readings import Reading
+from etcdtui.model.view import ClusterView, EndpointView, HostView, Way
+from etcdtui.procedures.procedure import (
+    Action,
+    Answer,
+    Choice,
+    Ending,
+    Event,
+    Finished,
+    Gate,
+    GateKind,
+    Output,
+    Procedure,
+    Progress,
+    Step,
+    StepChanged,
+    StepState,
+)
+
+NOW = 1_795_402_800.0  # 2026-11-23 07:00:00 UTC
+MIB = 1024 * 1024
+DAY = 86400
+CLUSTER_ID = 0x5DC0FFEE
+
+
+def wave(base: float, count: int = 60) -> LatencySeries:
+    """Samples that go a little up and down around ``base`` seconds, always the same."""
+    return LatencySeries(tuple(base * (1 + ((n * 7) % 5 - 2) * 0.12) for n in range(count)))
+
+
+def backup_files(
+    host: str, days: Sequence[int], *, directory: str = "/home/core/assets/backup"
+) -> list[FoundFile]:
+    out = []
+    for day in days:
+        stamp = f"2026-11-{day:02d}_020000"
+        for name, size in (
+            (f"snapshot_{stamp}.db", 92 * MIB + 32),
+            (f"static_kuberesources_{stamp}.tar.gz", 71_680),
+        ):
+            out.append(FoundFile(host, directory, name, size, NOW - (23 - day) * DAY - 5 * 3600))
+    return out
+
+
+def host_facts(name: str, days: Sequence[int] = ()) -> HostFacts:
+    return HostFacts(
+        hostname=name,
+        clock_offset=0.004,
+        data_disk=DiskSpace("/var/lib/etcd", 120 * 1024 * MIB, 80 * 1024 * MIB, 60_000_000),
+        backup_disk=DiskSpace("/home/core", 120 * 1024 * MIB, 80 * 1024 * MIB, 60_000_000),
+        manifests=("etcd-pod.yaml", "kube-apiserver-pod.yaml"),
+        certificates=(
+            Certificate("/etc/kubernetes/static-pod-resources/etcd-certs/peer.crt", NOW + 900 * DAY),
+        ),
+        backup_directory="/home/core/assets/backup",
+        backups=tuple(backup_files(name, days)),
+        backup_script=True,
+        etcdctl="path",
+        openssl=True,
+    )
+
+
+def status(
+    member_id: int, *, leader: int = 0xA1, version: str = "3.5.14", applied: int = 18_442_107
+) -> EndpointStatus:
+    return EndpointStatus(
+        CLUSTER_ID,
+        member_id,
+        version,
+        92 * MIB,
+        61 * MIB,
+        leader,
+        7,
+        18_442_107,
+        applied,
+        18_003_551,
+        quota=8192 * MIB,
+    )
+
+
+def healthy(
+    names: Sequence[str] = ("masternode1", "masternode2", "masternode3"), *, now: float = NOW
+) -> ClusterView:
+    """All well: the first leads."""
+    members = tuple(
+        Member(0xA1 + n, name, (f"https://10.0.0.{n + 1}:2380",), (f"https://10.0.0.{n + 1}:2379",))
+        for n, name in enumerate(names)
+    )
+    endpoints = tuple(
+        EndpointView(
+            member.client_urls[0],
+            member.id,
+            Reading(status(member.id), now - 0.4),
+            Reading(ReadTimes(0.0019, 0.0008, 0.012), now - 0.4),
+            wave(0.0019 + n * 0.0004),
+            wave(0.0007),
+            Reading(DiskMetrics(0.0041 - n * 0.0002, 0.007, 0.002, 3, 8192 * MIB, 600.0), now - 4),
+            Way.PIPE,
+        )
+        for n, member in enumerate(members)
+    )
+    days = {0: (23, 22, 21), 1: (22,)}
+    hosts = tuple(
+        HostView(
+            name,
+            f"10.0.0.{n + 1}",
+            name,
+            Reading(0.012, now - 1),
+            Reading(host_facts(name, days.get(n, ())), now - 6),
+        )
+        for n, name in enumerate(names)
+    )
+    return ClusterView(
+        "prod",
+        now,
+        Reading(MemberList(CLUSTER_ID, members, members[0].id), now - 0.4),
+        endpoints,
+        hosts,
+        Reading(api_facts(names), now - 3),
+        True,
+        names[0],
+        now - 3600,
+    )
+
+
+def api_facts(names: Sequence[str]) -> ApiFacts:
+    return ApiFacts(
+        "4.16.3",
+        "8f1c",
+        (),
+        tuple(NodeFacts(name, f"10.0.0.{n + 1}", True) for n, name in enumerate(names)),
+        tuple(PodFacts(f"etcd-{name}", name, 4, 4, "Running") for name in names),
+    )
+
+
+def with_endpoint(view: ClusterView, place: int, **changes: object) -> ClusterView:
+    endpoints = list(view.endpoints)
+    endpoints[place] = replace(endpoints[place], **changes)  # type: ignore[arg-type]
+    return replace(view, endpoints=tuple(endpoints))
+
+
+def silenced(
+    view: ClusterView, place: int, *, fault: Fault = Fault.SILENT, seconds: float = 12.0
+) -> ClusterView:
+    """One member gives no answer, for so many seconds."""
+    name = view.hosts[place].name
+    problem = Problem(
+        fault,
+        f"{name}: no answer on 10.0.0.{place + 1}:2379 within 3 s.",
+        "The process may be frozen or starved: look at its pod and its disk.",
+    )
+    endpoint = view.endpoints[place]
+    since = view.now - seconds
+    lost = LatencySeries((*endpoint.linearizable.samples[:-12], *(None,) * 12))
+    return with_endpoint(
+        view,
+        place,
+        status=Reading(endpoint.status.value, since, problem, since),
+        reads=Reading(endpoint.reads.value, since, problem, since),
+        linearizable=lost,
+        serializable=lost,
+    )
+
+
+def one_down() -> ClusterView:
+    view = silenced(healthy(), 2, fault=Fault.REFUSED)
+    api = view.api.value
+    assert api is not None
+    pods = (
+        *api.pods[:2],
+        PodFacts("etcd-masternode3", "masternode3", 2, 4, "Running", 5, "CrashLoopBackOff"),
+    )
+    return replace(view, api=Reading(replace(api, pods=pods), view.now - 3))
+
+
+def slow() -> ClusterView:
+    """The third member's disk is slow."""
+    view = healthy()
+    return with_endpoint(
+        view,
+        2,
+        status=Reading(status(0xA3, applied=18_442_095), view.now - 0.4),
+        linearizable=wave(0.18),
+        serializable=wave(0.15),
+        metrics=Reading(DiskMetrics(0.812, 0.040, 0.002, 3, 8192 * MIB, 600.0), view.now - 4),
+    )
+
+
+def no_quorum() -> ClusterView:
+    """Two of three are gone; the third answers, but cannot confirm anything."""
+    view = silenced(silenced(healthy(), 1, fault=Fault.REFUSED), 2, fault=Fault.REFUSED)
+    alone = replace(status(0xA1, leader=0), errors=("etcdserver: no leader",))
+    problem = Problem(Fault.NO_QUORUM_READ, "masternode1 answers, but cannot confirm a read with the others.")
+    gone = Reading[ApiFacts](
+        view.api.value, view.now - 40, Problem(Fault.SILENT, "The API gives no answer."), view.now - 30
+    )
+    return replace(
+        with_endpoint(
+            view,
+            0,
+            status=Reading(alone, view.now - 0.4),
+            reads=Reading(None, view.now - 9, problem, view.now - 9),
+            linearizable=LatencySeries((*wave(0.0019).samples[:-9], *(None,) * 9)),
+        ),
+        api=gone,
+    )
+
+
+def only_api() -> ClusterView:
+    """No host answers over SSH, the API does."""
+    from etcdtui.model.platform import OperatorWord
+
+    view = healthy()
+    problem = Problem(
+        Fault.LOGIN, "masternode1 does not let core in: Permission denied (publickey).", "Load the key."
+    )
+    hosts = tuple(
+        replace(h, link=Reading[float](None, None, problem, view.now - 20), facts=Reading())
+        for h in view.hosts
+    )
+    endpoints = tuple(EndpointView(e.url, e.member_id) for e in view.endpoints)
+    api = view.api.value
+    assert api is not None
+    word = OperatorWord(3, 3, "3 members are available", view.now - 4000)
+    return replace(
+        view,
+        hosts=hosts,
+        endpoints=endpoints,
+        speaking="",
+        api=Reading(replace(api, word=word), view.now - 3),
+    )
+
+
+def just_started() -> ClusterView:
+    return ClusterView("prod", NOW, api_configured=True, started=NOW - 1)
+
+
+NASTY = (
+    "[/red]",
+    "\x1b[2J\x1b[H",
+    "https://[fd00::1]:2379",
+    "x" * 4096,
+    "主节点一號",
+    "🦊🔥e\u0301",
+    "\u202egnp.exe\u202c",
+    "[link=file:///etc/passwd]click[/link]",
+)
+
+
+def nasty() -> ClusterView:
+    """Foreign text in every place that can hold some."""
+    view = healthy(NASTY)
+    endpoints = []
+    for n, endpoint in enumerate(view.endpoints):
+        bad = NASTY[n]
+        assert endpoint.status.value is not None
+        told = replace(endpoint.status.value, version=bad, errors=(bad,))
+        endpoints.append(
+            replace(endpoint, status=Reading(told, view.now - 0.4))
+            if n % 2
+            else replace(
+                endpoint, status=Reading(told, view.now - 9, Problem(Fault.ODD, bad, bad), view.now - 9)
+            )
+        )
+    hosts = tuple(
+        replace(
+            host,
+            address=bad,
+            facts=Reading(
+                replace(
+                    host_facts(bad),
+                    manifests=NASTY,
+                    backups=tuple(backup_files(bad, (3 + n,), directory=f"/b/{bad}")),
+                ),
+                view.now - 6,
+            ),
+        )
+        for n, (host, bad) in enumerate(zip(view.hosts, NASTY, strict=True))
+    )
+    api = view.api.value
+    assert api is not None
+    pods = tuple(
+        replace(pod, name=bad, phase=bad, waiting=bad) for pod, bad in zip(api.pods, NASTY, strict=True)
+    )
+    return replace(
+        view,
+        name=NASTY[0],
+        endpoints=tuple(endpoints),
+        hosts=hosts,
+        api=Reading(replace(api, version=NASTY[2], pods=pods), view.now - 3),
+    )
+
+
+@dataclass(frozen=True)
+class Logged:
+    at: float
+    host: str
+    command: str
+    status: int | None
+    seconds: float
+
+
+@dataclass
+class FakeCluster:
+    """Shows the view it is given; remembers what was asked of it."""
+
+    shown: ClusterView
+    colour: str = "red"
+    read_only: bool = False
+    hang: threading.Event | None = None  # canonical_health and close block until it is set
+    health: tuple[str, str, str] | EtcdTuiError = (
+        "masternode1",
+        "sudo -n etcdctl endpoint health --cluster",
+        "https://10.0.0.1:2379 is healthy: successfully committed proposal: took = 9.1ms\n"
+        "https://10.0.0.2:2379 is healthy: successfully committed proposal: took = 10.4ms\n"
+        "https://10.0.0.3:2379 is unhealthy: failed to commit proposal: context deadline exceeded [/red]\nexit 1",
+    )
+    log: list[Logged] = field(default_factory=list)
+    keys: list[HostKeyUnknown] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    on_change: Callable[[], None] = lambda: None
+
+    @property
+    def name(self) -> str:
+        return self.shown.name
+
+    def start(self, on_change: Callable[[], None]) -> None:
+        self.calls.append("start")
+        self.on_change = on_change
+
+    def view(self) -> ClusterView:
+        return self.shown
+
+    def refresh(self) -> None:
+        self.calls.append("refresh")
+
+    def canonical_health(self) -> tuple[str, str, str]:
+        self.calls.append("health")
+        if self.hang is not None:
+            self.hang.wait(30)
+        if isinstance(self.health, EtcdTuiError):
+            raise self.health
+        return self.health
+
+    def command_log(self) -> Sequence[Logged]:
+        return tuple(self.log)
+
+    def unknown_host_keys(self) -> Sequence[HostKeyUnknown]:
+        return tuple(self.keys)
+
+    def trust(self, key: HostKeyUnknown) -> None:
+        self.calls.append(f"trust {key.fingerprint}")
+        self.keys.remove(key)
+
+    def close(self) -> None:
+        self.calls.append("close")
+        if self.hang is not None:
+            self.hang.wait(30)
+
+
+def allowed(_: object) -> object:
+    raise AssertionError("the screen never runs a check")
+
+
+def backup_plan(*, phrase: bool = False) -> Procedure:
+    gate = (
+        Gate(GateKind.PHRASE, "prod", "This writes 92M to masternode2.")
+        if phrase
+        else Gate(GateKind.CONFIRM, prompt="Take the backup on masternode2 now?")
+    )
+    return Procedure(
+        "backup",
+        "backup-20261123-070000-abcd",
+        "prod",
+        "Backup of prod",
+        {"host": "masternode2"},
+        (
+            Step(
+                "check",
+                "Check that a backup makes sense now",
+                "A backup of a cluster without a leader is worth nothing.",
+            ),
+            Step(
+                "take",
+                "Take the backup",
+                "cluster-backup.sh saves the snapshot and the static pod resources that belong to it.",
+                Action.JOB,
+                "masternode2",
+                ("sudo", "-n", "/usr/local/bin/cluster-backup.sh", "/home/core/assets/backup"),
+                gate,
+                expected=92 * MIB,
+                cancel="Stops the script on masternode2 and removes what it has written so far.",
+            ),
+            Step(
+                "verify",
+                "Verify both files",
+                "A backup counts only once its files were looked at.",
+                Action.COMMAND,
+                "masternode2",
+                ("sudo", "-n", "stat", "-c", "%n %s", "/home/core/assets/backup"),
+            ),
+        ),
+        ("masternode2 is a follower, well, and has 80G free.", "The leader masternode1 is left alone."),
+    )
+
+
+@dataclass
+class FakeHandle:
+    emit: Callable[[Event], None]
+    answers: list[Answer] = field(default_factory=list)
+    cancelled: bool = False
+    running: bool = True
+
+    def answer(self, answer: Answer) -> None:
+        self.answers.append(answer)
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+@dataclass
+class FakeInterrupted:
+    sentence: str = "A backup of prod was interrupted 14 min ago at step 2 of 3 (take the backup)."
+    truth: str = "The job has ended with exit code 0; both files are there."
+    details: tuple[str, ...] = ("07:00:01 started", "07:00:02 step take: running")
+
+
+@dataclass
+class FakeProcedures:
+    """Plans one backup; the test plays the engine through ``handle.emit``."""
+
+    plan: Procedure = field(default_factory=backup_plan)
+    refusal: Refusal | None = None
+    earlier: list[FakeInterrupted] = field(default_factory=list)
+    handle: FakeHandle | None = None
+    ran: list[Procedure] = field(default_factory=list)
+
+    def plan_backup(self, view: ClusterView) -> Procedure:
+        if self.refusal is not None:
+            raise self.refusal
+        return self.plan
+
+    def run(self, procedure: Procedure, emit: Callable[[Event], None]) -> FakeHandle:
+        self.ran.append(procedure)
+        self.handle = FakeHandle(emit)
+        return self.handle
+
+    def interrupted(self) -> Sequence[FakeInterrupted]:
+        return self.earlier
+
+    def resume(self, run: FakeInterrupted) -> Procedure:
+        return self.plan
+
+
+def to_the_gate() -> list[Event]:
+    return [
+        StepChanged("check", StepState.RUNNING),
+        StepChanged("check", StepState.DONE, "3 of 3 voters are well; masternode1 leads."),
+        StepChanged("take", StepState.WAITING, "", (Choice.GO, Choice.STOP)),
+    ]
+
+
+def at_work() -> list[Event]:
+    return [
+        StepChanged("take", StepState.RUNNING, "The script runs on masternode2."),
+        Output(
+            "take",
+            "Certificate /etc/kubernetes/x.crt is missing. Checking in different directory\n[/red] \x1b[2Jfound",
+        ),
+        Output("take", " latest kube-apiserver: revision-7\n"),
+        Progress("take", 12.0, 40 * MIB, "the snapshot"),
+    ]
+
+
+def stuck() -> list[Event]:
+    return [
+        StepChanged(
+            "verify",
+            StepState.FAILED,
+            "Waited 30 s for both files; saw only the snapshot.",
+            (Choice.RETRY, Choice.WAIT, Choice.SKIP, Choice.STOP),
+        )
+    ]
+
+
+def done() -> list[Event]:
+    return [
+        StepChanged("take", StepState.DONE, "Two files, 92M."),
+        StepChanged("verify", StepState.DONE, "Both files are there."),
+        Finished(Ending.DONE, "Backup 2026-11-23_070000 is on masternode2: 2 files, 92M."),
+    ]
