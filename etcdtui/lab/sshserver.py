@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 import paramiko
 
@@ -41,6 +42,12 @@ class Session(paramiko.ServerInterface):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._accepted: list[threading.Thread] = []
+
+    def start_accepted(self) -> None:
+        """Run the commands whose requests have been answered."""
+        while self._accepted:
+            self._accepted.pop().start()
 
     def get_allowed_auths(self, username: str) -> str:
         return "publickey"
@@ -58,10 +65,23 @@ class Session(paramiko.ServerInterface):
         return paramiko.common.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
-        threading.Thread(
-            target=run, args=(channel, os.fsdecode(command), self._settings), daemon=True
-        ).start()
+        words = (channel, os.fsdecode(command), self._settings)
+        self._accepted.append(threading.Thread(target=run, args=words, daemon=True))
         return True
+
+
+def _answer_then_start(channel: Any, message: Any) -> None:
+    paramiko.Channel._handle_request(channel, message)  # type: ignore[attr-defined]
+    channel.transport.server_object.start_accepted()
+
+
+class Transport(paramiko.Transport):
+    """Starts a command after its request was answered: a quick one could end before the answer."""
+
+    _channel_handler_table: ClassVar[dict[int, Any]] = {
+        **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]
+        paramiko.common.MSG_CHANNEL_REQUEST: _answer_then_start,
+    }
 
 
 def run(channel: paramiko.Channel, command: str, settings: Settings) -> None:
@@ -125,7 +145,7 @@ def serve(settings: Settings) -> None:
 
 
 def _welcome(connection: socket.socket, key: paramiko.PKey, settings: Settings) -> None:
-    transport = paramiko.Transport(connection)
+    transport = Transport(connection)
     transport.add_server_key(key)
     transport.set_subsystem_handler("sftp", paramiko.SFTPServer, Files, settings.home)
     try:
@@ -133,9 +153,13 @@ def _welcome(connection: socket.socket, key: paramiko.PKey, settings: Settings) 
     except (paramiko.SSHException, OSError, EOFError):
         transport.close()
         return
+    held: list[paramiko.Channel] = []
     while transport.is_active():
-        # Nobody else takes the channels off the queue; the server side keeps them alive by itself.
-        transport.accept(3600)
+        # The transport holds its channels weakly: one that nobody else holds would close itself.
+        channel = transport.accept(5)
+        held = [known for known in held if not known.closed]
+        if channel is not None:
+            held.append(channel)
 
 
 if __name__ == "__main__":
