@@ -153,10 +153,11 @@ class Run:
 
     @property
     def alive(self) -> bool:
-        """Does the process that runs it still live? Its lock on the file says so, or its number does."""
+        """Does the process that runs it still live? Its lock on the file says so, else its number."""
         if not self.unfinished:
             return False
-        return _locked(self.path) or bool(self.who.alive)
+        locked = _locked(self.path)
+        return bool(self.who.alive) if locked is None else locked
 
     @property
     def states(self) -> Mapping[str, StepState]:
@@ -244,16 +245,18 @@ def _entry(run: str, line: bytes) -> Entry | None:
         return None
 
 
-def _locked(path: Path) -> bool:
-    """Somebody on this machine holds the lock of a record that is being written."""
+def _locked(path: Path) -> bool | None:
+    """Somebody holds the lock of a record that is being written; None where there are no locks."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return False
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return True
+    except OSError:
+        return None
     finally:
         os.close(descriptor)
     return False

@@ -24,7 +24,6 @@ class Candidate:
     host: HostView
     health: MemberHealth
     disk: DiskSpace
-    hostname: str = ""
 
     @property
     def rank(self) -> tuple[bool, bool, bool, float, int, str]:
@@ -130,14 +129,9 @@ def assess(view: ClusterView, host: HostView, layout: Layout, need: int) -> Cand
 
 def member_on(view: ClusterView, host: HostView) -> MemberHealth | None:
     """The member that runs on a host: OpenShift names it after its node."""
-    names = {host.name}
-    if host.facts.value is not None and host.facts.value.hostname:
-        names.add(host.facts.value.hostname)
-    rows = judge(view).members
-    exact = next((r for r in rows if r.member.name and r.member.name in names), None)
-    short = {name.partition(".")[0] for name in names if not name.replace(".", "").isdigit()}
-    alike = [r for r in rows if r.member.name and r.member.name.partition(".")[0] in short]
-    return exact or (alike[0] if len(alike) == 1 else None)
+    hostname = host.facts.value.hostname if host.facts.value else ""
+    names = {name for name in (host.node, host.name, hostname) if name}
+    return next((row for row in judge(view).members if row.member.name in names), None)
 
 
 def why_chosen(best: Candidate, others: list[Candidate], need: int, folder: str) -> list[str]:
@@ -183,7 +177,7 @@ def _room(facts: HostFacts, host: HostView, row: MemberHealth, layout: Layout, n
         )
     if disk.inodes_free is not None and disk.inodes_free < INODES:
         return f"on {host.name} the filesystem {disk.path} can hold no more files (no inodes are free)"
-    return Candidate(host, row, disk, facts.hostname)
+    return Candidate(host, row, disk)
 
 
 def _rolling(view: ClusterView) -> list[str]:

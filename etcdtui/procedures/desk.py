@@ -137,6 +137,13 @@ class Desk:
             raise errors[0]
         return results[0]
 
+    def go_on(self) -> None:
+        """Raises Leave or CancelAsked when the human wished so: asked before anything is begun."""
+        if self.mail.leaving:
+            raise Leave
+        if self.mail.cancelling:
+            raise CancelAsked
+
     def listen(self, step: Step, seconds: float) -> Answer | None:
         """Wait for an answer to this step, ``seconds`` at most. Raises Leave; a cancel returns at once."""
         end = time.monotonic() + seconds

@@ -162,6 +162,8 @@ class _Course:
 
     def _once(self, step: Step, past: Past) -> str:
         """One try. Returns the sentence of success, raises a Turn otherwise."""
+        if not past.announced:
+            self._desk.go_on()
         if past.status is None:
             already = self._already(step, past)
             if already is not None:
@@ -197,6 +199,7 @@ class _Course:
         waited = self._gate(step)
         if waited > self._desk.pace.stale:
             self._refuse(step)
+        self._desk.go_on()
         match step.action:
             case Action.COMMAND:
                 return self._command(step)
