@@ -36,15 +36,15 @@ def _cause(pattern: str, fault: Fault, sentence: str, hint: str = "", quote: boo
 
 _CAUSES = (
     _cause(
-        r"sudo:.*(password is required|terminal is required|no tty present)",
+        r"sudo:.*(password is required|terminal is required|no tty present|must have a tty)",
         Fault.LOGIN,
-        "sudo on the host wants a password",
+        "sudo wants a password",
         "etcdtui types no passwords into sudo; allow this user sudo without one, as it is on OpenShift.",
     ),
     _cause(
         r"not in the sudoers file|may not run sudo|sudo:.*not allowed|is not allowed to execute",
         Fault.LOGIN,
-        "sudo on the host does not allow this",
+        "sudo does not allow this",
     ),
     _cause(
         r"(openssl|etcdctl|crictl|sudo|env)['’\"]?: (command )?not found"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from etcdtui.errors import EtcdTuiError, Forbidden, UnexpectedOutput
+from etcdtui.errors import AuthFailed, EtcdTuiError, Forbidden, TlsFailed, UnexpectedOutput, Unreachable
 from etcdtui.model.platform import ApiFacts, Condition, NodeFacts, OperatorFacts, OperatorWord, PodFacts
 from etcdtui.text import clean
 
@@ -31,15 +31,21 @@ _ALL = re.compile(r"\A\s*(\d{1,3}) members are available")
 def collect(get_list: GetList, get: Get) -> ApiFacts:
     """One look through the API: ``get_list`` gives the items of a list, ``get`` one object, both by path.
 
-    Parts that fail are named in ``missing``. When all fail the first failure is raised.
+    Parts that fail are named in ``missing``. Raises when the API does not answer at the first part, and
+    when all parts fail.
     """
     failures: list[EtcdTuiError] = []
     missing: list[str] = []
+    parts = 0
 
     def part(what: str, read: Callable[[], T]) -> T | None:
+        nonlocal parts
+        parts += 1
         try:
             return read()
         except EtcdTuiError as exc:
+            if len(failures) == parts - 1 and isinstance(exc, Unreachable | TlsFailed | AuthFailed):
+                raise  # the others would only wait as long, one after the other
             failures.append(exc)
             why = "this login may not read it" if isinstance(exc, Forbidden) else clean(exc.message, 200)
             missing.append(f"{what}: {why.rstrip('.')}.")
@@ -50,7 +56,7 @@ def collect(get_list: GetList, get: Get) -> ApiFacts:
     pods = part("The etcd pods", lambda: parse_pods(get_list(PODS))) or ()
     version, cluster_id = part("The cluster version", lambda: parse_version(get(VERSION))) or ("", "")
     operators = part("The cluster operators", lambda: parse_operators(get_list(OPERATORS))) or ()
-    if len(failures) == 5:
+    if len(failures) == parts:
         raise failures[0]
     return ApiFacts(
         version=version,
@@ -209,6 +215,8 @@ def _dict(value: Any) -> Mapping[str, Any]:
 
 
 def _items(value: Any) -> Iterable[Mapping[str, Any]]:
+    if isinstance(value, dict):  # a whole list object
+        value = value.get("items")
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list | tuple) else []
 
 
