@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,8 @@ from etcdtui.model.platform import ApiFacts
 from etcdtui.model.problems import Problem
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView, EndpointView, HostView
+
+WAYS = 10  # round trips to a host that are remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class Board:
         self._speaking = ""
         self._notes: tuple[str, ...] = ()
         self._started = clock()
+        self._ways: dict[str, deque[float]] = {}
         self._rounds: dict[str, float] = {}  # source -> monotonic start of its last finished round
 
     def listen(self, listener: Callable[[], None]) -> None:
@@ -76,10 +80,9 @@ class Board:
                 self._changed.wait(min(left, 0.1))
 
     def way_to(self, host: str) -> float | None:
-        """The last round trip to ``host``, seconds."""
+        """The shortest of the last round trips to ``host``, seconds: the way without what it met."""
         with self._lock:
-            known = self._hosts.get(host)
-        return known.link.value if known else None
+            return min(self._ways.get(host, ()), default=None)
 
     # what watchers write
 
@@ -97,6 +100,21 @@ class Board:
             if name in self._hosts:
                 self._hosts[name] = change(self._hosts[name])
         self._tell()
+
+    def host_answered(self, name: str, seconds: float) -> None:
+        """``host`` sent a byte back after so many seconds."""
+        now = self.clock()
+        with self._lock:
+            self._ways.setdefault(name, deque(maxlen=WAYS)).append(seconds)
+            if name in self._hosts:
+                host = self._hosts[name]
+                self._hosts[name] = replace(host, link=host.link.good(seconds, now))
+        self._tell()
+
+    def host_silent(self, name: str, problem: Problem) -> None:
+        """``host`` did not send the byte back."""
+        now = self.clock()
+        self.host(name, lambda host: replace(host, link=host.link.failed(problem, now)))
 
     def endpoint(self, url: str, change: Callable[[EndpointView], EndpointView]) -> None:
         with self._lock:
@@ -179,11 +197,3 @@ class Board:
             self._changed.notify_all()
         if self._listener is not None:
             self._listener()
-
-
-def link_good(host: HostView, seconds: float, now: float) -> HostView:
-    return replace(host, link=host.link.good(seconds, now))
-
-
-def link_failed(host: HostView, problem: Problem, now: float) -> HostView:
-    return replace(host, link=host.link.failed(problem, now))

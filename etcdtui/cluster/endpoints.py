@@ -27,7 +27,7 @@ from etcdtui.model.view import EndpointView, Way
 from etcdtui.reach.pipe import GatewayPipe
 
 PATIENCE = 1.0  # seconds without an answer after which a member is called silent
-START = 3.0  # seconds for the pipe's command to start on the host
+START = 2.0  # seconds for the pipe's command to start on the host
 GIVE_UP = 5.0  # seconds of silence after which the pipe is opened anew
 QUORUM_GIVES_UP = 9.0  # seconds; etcd itself ends an unconfirmed read after about 7
 METRICS_EVERY = 10.0  # seconds
@@ -87,30 +87,46 @@ class EndpointWatcher(Watcher):
             self._ask_pipe(voice)
         except NoGateway:
             self._next_port()
-        except Unreachable:
-            # Silence, or an end, of the member's own? Or of the host through which it is asked?
-            if self._alive(voice.host) and self._speaks():
-                raise
-            raise HostSilent(f"{voice.host} fell silent while {self.url} was asked through it.") from None
+        except TimedOut:
+            self._blame(voice)
+            raise
+        except EtcdTuiError as error:
+            self._pipe = None
+            if isinstance(error, Unreachable):
+                self._blame(voice)
+            raise
+
+    def _blame(self, voice: Voice) -> None:
+        """Silence, or an end, of the member's own? Or of the host through which it is asked?"""
+        if not (self._alive(voice.host) and self._speaks()):
+            raise HostSilent(f"{voice.host} fell silent while {self.url} was asked through it.")
 
     def failed(self, error: EtcdTuiError) -> None:
         problem = problem_of(error)
         if isinstance(error, HostSilent) or not self._speaks():
             problem = Problem(Fault.NOT_ASKED, problem.message, problem.hint)
         now = self.board.clock()
-        self.board.endpoint(
-            self.url,
-            lambda e: replace(
-                e,
-                status=e.status.failed(problem, now),
-                reads=e.reads.failed(problem, now),
-                linearizable=e.linearizable.then(None),
-                serializable=e.serializable.then(None),
-            ),
-        )
+
+        def change(endpoint: EndpointView) -> EndpointView:
+            changed = replace(
+                endpoint,
+                status=endpoint.status.failed(problem, now),
+                reads=endpoint.reads.failed(problem, now),
+            )
+            if problem.fault is Fault.NOT_ASKED and not endpoint.linearizable.samples:
+                return changed  # it was never asked: that is no gap
+            return replace(
+                changed,
+                linearizable=endpoint.linearizable.then(None),
+                serializable=endpoint.serializable.then(None),
+            )
+
+        self.board.endpoint(self.url, change)
 
     def release(self) -> None:
-        for pipe in (self._pipe, self._late):
+        pipes = (self._pipe, self._late)
+        self._pipe = self._late = None
+        for pipe in pipes:
             if pipe is not None:
                 pipe.close()
 
@@ -132,7 +148,7 @@ class EndpointWatcher(Watcher):
                 raise
             except Unreachable:
                 # A warm connection that ended says only that it ended: ask anew for the cause.
-                if fresh or attempt == 2:
+                if fresh or attempt == 2 or not self._speaks():
                     raise
                 pipe = None
 
@@ -154,6 +170,10 @@ class EndpointWatcher(Watcher):
             raise HostSilent(error.message, error.hint) from error
 
     def _exchange(self, pipe: GatewayPipe, voice: Voice) -> None:
+        if not pipe.warm:
+            # The first answer waits for the handshake too: it is nobody's latency.
+            for _ in pipe.ask([gateway.version()], PATIENCE):
+                pass
         now = time.monotonic()
         requests = [gateway.serializable_read(), gateway.status()]
         ask_members = now >= self._next_members
@@ -273,9 +293,6 @@ class EndpointWatcher(Watcher):
             if time.monotonic() - began > GIVE_UP:
                 self._pipe = None
                 pipe.close()
-            raise
-        except EtcdTuiError:
-            self._pipe = None
             raise
         self.poke()
 

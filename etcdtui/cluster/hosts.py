@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from etcdtui.cluster.board import Board, link_failed, link_good
+from etcdtui.cluster.board import Board
 from etcdtui.cluster.problems import problem_of
 from etcdtui.cluster.speaker import Speaker
 from etcdtui.cluster.watcher import Watcher
@@ -26,6 +26,7 @@ PATIENCE = 1.2  # seconds for a byte to come back before a host is called silent
 CONNECT = 8.0  # seconds for a new connection to be made
 ACCESS_TIMEOUT = 6.0
 LOOK_TIMEOUT = 12.0
+VAGUE = 1.5  # seconds; after a longer look nobody can say when the host read its clock
 RELOOK = 300.0  # seconds after which the way to etcd is read again: certificates and endpoints change
 
 
@@ -55,7 +56,7 @@ class LinkWatcher(Watcher):
     def round(self) -> None:
         # Until the first answer it also waits for the connection to be made.
         seconds = self._echo.ping(PATIENCE if self._well else CONNECT)
-        self.board.host(self._host.name, lambda h: link_good(h, seconds, self.board.clock()))
+        self.board.host_answered(self._host.name, seconds)
         if not self._well:
             self._well = True
             self._on_key(self._host.name, None)
@@ -66,8 +67,7 @@ class LinkWatcher(Watcher):
         self._speaker.unable(self._host.name)
         if isinstance(error, HostKeyUnknown):
             self._on_key(self._host.name, error)
-        problem = problem_of(error)
-        self.board.host(self._host.name, lambda h: link_failed(h, problem, self.board.clock()))
+        self.board.host_silent(self._host.name, problem_of(error))
 
     def release(self) -> None:
         self._echo.close()
@@ -101,7 +101,9 @@ class HostWatcher(Watcher):
     def round(self) -> None:
         self._learn_access()
         argv = look_script(self._host.layout, self._access.node if self._access else "")
+        began = self.board.clock()
         completed = self._runner.run(argv, timeout=LOOK_TIMEOUT)
+        took = self.board.clock() - began
         if not completed.ok:
             raise CommandFailed(
                 f"{self._host.name}: looking at its files failed with exit {completed.status}: "
@@ -109,7 +111,9 @@ class HostWatcher(Watcher):
                 argv=argv,
                 status=completed.status,
             )
-        facts = parse_look(completed.stdout, self.board.clock(), self._host.name)
+        facts = parse_look(completed.stdout, began + took / 2, self._host.name)
+        if took > VAGUE:
+            facts = replace(facts, clock_offset=None)
         self.board.host(self._host.name, lambda h: replace(h, facts=h.facts.good(facts, self.board.clock())))
 
     def _learn_access(self) -> None:

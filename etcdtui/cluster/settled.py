@@ -26,7 +26,7 @@ def settled(view: ClusterView) -> bool:
         return True
     # An endpoint that could not be asked yet, for want of a host, will be.
     return bool(view.endpoints) and all(
-        _asked(endpoint.status) and _said(endpoint.reads) for endpoint in view.endpoints
+        _asked(endpoint.status) and _asked(endpoint.reads) for endpoint in view.endpoints
     )
 
 

@@ -22,6 +22,7 @@ class Watcher(ABC):
         self.name = name
         self.board = board
         self.closed = threading.Event()
+        self.poked = False  # this round was asked for, not merely due
         self._poked = threading.Event()
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
 
@@ -52,6 +53,7 @@ class Watcher(ABC):
     def _loop(self) -> None:
         due = time.monotonic()
         while not self.closed.is_set():
+            self.poked = self._poked.is_set()
             self._poked.clear()
             began = time.monotonic()
             try:

@@ -51,8 +51,8 @@ def slow_reads(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
 def slow_disks(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
     for row in health.members:
         metrics = row.endpoint.metrics.value if row.endpoint else None
-        if metrics is None:
-            continue
+        if metrics is None or metrics.window is None:
+            continue  # sums since the process started tell of its start, not of now
         yield from _disk(row, metrics, "fsync", "WAL fsync", metrics.fsync_p99, FSYNC_ADVICE, FSYNC_ALERT)
         yield from _disk(
             row, metrics, "commit", "backend commit", metrics.commit_p99, COMMIT_ADVICE, COMMIT_ALERT
