@@ -45,7 +45,7 @@ class EtcdTui(App[None]):
     """Look after one etcd cluster."""
 
     # The first screen is not pushed, so its style sheet is ours to load.
-    CSS_PATH = ("app.tcss", "screens/dashboard.tcss")
+    CSS_PATH: ClassVar[Any] = ["app.tcss", "screens/dashboard.tcss"]
     TITLE = "etcdtui"
     COMMANDS: ClassVar[set[Any]] = App.COMMANDS | {Verbs}
     ENABLE_COMMAND_PALETTE = True

@@ -10,10 +10,9 @@ from etcdtui.model.health import MemberHealth
 from etcdtui.model.platform import Certificate, DiskSpace
 from etcdtui.model.readings import Reading
 from etcdtui.text import clean
-from etcdtui.ui.looks import Line, Role, Span, fit
+from etcdtui.ui.looks import Line, Paragraph, Role, Span, fit
 from etcdtui.ui.panes.findings import item
 from etcdtui.ui.panes.latency import SCALE, spark
-from etcdtui.ui.parts.lines import Paragraph
 from etcdtui.ui.picture import Picture
 from etcdtui.ui.screens.document import Document
 from etcdtui.ui.words import SEVERITY, STATE, backup_key, completeness, state_words
@@ -28,8 +27,8 @@ WHAT_LATENCY_MEANS = (
     "It is not what etcdctl endpoint health prints as “took”: that one includes the TCP and TLS set-up of a "
     "connection made for one question, and says more about certificates and processors than about etcd. "
     "Key H runs it.",
-    "fsync p99 is how long writing the WAL to disk takes; etcd advises less than 10 ms. commit p99 is how long "
-    "writing the database takes; the advice is 25 ms.",
+    "fsync p99 is how long writing the WAL to disk takes; etcd advises less than 10 ms. commit p99 is how "
+    "long writing the database takes; the advice is 25 ms.",
 )
 
 
@@ -96,8 +95,8 @@ def finding_document(picture: Picture, key: str) -> Document | None:
     sign, role = SEVERITY[finding.severity]
     subject = f"  {clean(finding.subject)}" if finding.subject else ""
     paragraphs: list[Paragraph] = []
-    for line in item(finding).lines:
-        paragraphs += [Paragraph(line, 2), Paragraph(())]
+    for paragraph in item(finding).paragraphs:
+        paragraphs += [paragraph, Paragraph(())]
     return Document(((f"{sign} {finding.severity.value}", role), (subject, Role.PLAIN)), tuple(paragraphs))
 
 

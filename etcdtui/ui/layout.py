@@ -22,6 +22,11 @@ class Arrangement:
         return dict(self.heights).get(pane)
 
 
+def pane_width(width: int) -> int:
+    """How wide the latency pane becomes."""
+    return width - width * 58 // 100 if width >= SQUARE else width
+
+
 def arrange(
     width: int, height: int, *, members: int, latency: int, selected: int, grown: int = 0
 ) -> Arrangement:

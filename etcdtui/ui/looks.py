@@ -38,6 +38,15 @@ class Role(StrEnum):
 Span = tuple[str, Role]
 Line = tuple[Span, ...]
 
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A line before it is wrapped; its further lines are set in by ``indent``."""
+
+    line: Line
+    indent: int = 0
+
+
 _VARIABLES = {
     Role.GOOD: "text-success",
     Role.ADVICE: "text-primary",

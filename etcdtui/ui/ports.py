@@ -15,7 +15,7 @@ FindFindings = Callable[[ClusterView, ClusterHealth], tuple[Finding, ...]]
 
 
 class CommandRecord(Protocol):
-    """A command that ran on a host: when (epoch), for how long, with which exit code (None: none was told)."""
+    """A command that ran on a host: when (epoch), for how long, with which exit code, if any."""
 
     @property
     def at(self) -> float: ...

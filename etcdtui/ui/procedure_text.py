@@ -6,8 +6,7 @@ import shlex
 
 from etcdtui.procedures.procedure import Action, Choice, Ending, GateKind, Step, StepState
 from etcdtui.text import age, clean, size
-from etcdtui.ui.looks import Line, Role, Span, wrap
-from etcdtui.ui.parts.lines import Paragraph
+from etcdtui.ui.looks import Line, Paragraph, Role, Span, wrap
 from etcdtui.ui.parts.listing import Item
 from etcdtui.ui.runs import Run
 from etcdtui.ui.words import ENDING, STEP
@@ -39,13 +38,12 @@ def steps(run: Run) -> list[Item]:
     for number, step in enumerate(run.procedure.steps, 1):
         record = run.records[step.key]
         sign, role = STEP[record.state]
-        lines: list[Line] = [
-            ((f" {sign} ", role), (f"{number} ", Role.MUTED), (clean(step.title, 200), _of(record.state)))
-        ]
+        words = clean(step.title, 200), _of(record.state)
+        parts = [Paragraph(((f" {sign} ", role), (f"{number} ", Role.MUTED), words), 5)]
         note = _note(run, step)
         if note:
-            lines.append((("     ", Role.PLAIN), (note, role)))
-        out.append(Item(step.key, tuple(lines), indent=5))
+            parts.append(Paragraph((("     ", Role.PLAIN), (note, role)), 5))
+        out.append(Item(step.key, tuple(parts)))
     return out
 
 

@@ -205,7 +205,7 @@ def no_quorum() -> ClusterView:
     view = silenced(silenced(healthy(), 1, fault=Fault.REFUSED), 2, fault=Fault.REFUSED)
     alone = replace(status(0xA1, leader=0), errors=("etcdserver: no leader",))
     problem = Problem(Fault.NO_QUORUM_READ, "masternode1 answers, but cannot confirm a read with the others.")
-    gone = Reading[ApiFacts](
+    gone = Reading(
         view.api.value, view.now - 40, Problem(Fault.SILENT, "The API gives no answer."), view.now - 30
     )
     return replace(
@@ -229,8 +229,7 @@ def only_api() -> ClusterView:
         Fault.LOGIN, "masternode1 does not let core in: Permission denied (publickey).", "Load the key."
     )
     hosts = tuple(
-        replace(h, link=Reading[float](None, None, problem, view.now - 20), facts=Reading())
-        for h in view.hosts
+        replace(h, link=Reading(None, None, problem, view.now - 20), facts=Reading()) for h in view.hosts
     )
     endpoints = tuple(EndpointView(e.url, e.member_id) for e in view.endpoints)
     api = view.api.value
@@ -327,7 +326,8 @@ class FakeCluster:
         "sudo -n etcdctl endpoint health --cluster",
         "https://10.0.0.1:2379 is healthy: successfully committed proposal: took = 9.1ms\n"
         "https://10.0.0.2:2379 is healthy: successfully committed proposal: took = 10.4ms\n"
-        "https://10.0.0.3:2379 is unhealthy: failed to commit proposal: context deadline exceeded [/red]\nexit 1",
+        "https://10.0.0.3:2379 is unhealthy: failed to commit proposal: context deadline exceeded [/red]\n"
+        "exit 1",
     )
     log: list[Logged] = field(default_factory=list)
     keys: list[HostKeyUnknown] = field(default_factory=list)
@@ -479,7 +479,7 @@ def at_work() -> list[Event]:
         StepChanged("take", StepState.RUNNING, "The script runs on masternode2."),
         Output(
             "take",
-            "Certificate /etc/kubernetes/x.crt is missing. Checking in different directory\n[/red] \x1b[2Jfound",
+            "Certificate /etc/kubernetes/x.crt is missing. Checking elsewhere\n[/red] \x1b[2Jfound",
         ),
         Output("take", " latest kube-apiserver: revision-7\n"),
         Progress("take", 12.0, 40 * MIB, "the snapshot"),

@@ -8,7 +8,7 @@ from textual import on
 
 from etcdtui.model.findings import Finding
 from etcdtui.text import clean
-from etcdtui.ui.looks import Line, Role
+from etcdtui.ui.looks import Line, Paragraph, Role
 from etcdtui.ui.messages import FindingChosen
 from etcdtui.ui.parts.listing import Item, Listing
 from etcdtui.ui.words import SEVERITY
@@ -18,7 +18,7 @@ class FindingsPane(Listing):
     """What to know now, the worst first."""
 
     def __init__(self) -> None:
-        super().__init__(id="findings", classes="pane", empty="Nothing found yet.")
+        super().__init__(id="findings", classes="pane", empty="Asking. The first answers take a few seconds.")
         self.border_title = "4 Findings"
 
     def show(self, findings: Sequence[Finding]) -> None:
@@ -33,12 +33,12 @@ class FindingsPane(Listing):
 def item(finding: Finding) -> Item:
     """The sentence behind its sign, evidence and next step set in below."""
     sign, role = SEVERITY[finding.severity]
-    lines: list[Line] = [((f"{sign} ", role), (clean(finding.sentence), Role.PLAIN))]
+    parts = [Paragraph(((f"{sign} ", role), (clean(finding.sentence), Role.PLAIN)), 2)]
     if finding.evidence:
-        lines.append((("  ", Role.PLAIN), (clean(finding.evidence), Role.MUTED)))
+        parts.append(Paragraph((("  ", Role.PLAIN), (clean(finding.evidence), Role.MUTED)), 2))
     if finding.next_step:
-        lines.append((("  → ", Role.KEY), (clean(finding.next_step), Role.PLAIN)))
-    return Item(finding.key, tuple(lines), indent=2)
+        parts.append(Paragraph((("  → ", Role.KEY), (clean(finding.next_step), Role.PLAIN)), 4))
+    return Item(finding.key, tuple(parts))
 
 
 def one_line(findings: Sequence[Finding]) -> Line:

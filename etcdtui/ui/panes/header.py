@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from etcdtui.model.findings import Severity
-from etcdtui.model.health import Level
+from etcdtui.model.findings import Finding, Severity
+from etcdtui.model.health import Level, MemberState
 from etcdtui.text import age, clean
 from etcdtui.ui.looks import Line, Role, Span, spread, wrap
 from etcdtui.ui.parts.bar import Bar
@@ -84,22 +84,33 @@ def trouble(picture: Picture) -> bool:
     worst = picture.findings[0] if picture.findings else None
     if worst is None or worst.severity is not Severity.CRITICAL:
         return False
-    view = picture.view
-    waited = view.now - view.started if view.started else PATIENCE
-    return picture.health.level is not Level.UNKNOWN or picture.health.age is not None or waited >= PATIENCE
+    view, health = picture.view, picture.health
+    if health.level is Level.UNKNOWN:
+        waited = view.now - view.started if view.started else PATIENCE
+        return health.age is not None or waited >= PATIENCE
+    return health.level is Level.NO_QUORUM or any(row.state is MemberState.ALARM for row in health.members)
+
+
+def beside_the_banner(picture: Picture) -> tuple[Finding, ...]:
+    """The findings without the one that the banner tells, and without "cannot tell" while we still ask."""
+    if trouble(picture):
+        return picture.findings[1:]
+    if picture.health.level is Level.UNKNOWN:
+        return tuple(f for f in picture.findings if f.severity is not Severity.CRITICAL)
+    return picture.findings
 
 
 def banner(picture: Picture, width: int) -> list[Line]:
-    """The first critical finding in up to three lines; how many more there are."""
+    """The first critical finding as a whole; how many more there are."""
     if not trouble(picture):
         return []
     worst = picture.findings[0]
     critical = sum(1 for f in picture.findings if f.severity is Severity.CRITICAL)
-    more = f" (and {critical - 1} more critical)" if critical > 1 else ""
+    more = f"  (+{critical - 1} more)" if critical > 1 else ""
     head: Line = ((" ✗ ", Role.BAD), (clean(worst.sentence), Role.BAD), (more, Role.PLAIN))
-    lines = wrap(head, width - 1, 3)[:2]
+    lines = wrap(head, width - 1, 3)
     if worst.evidence:
-        lines += wrap((("   ", Role.PLAIN), (clean(worst.evidence), Role.PLAIN)), width - 1, 3)[:2]
+        lines += wrap((("   ", Role.PLAIN), (clean(worst.evidence), Role.PLAIN)), width - 1, 3)[:3]
     if worst.next_step:
-        lines += wrap((("   → ", Role.KEY), (clean(worst.next_step), Role.PLAIN)), width - 1, 5)[:2]
+        lines += wrap((("   → ", Role.KEY), (clean(worst.next_step), Role.PLAIN)), width - 1, 5)
     return lines

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import ClassVar
 
-from textual import events
 from textual.binding import Binding, BindingType
 
 from etcdtui.model.health import SLOW_READ, ClusterHealth, MemberHealth, is_slow
@@ -13,7 +12,7 @@ from etcdtui.model.latency import LatencySeries
 from etcdtui.model.rules.performance import COMMIT_ADVICE, COMMIT_ALERT, FSYNC_ADVICE, FSYNC_ALERT
 from etcdtui.model.view import ClusterView
 from etcdtui.text import clean, milliseconds
-from etcdtui.ui.looks import Line, Role, Span, fit, muted, width_of
+from etcdtui.ui.looks import Line, Role, Span, fit, muted, width_of, wrap
 from etcdtui.ui.messages import LatencyChosen
 from etcdtui.ui.parts.lines import Lines
 from etcdtui.ui.words import short_names
@@ -41,10 +40,15 @@ class LatencyPane(Lines):
     def show(self, view: ClusterView, health: ClusterHealth) -> None:
         self._last = view, health
         width = self.scrollable_content_region.width
-        if width:
+        if width and self.display:
             self.set_lines(render(health, width))
 
-    def on_resize(self, event: events.Resize) -> None:
+    def wanted(self, width: int) -> int:
+        """Lines it would take at this width."""
+        return sum(len(wrap(line, width)) for line in render(self._last[1], width)) if self._last else 1
+
+    def width_changed(self) -> None:
+        super().width_changed()
         if self._last:
             self.show(*self._last)
 

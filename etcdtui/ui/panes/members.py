@@ -20,7 +20,7 @@ class MembersPane(Table[MemberHealth]):
         self._now = 0.0
         self._short: dict[str, str] = {}
         columns: list[Column[MemberHealth]] = [
-            Column("name", "NAME", self._name_cell, lambda r: r.member.label, least=8),
+            Column("name", "NAME", self._name_cell, lambda r: r.member.label, least=8, comfort=18),
             Column("state", "STATE", self._state_cell, lambda r: list(MemberState).index(r.state), most=24),
             Column("role", "ROLE", _role, lambda r: r.role, least=8, drop=2),
             Column("db", "DB / IN USE", _database, lambda r: r.status.db_size if r.status else -1, least=9),

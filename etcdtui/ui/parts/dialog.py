@@ -8,8 +8,8 @@ from typing import Any
 from textual import events
 from textual.containers import Vertical
 
-from etcdtui.ui.looks import Line
-from etcdtui.ui.parts.lines import Lines, Paragraph
+from etcdtui.ui.looks import Line, Paragraph
+from etcdtui.ui.parts.lines import Lines
 
 
 class Body(Lines):

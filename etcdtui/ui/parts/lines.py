@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from textual import events
@@ -12,15 +11,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from etcdtui.ui.looks import Line, as_text, palette_of, to_strip, wrap
-
-
-@dataclass(frozen=True, slots=True)
-class Paragraph:
-    """A line before it is wrapped; its further lines are set in by ``indent``."""
-
-    line: Line
-    indent: int = 0
+from etcdtui.ui.looks import Line, Paragraph, as_text, palette_of, to_strip, wrap
 
 
 class Lines(ScrollView, can_focus=True):
@@ -67,9 +58,19 @@ class Lines(ScrollView, can_focus=True):
     def paragraphs(self) -> tuple[Paragraph, ...]:
         return self._paragraphs
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_mount(self) -> None:
+        # A scrollbar that comes or goes changes the width without a resize event.
+        self.watch(self, "show_vertical_scrollbar", self._width_changed, init=False)
+
+    def _width_changed(self) -> None:
+        self.call_after_refresh(self.width_changed)
+
+    def width_changed(self) -> None:
         if self.scrollable_content_region.width != self._width:
             self._rewrap()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.width_changed()
 
     def height_for(self, width: int) -> int:
         """How many lines the text takes at this width."""

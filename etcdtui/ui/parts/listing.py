@@ -13,16 +13,15 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from etcdtui.ui.looks import Line, as_text, muted, palette_of, to_strip, wrap
+from etcdtui.ui.looks import Line, Paragraph, as_text, muted, palette_of, to_strip, wrap
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One entry: lines that belong together, wrapped and set in by ``indent``."""
+    """One entry: paragraphs that belong together."""
 
     key: str
-    lines: tuple[Line, ...]
-    indent: int = 2
+    paragraphs: tuple[Paragraph, ...]
 
 
 class Listing(ScrollView, can_focus=True):
@@ -97,7 +96,7 @@ class Listing(ScrollView, can_focus=True):
 
     def current_text(self) -> str:
         item = self.current
-        return "\n".join(as_text(line) for line in item.lines) if item else ""
+        return "\n".join(as_text(p.line) for p in item.paragraphs) if item else ""
 
     def action_step(self, by: int) -> None:
         if self._items:
@@ -121,9 +120,19 @@ class Listing(ScrollView, can_focus=True):
                 self.refresh()
                 self.post_message(self.Moved(self, key))
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_mount(self) -> None:
+        # A scrollbar that comes or goes changes the width without a resize event.
+        self.watch(self, "show_vertical_scrollbar", self._width_changed, init=False)
+
+    def _width_changed(self) -> None:
+        self.call_after_refresh(self.width_changed)
+
+    def width_changed(self) -> None:
         if self.scrollable_content_region.width != self._width:
             self._rewrap()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.width_changed()
 
     def on_focus(self) -> None:
         self.refresh()
@@ -138,8 +147,8 @@ class Listing(ScrollView, can_focus=True):
         self._wrapped = [
             (place, part)
             for place, item in enumerate(self._items)
-            for line in item.lines
-            for part in wrap(line, width, item.indent)
+            for paragraph in item.paragraphs
+            for part in wrap(paragraph.line, width, paragraph.indent)
         ]
         self.virtual_size = Size(width, len(self._wrapped))
         self.refresh()

@@ -23,6 +23,7 @@ from etcdtui.ui.looks import Line, Role, Span, fit, muted, palette_of, to_strip
 T = TypeVar("T")
 GAP = 2
 CURSOR = 2  # cells for the cursor's sign and a mark
+OPTIONAL = 5  # columns with this ``drop`` or more only fill spare room
 MEASURED = 200  # rows that decide how wide a column is
 
 
@@ -38,6 +39,7 @@ class Column(Generic[T]):
     least: int = 4
     most: int = 40
     drop: int = 0
+    comfort: int = 0  # may shrink to this before columns that are not OPTIONAL go
 
 
 class Table(ScrollView, Generic[T], can_focus=True):
@@ -236,17 +238,25 @@ class Table(ScrollView, Generic[T], can_focus=True):
             for n, c in enumerate(self._columns)
         ]
         kept = list(range(len(self._columns)))
-        while self._needed(kept, widths) > space and any(self._columns[n].drop for n in kept):
-            kept.remove(max(kept, key=lambda n: self._columns[n].drop))
-        over = self._needed(kept, widths) - space
-        for n in sorted(kept, key=lambda n: -widths[n]):
-            if over > 0:
-                cut = min(over, widths[n] - min(widths[n], max(self._columns[n].least, 4)))
-                widths[n] -= cut
-                over -= cut
+        self._drop(kept, widths, space, OPTIONAL)
+        self._shrink(kept, widths, space, [c.comfort or c.most for c in self._columns])
+        self._drop(kept, widths, space, 1)
+        self._shrink(kept, widths, space, [c.least for c in self._columns])
         layout = [(n, widths[n]) for n in kept]
         changed, self._layout = layout != self._layout, layout
         return changed
+
+    def _drop(self, kept: list[int], widths: list[int], space: int, least: int) -> None:
+        """Leave columns out, the least important first, down to this importance."""
+        while self._needed(kept, widths) > space and any(self._columns[n].drop >= least for n in kept):
+            kept.remove(max(kept, key=lambda n: self._columns[n].drop))
+
+    def _shrink(self, kept: list[int], widths: list[int], space: int, floors: list[int]) -> None:
+        over = self._needed(kept, widths) - space
+        for n in sorted(kept, key=lambda n: -widths[n]):
+            cut = min(max(over, 0), max(0, widths[n] - floors[n]))
+            widths[n] -= cut
+            over -= cut
 
     @staticmethod
     def _needed(kept: list[int], widths: list[int]) -> int:

@@ -13,11 +13,11 @@ from textual.widget import Widget
 from textual.widgets import Footer, Input
 
 from etcdtui.ui import keys
-from etcdtui.ui.layout import FINDINGS, Arrangement, arrange
+from etcdtui.ui.layout import FINDINGS, Arrangement, arrange, pane_width
 from etcdtui.ui.looks import Line, wrap
 from etcdtui.ui.panes.backups import BackupsPane
 from etcdtui.ui.panes.findings import FindingsPane, one_line
-from etcdtui.ui.panes.header import Banner, HeaderBar, trouble
+from etcdtui.ui.panes.header import Banner, HeaderBar, beside_the_banner
 from etcdtui.ui.panes.latency import LatencyPane
 from etcdtui.ui.panes.members import MembersPane
 from etcdtui.ui.parts.bar import Bar
@@ -35,7 +35,7 @@ class DashboardScreen(Screen[None]):
 
     def __init__(self, colour: str = "") -> None:
         super().__init__()
-        self.header, self.banner = HeaderBar(id="header", most=3), Banner(id="banner", most=5)
+        self.header, self.banner = HeaderBar(id="header", most=3), Banner(id="banner", most=9)
         self.members, self.latency = MembersPane(), LatencyPane()
         self.backups, self.findings = BackupsPane(), FindingsPane()
         self.running, self.worst = Bar(id="running", most=1), Bar(id="worst", most=2)
@@ -72,10 +72,10 @@ class DashboardScreen(Screen[None]):
             self.banner.show(picture)
             self.members.show(picture.view, picture.health)
             self.backups.show(picture.view)
-            self.findings.show(picture.findings)
+            self.findings.show(beside_the_banner(picture))
             self.worst.set_builder(self._worst)
-            self._rearrange()
             self.latency.show(picture.view, picture.health)
+            self._rearrange()
             self._subtitles()
 
     def show_running(self, line: Line) -> None:
@@ -162,7 +162,7 @@ class DashboardScreen(Screen[None]):
         picture, arrangement = self._picture, self._arrangement
         if picture is None or arrangement is None or FINDINGS in arrangement.shown:
             return []
-        line = one_line(picture.findings[1:] if trouble(picture) else picture.findings)
+        line = one_line(beside_the_banner(picture))
         return wrap(line, width, 2) if line else []
 
     def _subtitles(self) -> None:
@@ -184,7 +184,7 @@ class DashboardScreen(Screen[None]):
             space.width,
             space.height - used,
             members=rows,
-            latency=rows + 2 if rows else 1,
+            latency=self.latency.wanted(pane_width(space.width) - 4),
             selected=self._selected,
             grown=self._grown,
         )

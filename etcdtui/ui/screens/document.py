@@ -12,9 +12,9 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from etcdtui.ui import keys
-from etcdtui.ui.looks import Line
+from etcdtui.ui.looks import Line, Paragraph
 from etcdtui.ui.parts.bar import Bar
-from etcdtui.ui.parts.lines import Lines, Paragraph
+from etcdtui.ui.parts.lines import Lines
 from etcdtui.ui.picture import Picture
 
 

@@ -14,9 +14,9 @@ from etcdtui.errors import EtcdTuiError
 from etcdtui.text import age, clean, clean_lines
 from etcdtui.ui import keys
 from etcdtui.ui.background import in_background
-from etcdtui.ui.looks import Line, Role, muted, plain
+from etcdtui.ui.looks import Line, Paragraph, Role, muted, plain
 from etcdtui.ui.parts.bar import Bar
-from etcdtui.ui.parts.lines import Lines, Paragraph
+from etcdtui.ui.parts.lines import Lines
 from etcdtui.ui.ports import ClusterPort
 
 EXPLANATION = (

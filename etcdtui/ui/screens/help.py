@@ -11,9 +11,9 @@ from textual.widgets import Footer
 
 from etcdtui.ui import keys
 from etcdtui.ui.commands import VERBS
-from etcdtui.ui.looks import Line, Role, fit
+from etcdtui.ui.looks import Line, Paragraph, Role, fit
 from etcdtui.ui.parts.bar import Bar
-from etcdtui.ui.parts.lines import Lines, Paragraph
+from etcdtui.ui.parts.lines import Lines
 
 SIGNS: tuple[Line, ...] = (
     (("● ", Role.GOOD), ("well", Role.PLAIN)),

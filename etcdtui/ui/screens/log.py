@@ -14,9 +14,8 @@ from textual.widgets import Footer
 
 from etcdtui.text import clean, clean_lines
 from etcdtui.ui import keys
-from etcdtui.ui.looks import Line, Role, Span, plain
+from etcdtui.ui.looks import Line, Paragraph, Role, Span, plain
 from etcdtui.ui.parts.bar import Bar
-from etcdtui.ui.parts.lines import Paragraph
 from etcdtui.ui.parts.table import Column, Table
 from etcdtui.ui.picture import Picture
 from etcdtui.ui.ports import ClusterPort, CommandRecord
