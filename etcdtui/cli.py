@@ -203,7 +203,7 @@ def _demo(options: argparse.Namespace) -> int:
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise EtcdTuiError("The demo's dashboard needs a terminal.", "Without one: etcdtui lab up DIR.")
-    with Lab(nodes=options.nodes, etcd_dir=options.etcd_dir, ssh=options.ssh_server, say=print) as lab:
+    with Lab(nodes=options.nodes, etcd_dir=options.etcd_dir, ssh=options.ssh_server, progress=print) as lab:
         os.environ["XDG_STATE_HOME"] = str(lab.directory / "state")
         return _open(config.load(lab.config).cluster(None), mouse=not options.no_mouse)
 

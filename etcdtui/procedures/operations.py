@@ -6,8 +6,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,16 +15,16 @@ from etcdtui.errors import EtcdTuiError, Refusal
 from etcdtui.journal import Journal
 from etcdtui.model.view import ClusterView
 from etcdtui.procedures import backup
-from etcdtui.procedures.engine import Engine, Rebuild, resume
+from etcdtui.procedures.engine import Engine
 from etcdtui.procedures.following import job_of
 from etcdtui.procedures.history import history_of
 from etcdtui.procedures.procedure import Action, Answer, Event, Procedure
+from etcdtui.procedures.registry import resume
 from etcdtui.reach import jobs
-from etcdtui.records import Run
+from etcdtui.records import Run, printed
 from etcdtui.text import age, clean
 
 REACH = 4.0  # seconds to wait for a host, to say what is true there
-REBUILD: Mapping[str, Rebuild] = {"backup": backup.rebuild}
 
 
 class Handle:
@@ -55,7 +54,7 @@ class Handle:
 class Interruption:
     """An earlier run that did not come to its end, and what is true of it now."""
 
-    run: Run
+    id: str
     sentence: str
     truth: str
     details: Sequence[str] = ()
@@ -91,13 +90,13 @@ class Operations:
         """Raises Refusal."""
         if self._cluster.read_only:
             raise Refusal(f"{self._cluster.name} is opened read-only: nothing is resumed.")
-        return resume(interruption.run, REBUILD)
+        return resume(self._journal.read(interruption.id))
 
     def abandon(self, interruption: Interruption, reason: str) -> None:
         """Leave it for good. Raises Refusal without a reason, JournalError."""
         if not reason.strip():
             raise Refusal("A reason is needed to abandon a procedure: whoever reads the journal will ask.")
-        self._journal.abandon(interruption.run.id, reason.strip(), self._cluster.now())
+        self._journal.abandon(interruption.id, reason.strip(), self._cluster.now())
 
     def close(self) -> None:
         """Watch nothing any longer. Commands on hosts go on, and the next start says so."""
@@ -109,14 +108,14 @@ class Operations:
         at = f" at step {run.number(step.key)} of {len(run.steps)} ({step.title})" if step else ""
         ago = age(self._cluster.now() - run.last)
         sentence = f"“{clean(run.title)}” on {clean(run.cluster)} was interrupted {ago} ago{at}."
-        return Interruption(run, sentence, self._truth(run), tuple(_lines(run)))
+        return Interruption(run.id, sentence, self._truth(run), tuple(printed(run)))
 
     def _truth(self, run: Run) -> str:
         step = run.last_step
         if step is None or not step.host:
             return "Nothing had been run on a host yet." if step is None else ""
         try:
-            planned = resume(run, REBUILD).step(step.key)
+            planned = resume(run).step(step.key)
         except EtcdTuiError as error:
             return error.message
         past = history_of(run.entries).of(step.key)
@@ -155,18 +154,11 @@ def journal_lines(
                     {"run": run.id, "at": entry.at, "kind": entry.kind, "step": entry.step, **entry.facts}
                 )
         elif run_id:
-            yield from _lines(run)
+            yield from printed(run)
         else:
             ending = "running" if run.alive else run.ending.value if run.ending else "interrupted"
             when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.began))
             yield f"{when}  {ending:<11}  {clean(run.cluster, 24)}  {clean(run.title, 60)}  {run.id}"
-
-
-def _lines(run: Run) -> Iterator[str]:
-    with suppress(ImportError):
-        from etcdtui.records import printed
-
-        yield from printed(run)
 
 
 def _reached(view: ClusterView, host: str) -> bool:
