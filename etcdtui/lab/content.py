@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from etcdtui.lab.members import Gateway
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from etcdtui.lab.places import Node
 
 _BATCH = 100  # etcd allows 128 operations in a transaction
+_WRITERS = 4
 _KINDS = (
     # prefix, share of all keys, usual size of a value
     ("events", 0.30, 700),
@@ -52,19 +54,23 @@ def entries(count: int, seed: int = 7) -> Iterator[tuple[str, bytes]]:
 
 def write(node: Node, count: int) -> None:
     """Write ``count`` keys through one member. Raises OSError."""
-    gateway = Gateway(node, 20)
-    try:
-        batch: list[dict[str, object]] = []
-        for key, value in entries(count):
-            put = {"key": _b64(key.encode()), "value": _b64(value)}
-            batch.append({"requestPut": put})
-            if len(batch) == _BATCH:
+    puts = [
+        {"requestPut": {"key": _b64(key.encode()), "value": _b64(value)}} for key, value in entries(count)
+    ]
+    batches = [puts[start : start + _BATCH] for start in range(0, len(puts), _BATCH)]
+
+    def send(mine: list[list[dict[str, dict[str, str]]]]) -> None:
+        gateway = Gateway(node, 20)
+        try:
+            for batch in mine:
                 gateway.post("/v3/kv/txn", {"success": batch})
-                batch = []
-        if batch:
-            gateway.post("/v3/kv/txn", {"success": batch})
-    finally:
-        gateway.close()
+        finally:
+            gateway.close()
+
+    # Each transaction waits for the disks of a quorum; several at once share that wait.
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        for done in [pool.submit(send, batches[first::_WRITERS]) for first in range(_WRITERS)]:
+            done.result()
 
 
 def _b64(data: bytes) -> str:

@@ -65,6 +65,8 @@ class Supervisor:
             self.kubelets[node.name].start()
         self.monitor.start()
         self.say(f"starting SSH on {', '.join(node.name for node in self.plan.nodes)}")
+        self._linked.result()
+        self._linking.shutdown()
         _each(self._start_ssh, self.ssh.values())
         self._write_known_hosts()
         self._check_logins()
@@ -114,7 +116,10 @@ class Supervisor:
         write_private(self.plan.operator_key.with_suffix(".pub"), f"{public}\n".encode(), 0o644)
         access = tree.ApiAccess(self.plan.api_url, kube.pem, self._token)
         tree.write_image(self.plan, programs)
-        self._path = tree.system_path(self.plan)
+        self._path, link = tree.system_path(self.plan)
+        # A second's work on some disks; etcd does not need it, logins do.
+        self._linking = ThreadPoolExecutor(1)
+        self._linked = self._linking.submit(link)
         for node in self.plan.nodes:
             tree.write_node(self.plan, node, self.authority, access, self._path)
         write_private(self.plan.kubeconfig, tree.kubeconfig(access, "admin").encode())

@@ -7,8 +7,9 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,20 +53,25 @@ def write_image(plan: Plan, binaries: Binaries) -> None:
             (plan.image / program.name).symlink_to(program)
 
 
-def system_path(plan: Plan) -> str:
-    """PATH of a host without its own tools; programs a fresh host lacks are left out."""
+def system_path(plan: Plan) -> tuple[str, Callable[[], None]]:
+    """PATH of a host without its own tools, and what must be done before it can be used.
+
+    Where this machine has programs that a fresh host lacks, it is one folder with links to all the others.
+    """
     folders = list(dict.fromkeys(str(Path(f).resolve()) for f in _SYSTEM if Path(f).is_dir()))
     if not any((Path(folder) / name).exists() for folder in folders for name in _ABSENT):
-        return ":".join(folders)
-    farm = plan.directory / "system"
-    farm.mkdir(exist_ok=True)
-    known = set(_ABSENT) | set(os.listdir(farm))
+        return ":".join(folders), lambda: None
+    return str(plan.directory / "system"), partial(_link_programs, plan.directory / "system", folders)
+
+
+def _link_programs(into: Path, folders: list[str]) -> None:
+    into.mkdir(exist_ok=True)
+    known = set(_ABSENT)
     for folder in folders:
         for name in os.listdir(folder):
             if name not in known:
                 known.add(name)
-                (farm / name).symlink_to(f"{folder}/{name}")
-    return str(farm)
+                os.symlink(f"{folder}/{name}", f"{into}/{name}")
 
 
 def session_environment(plan: Plan, node: Node, path: str) -> dict[str, str]:
