@@ -171,7 +171,8 @@ class Api:
                 )
                 response = api.call_api(*request, _request_timeout=(connect, whole)).response
                 try:
-                    for block in response.stream(65536):
+                    # read1 returns with what is there, so that the deadline holds for a server that drips.
+                    while block := response.read1(65536, decode_content=True):
                         body += block
                         if time.monotonic() > deadline:
                             raise TimedOut(f"The API {self.server} did not finish its answer to {path}.")
@@ -191,7 +192,9 @@ class Api:
         said = _innermost(exc)
         if isinstance(exc, http.NameResolutionError):
             return NameUnknown(f"{name} has a name without an address.", "Check the kubeconfig and DNS.")
-        if isinstance(exc, http.ConnectTimeoutError):
+        if isinstance(said, ConnectionRefusedError):
+            return Refused(f"{name} refuses the connection: nothing listens there.", "Is the API server up?")
+        if isinstance(exc, http.ConnectTimeoutError) and not isinstance(exc, http.NewConnectionError):
             return TimedOut(
                 f"{name} does not answer: no connection within {timeout[0]:g} s.",
                 "The host may be down, or a firewall drops the packets.",
@@ -200,8 +203,6 @@ class Api:
             return TimedOut(
                 f"{name} accepts connections but gave no answer to {path} within {timeout[1]:g} s."
             )
-        if isinstance(said, ConnectionRefusedError):
-            return Refused(f"{name} refuses the connection: nothing listens there.", "Is the API server up?")
         if isinstance(exc, client.ApiException) or "CERTIFICATE" in str(exc) or "SSL" in str(exc):
             words = str(getattr(exc, "reason", "") or exc).splitlines()
             return TlsFailed(

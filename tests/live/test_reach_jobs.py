@@ -25,27 +25,6 @@ TOOLS = (
     *("sh", "sleep", "cat", "echo", "date", "mkdir", "mv", "rm", "head", "tail", "wc", "sed", "awk"),
     *("ps", "tr", "kill", "true", "printf"),
 )
-    "sh",
-    "sleep",
-    "cat",
-    "echo",
-    "date",
-    "mkdir",
-    "mv",
-    "rm",
-    "head",
-    "tail",
-    "wc",
-    "sed",
-    "awk",
-    "ps",
-    "tr",
-    "kill",
-    "true",
-    "printf",
-    "dd",
-    "chmod",
-]
 
 
 class FewTools(LocalRunner):
