@@ -122,7 +122,7 @@ class EtcdTui(App[None]):
 
     def _show(self) -> None:
         """The screen in front, and what can be seen behind a dialog."""
-        self.dashboard.show_running(self.control.line())
+        self.dashboard.show_running(self.control.lines)
         for screen in reversed(self.screen_stack):
             if isinstance(screen, Shows) and self.picture is not None:
                 screen.show_picture(self.picture)

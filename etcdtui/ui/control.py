@@ -16,6 +16,7 @@ from etcdtui.ui.runs import Run
 
 if TYPE_CHECKING:
     from etcdtui.ui.app import EtcdTui
+    from etcdtui.ui.screens.procedure import ProcedureScreen
 
 
 class Control:
@@ -26,17 +27,21 @@ class Control:
         self.run: Run | None = None
         self._events: deque[Event] = deque()  # filled from any thread
         self._planning = False
+        self._unseen = False  # it ended while its screen was not open
 
     @property
     def running(self) -> bool:
         return self.run is not None and self.run.running
 
-    def line(self) -> Line:
-        return self.run.line() if self.run is not None and self.run.running else ()
+    def lines(self, width: int) -> list[Line]:
+        """For the dashboard: what runs, or how it ended while nobody looked."""
+        if self.run is None or not (self.run.running or self._unseen):
+            return []
+        return [self.run.line(width)]
 
     def backup(self) -> None:
         """Show the procedure that runs; else plan a backup."""
-        if self.running:
+        if self.running or self._unseen:
             self.show()
         elif self.procedures is None:
             self.app.tell(EtcdTuiError("Backups are not available here."))
@@ -48,7 +53,8 @@ class Control:
     def show(self) -> None:
         from etcdtui.ui.screens.procedure import ProcedureScreen
 
-        if self.run is None or any(isinstance(s, ProcedureScreen) for s in self.app.screen_stack):
+        self._unseen = False
+        if self.run is None or self._screen():
             return
         self.app.push_screen(ProcedureScreen(self.run))
 
@@ -95,6 +101,7 @@ class Control:
                 run.apply(event)
         if run is not None and run.finished is not None:
             self.app.cluster.refresh()
+            self._unseen = not self._screen()
         self._moved()
 
     def ask_about_interrupted(self) -> None:
@@ -140,12 +147,15 @@ class Control:
         self.app.tell(error)
 
     def _moved(self) -> None:
+        screen = self._screen()
+        if screen is not None:
+            screen.show_run()
+        self.app.dashboard.show_running(self.lines)
+
+    def _screen(self) -> ProcedureScreen | None:
         from etcdtui.ui.screens.procedure import ProcedureScreen
 
-        for screen in self.app.screen_stack:
-            if isinstance(screen, ProcedureScreen):
-                screen.show_run()
-        self.app.dashboard.show_running(self.line())
+        return next((s for s in self.app.screen_stack if isinstance(s, ProcedureScreen)), None)
 
     def _interrupted(self, runs: object) -> None:
         from etcdtui.ui.screens.ask import AskScreen, Option

@@ -49,7 +49,7 @@ BACK = Binding("escape,q", "app.back", "Back", show=True, key_display="esc", too
 COPY = Binding("y", "copy", "Copy", show=True, tooltip="Copy what is shown")
 
 PROCEDURE = [
-    Binding("enter", "go", "Start", show=True, tooltip="Start, or pass the gate"),
+    Binding("enter", "go", "Go", show=True, tooltip="Start, or pass the gate"),
     Binding("r", "choose('retry')", "Retry", show=True, tooltip="Try the step again"),
     Binding("w", "choose('keep waiting')", "Wait", show=True, tooltip="Wait longer for the same"),
     Binding("x", "choose('skip')", "Skip…", show=True, tooltip="Go on without it; asks for the reason"),

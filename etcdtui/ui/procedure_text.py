@@ -64,19 +64,39 @@ def _note(run: Run, step: Step) -> str:
     return "  ".join(part for part in (word, took) if part)
 
 
+def plan(run: Run) -> tuple[list[Paragraph], dict[str, int]]:
+    """The whole plan: reasons, and every step with what it runs; where each step begins."""
+    out = [
+        Paragraph((("· ", Role.MUTED), (clean(reason, 1000), Role.PLAIN)), 2)
+        for reason in run.procedure.reasons
+    ]
+    begins: dict[str, int] = {}
+    for number, step in enumerate(run.procedure.steps, 1):
+        out.append(Paragraph(()))
+        begins[step.key] = len(out)
+        out.append(Paragraph(((f"{number} ", Role.MUTED), (clean(step.title, 200), Role.STRONG)), 2))
+        out += _step(step)
+    return out, begins
+
+
 def about(run: Run, step: Step) -> list[Paragraph]:
     """Why, where, what exactly, what it printed, what was found."""
     record = run.records[step.key]
     out: list[Paragraph] = []
-    if not run.started and step is run.procedure.steps[0] and run.procedure.reasons:
-        out += [
-            Paragraph((("· ", Role.MUTED), (clean(reason, 1000), Role.PLAIN)), 2)
-            for reason in run.procedure.reasons
-        ]
-        out.append(Paragraph(()))
     if record.sentence:
         sign, role = STEP[record.state]
         out += [Paragraph(((f"{sign} ", role), (clean(record.sentence, 2000), role)), 2), Paragraph(())]
+    out += _step(step)
+    if record.output:
+        out += [Paragraph(()), Paragraph((("output", Role.MUTED),))]
+        for line, stderr in record.output[-OUTPUT:]:
+            out.append(Paragraph((("│ ", Role.MUTED), (line, Role.WARN if stderr else Role.PLAIN)), 2))
+    return out
+
+
+def _step(step: Step) -> list[Paragraph]:
+    """Why, where, what exactly, what is asked before, what cancelling does."""
+    out: list[Paragraph] = []
     out.append(_labelled("why", clean(step.why, 2000)))
     where = clean(step.host, 200) if step.host else "here"
     if step.action is Action.JOB:
@@ -90,10 +110,6 @@ def about(run: Run, step: Step) -> list[Paragraph]:
         asks = "enter" if step.gate.kind is GateKind.CONFIRM else f"typing {clean(step.gate.phrase)}"
         out.append(_labelled("gate", f"{asks}. {clean(step.gate.prompt)}".strip()))
     out.append(_labelled("cancel", clean(step.cancel, 1000)))
-    if record.output:
-        out += [Paragraph(()), Paragraph((("output", Role.MUTED),))]
-        for line, stderr in record.output[-OUTPUT:]:
-            out.append(Paragraph((("│ ", Role.MUTED), (line, Role.WARN if stderr else Role.PLAIN)), 2))
     return out
 
 

@@ -16,8 +16,8 @@ from etcdtui.procedures.procedure import (
     StepChanged,
     StepState,
 )
-from etcdtui.text import age, clean_lines, size
-from etcdtui.ui.looks import Line, Role
+from etcdtui.text import age, clean, clean_lines, size
+from etcdtui.ui.looks import Line, Role, Span, width_of
 from etcdtui.ui.ports import EngineHandle
 from etcdtui.ui.words import ENDING, STEP
 
@@ -66,14 +66,12 @@ class Run:
     @property
     def current(self) -> Step | None:
         """The step that is at work or waits; else, before the end, the one that was last."""
-        seen: Step | None = None
-        for step in self.procedure.steps:
-            state = self.records[step.key].state
-            if state in ACTIVE or (state is StepState.FAILED and self.records[step.key].choices):
+        begun = [s for s in self.procedure.steps if self.records[s.key].state is not StepState.TO_COME]
+        for step in reversed(begun):
+            record = self.records[step.key]
+            if record.state in ACTIVE or record.choices:
                 return step
-            if state is not StepState.TO_COME:
-                seen = step
-        return seen
+        return begun[-1] if begun else None
 
     def number(self, step: Step) -> int:
         return self.procedure.steps.index(step) + 1
@@ -141,24 +139,30 @@ class Run:
         record.open_line = not ended
         del record.output[:-KEPT]
 
-    def line(self) -> Line:
-        """The run in one line: for the dashboard."""
-        title = self.procedure.title
+    def line(self, width: int) -> Line:
+        """The run in one line of at most ``width`` cells, the least important left out."""
         if self.finished is not None:
             sign, role = ENDING[self.finished.ending]
-            return (f"{sign} ", role), (f"{title}: {self.finished.sentence}", Role.PLAIN)
+            said: Line = ((clean(self.finished.sentence), Role.PLAIN),)
+            return self._short((f"{sign} ", role), said, (), width)
         step = self.current
         if step is None:
-            return ("● ", Role.ADVICE), (f"{title}: starting", Role.PLAIN)
+            return self._short(("● ", Role.ADVICE), (("starting", Role.PLAIN),), (), width)
         record = self.records[step.key]
         sign, role = STEP[record.state]
-        place = f"step {self.number(step)} of {len(self.procedure.steps)}, {step.title}"
-        parts = [record.state.value, age(self.elapsed_of(step)) if record.elapsed or record.told else ""]
-        parts.append(size(record.measured) if record.measured is not None else "")
-        facts = "  ".join(part for part in parts if part)
-        return (
-            (f"{sign} ", role),
-            (f"{title} · {place} · ", Role.PLAIN),
-            (facts, role if record.state is StepState.WAITING else Role.STRONG),
-            ("  (b shows it)", Role.MUTED),
+        facts = [record.state.value, age(self.elapsed_of(step)) if record.elapsed or record.told else ""]
+        facts.append(size(record.measured) if record.measured is not None else "")
+        words = "  ".join(part for part in facts if part)
+        state: Line = (
+            (f"step {self.number(step)} of {len(self.procedure.steps)} · ", Role.PLAIN),
+            (words, role if record.state is StepState.WAITING else Role.STRONG),
         )
+        return self._short((f"{sign} ", role), state, ((f"{clean(step.title)} · ", Role.PLAIN),), width)
+
+    def _short(self, sign: Span, state: Line, place: Line, width: int) -> Line:
+        title: Span = (f"{clean(self.procedure.title, 60)} · ", Role.PLAIN)
+        hint: Span = ("  (b shows it)", Role.MUTED)
+        for line in ((sign, title, *place, *state, hint), (sign, title, *state, hint), (sign, *state, hint)):
+            if width_of(line) <= width:
+                return line
+        return sign, *state

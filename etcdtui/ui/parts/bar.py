@@ -26,6 +26,7 @@ class Bar(Widget):
         self._most = most
         self._builder: Builder | None = None
         self._lines: list[Line] = []
+        self._built = False
 
     @property
     def lines(self) -> list[Line]:
@@ -55,12 +56,12 @@ class Bar(Widget):
         if self._builder is None or not width:
             return
         lines = self._builder(width)[: self._most]
-        if lines == self._lines:
+        if lines == self._lines and self._built:
             return
-        if len(lines) != len(self._lines):
+        if len(lines) != len(self._lines) or not self._built:
             self.display = bool(lines)
             self.styles.height = max(1, len(lines))
-        self._lines = lines
+        self._lines, self._built = lines, True
         self.refresh()
 
     def render_line(self, y: int) -> Strip:

@@ -76,6 +76,11 @@ class Lines(ScrollView, can_focus=True):
         """How many lines the text takes at this width."""
         return sum(len(wrap(p.line, width, p.indent)) for p in self._paragraphs)
 
+    def scroll_to_paragraph(self, number: int) -> None:
+        """Its first line becomes the first one in sight, as far as there is text below."""
+        above = self._paragraphs[:number]
+        self.scroll_to(y=sum(len(wrap(p.line, self._width, p.indent)) for p in above), animate=False)
+
     def _rewrap(self) -> None:
         # The width without a scrollbar and with one differ; only the first is known before layout.
         self._width = width = self.scrollable_content_region.width or self.size.width

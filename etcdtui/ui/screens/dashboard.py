@@ -20,7 +20,7 @@ from etcdtui.ui.panes.findings import FindingsPane, one_line
 from etcdtui.ui.panes.header import Banner, HeaderBar, beside_the_banner
 from etcdtui.ui.panes.latency import LatencyPane
 from etcdtui.ui.panes.members import MembersPane
-from etcdtui.ui.parts.bar import Bar
+from etcdtui.ui.parts.bar import Bar, Builder
 from etcdtui.ui.parts.table import Table
 from etcdtui.ui.picture import Picture
 
@@ -63,7 +63,7 @@ class DashboardScreen(Screen[None]):
     def on_mount(self) -> None:
         self.filter_input.display = False
         for bar in (self.banner, self.running, self.worst):
-            bar.display = False
+            bar.set_line(())
 
     def show_picture(self, picture: Picture) -> None:
         self._picture = picture
@@ -78,9 +78,12 @@ class DashboardScreen(Screen[None]):
             self._rearrange()
             self._subtitles()
 
-    def show_running(self, line: Line) -> None:
+    def show_running(self, build: Builder) -> None:
         """What the running procedure is at; nothing where none runs."""
-        self.running.set_line(line)
+        before = len(self.running.lines)
+        self.running.set_builder(build)
+        if len(self.running.lines) != before:
+            self._rearrange()
 
     def on_resize(self, event: events.Resize) -> None:
         self.call_after_refresh(self._rearrange)

@@ -84,7 +84,7 @@ class HealthScreen(Screen[None]):
         self._show()
 
     def _show(self) -> None:
-        if not self.is_mounted:
+        if not self.is_running:
             return
         seconds = self.clock() - self._began if self._took is None else self._took
         state = f"running for {age(seconds)}" if self.running else f"took {seconds:.1f} s altogether"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import Button, Footer, Input
@@ -18,7 +18,7 @@ from etcdtui.ui.parts.bar import Bar
 from etcdtui.ui.parts.lines import Lines
 from etcdtui.ui.parts.listing import Listing
 from etcdtui.ui.picture import Picture
-from etcdtui.ui.procedure_text import about, command_of, facts, gate, kind_of_gate, steps, title
+from etcdtui.ui.procedure_text import about, command_of, facts, gate, kind_of_gate, plan, steps, title
 from etcdtui.ui.runs import Run
 from etcdtui.ui.screens.ask import AskScreen, Option
 
@@ -28,6 +28,22 @@ if TYPE_CHECKING:
 # A gate that has just opened is not passed by a key that was meant for something else.
 SETTLE = 0.4  # seconds
 KEY_OF = {Choice.GO: "enter", Choice.RETRY: "r", Choice.WAIT: "w", Choice.SKIP: "x", Choice.STOP: "s"}
+
+
+class StepList(Listing):
+    """Enter goes on with the procedure, whatever step is looked at."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "go", "Go", show=True)]
+
+    def __init__(self, screen: ProcedureScreen) -> None:
+        super().__init__(id="steps")
+        self._procedure_screen = screen
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "go" or self._procedure_screen.check_action(action, parameters)
+
+    def action_go(self) -> None:
+        self._procedure_screen.action_go()
 
 
 class ProcedureScreen(Screen[None]):
@@ -42,7 +58,7 @@ class ProcedureScreen(Screen[None]):
         super().__init__()
         self.run = run
         self.title_bar, self.facts = Bar(id="title", most=2), Bar(id="facts", most=3)
-        self.steps, self.about = Listing(id="steps"), Lines(id="about", follow=True)
+        self.steps, self.about = StepList(self), Lines(id="about", follow=True)
         self.gate = Bar(id="gate", most=5)
         self.typed = Input(id="typed", compact=True)
         self.buttons = Horizontal(
@@ -78,7 +94,7 @@ class ProcedureScreen(Screen[None]):
 
     def show_run(self) -> None:
         """Render what the run has come to."""
-        if not self.is_mounted:
+        if not self.is_running:
             return
         run, current = self.run, self.run.current
         if current is not None and current.key != self._followed:
@@ -87,8 +103,12 @@ class ProcedureScreen(Screen[None]):
         self.title_bar.set_line(title(run))
         self.steps.set_items(steps(run))
         shown = self._shown()
-        self.about.border_title = f"Step {run.number(shown)} of {len(run.procedure.steps)}"
-        self.about.set_paragraphs(about(run, shown))
+        if run.started:
+            self.about.border_title = f"Step {run.number(shown)} of {len(run.procedure.steps)}"
+            self.about.set_paragraphs(about(run, shown))
+        else:
+            self.about.border_title = "Plan"
+            self.about.set_paragraphs(plan(run)[0])
         self.facts.set_builder(lambda width: facts(run, width))
         self.gate.set_builder(lambda width: gate(run, width, skipping=self._skipping, said=self._said))
         kind = kind_of_gate(run)
@@ -108,7 +128,7 @@ class ProcedureScreen(Screen[None]):
         typing = wants_phrase or (self._skipping and Choice.SKIP in choices)
         if typing != self.typed.display:
             self.typed.value = ""
-            self.typed.placeholder = self._phrase() if wants_phrase else "the reason, in a few words"
+            self.typed.placeholder = "type it here" if wants_phrase else "the reason, in a few words"
             self.typed.display = typing
             (self.typed if typing else self.steps).focus()
         for choice in KEY_OF:
@@ -182,12 +202,15 @@ class ProcedureScreen(Screen[None]):
     def _moved(self, event: Listing.Moved) -> None:
         event.stop()
         self.show_run()
-        self.about.scroll_home(animate=False)
+        if self.run.started:
+            self.about.scroll_home(animate=False)
+        else:
+            self.about.scroll_to_paragraph(plan(self.run)[1][event.key])
 
     @on(Listing.Chosen)
     def _chosen(self, event: Listing.Chosen) -> None:
+        """A click on the step under the cursor only looks; it never goes on."""
         event.stop()
-        self.action_go()
 
     @on(Input.Submitted, "#typed")
     def _typed(self, event: Input.Submitted) -> None:
