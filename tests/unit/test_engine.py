@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from etcdtui.errors import AuthFailed, HostKeyChanged, TimedOut
 from etcdtui.journal import Journal
 from etcdtui.model.quorum import Verdict
+from etcdtui.procedures.engine import Engine
 from etcdtui.procedures.procedure import (
     Action,
     Answer,
@@ -90,7 +92,7 @@ class TestGate:
         assert human.questions[0].sentence == "Do it?"
 
     def test_stopped_before_anything_ran(self, journal: Journal) -> None:
-        finished, human = run(procedure(command_step(gate=CONFIRM)), journal, Answer(Choice.STOP))
+        finished, _human = run(procedure(command_step(gate=CONFIRM)), journal, Answer(Choice.STOP))
         assert finished.ending is Ending.CANCELLED
         assert "Nothing has been run" in finished.sentence
 
@@ -107,17 +109,15 @@ class TestGate:
         assert len(human.questions) == 3
 
     def test_an_answer_to_another_question_does_not_count(self, journal: Journal) -> None:
+        def answer_twice(engine: Engine) -> None:
+            engine.answer(Answer(Choice.GO, step="other"))
+            engine.answer(Answer(Choice.STOP, step="short"))
+
         human = Human()
         human.on.append(
             (
                 lambda e: isinstance(e, StepChanged) and e.state is StepState.WAITING,
-                lambda engine: (
-                    [
-                        engine.answer(Answer(Choice.GO, step="other")),
-                        engine.answer(Answer(Choice.STOP, step="short")),
-                    ]
-                    and None
-                ),
+                answer_twice,
             )
         )
         finished, _ = run(procedure(command_step(gate=CONFIRM)), journal, human=human)
@@ -136,14 +136,16 @@ class TestGate:
         assert finished.ending is Ending.STOPPED
 
     def test_everything_is_checked_again_after_a_long_wait(self, journal: Journal) -> None:
-        import time
+        def dawdle(engine: Engine) -> None:
+            time.sleep(0.6)  # longer than Pace.stale
+            engine.answer(go())
 
         verdicts = [Verdict(True, "Well."), Verdict(False, "It went down meanwhile.")]
         human = Human()
         human.on.append(
             (
                 lambda e: isinstance(e, StepChanged) and e.state is StepState.WAITING,
-                lambda engine: (time.sleep(0.6), engine.answer(go())) and None,  # longer than Pace.stale
+                dawdle,
             )
         )
         step = command_step(gate=CONFIRM, prechecks=(lambda world: verdicts.pop(0),))
@@ -162,7 +164,7 @@ class TestGate:
 
 class TestCommand:
     def test_output_and_end(self, journal: Journal) -> None:
-        finished, human = run(procedure(command_step()), journal, world=world_with(out="hello\n"))
+        _finished, human = run(procedure(command_step()), journal, world=world_with(out="hello\n"))
         assert human.output == "hello\n"
         assert human.states == [
             ("short", StepState.RUNNING),
@@ -173,9 +175,13 @@ class TestCommand:
         runner = FakeRunner()
         runner.on("short-thing", status=3, err="\x1b[31mno such thing\nat all\n")
         world = FakeWorld(None, runner)
-        human = Human(
-            lambda: (runner.on("short-thing"), human.engine.answer(Answer(Choice.RETRY)))  # type: ignore[union-attr,func-returns-value]
-        )
+
+        def mend() -> None:
+            runner.on("short-thing")
+            assert human.engine is not None
+            human.engine.answer(Answer(Choice.RETRY))
+
+        human = Human(mend)
         finished, _ = run(procedure(command_step()), journal, human=human, world=world)
         question = human.questions[0]
         assert question.state is StepState.FAILED
@@ -210,7 +216,7 @@ class TestCommand:
         assert finished.ending is Ending.FAILED
 
     def test_a_dropped_connection_leaves_it_unknown(self, journal: Journal) -> None:
-        finished, human = run(
+        _finished, human = run(
             procedure(command_step()), journal, Answer(Choice.STOP), world=world_with(raises=dropped())
         )
         assert "Whether the command ran there is not known" in human.questions[0].sentence
@@ -263,7 +269,7 @@ class TestVerify:
     def test_each_choice(self, journal: Journal, answer: Answer, ending: Ending, runs: int) -> None:
         world = world_with()
         step = command_step(verify=no("Still not."), patience=0.03)
-        finished, human = run(procedure(step), journal, answer, Answer(Choice.STOP), world=world)
+        finished, _human = run(procedure(step), journal, answer, Answer(Choice.STOP), world=world)
         assert finished.ending is ending
         assert len(world.runners["masternode2"].ran) == runs
 
@@ -352,7 +358,7 @@ class TestJob:
         assert finished.ending is Ending.DONE
 
     def test_a_failing_job(self, journal: Journal) -> None:
-        finished, human = run(procedure(job_step()), journal, Answer(Choice.STOP), jobs=FakeJobs(status=1))
+        finished, _human = run(procedure(job_step()), journal, Answer(Choice.STOP), jobs=FakeJobs(status=1))
         assert finished.ending is Ending.FAILED
         assert "three / warning" in finished.sentence
 
@@ -421,7 +427,7 @@ def test_a_defect_of_ours_is_a_sentence_and_a_traceback_in_the_journal(journal: 
     def check(world: Context) -> Verdict:
         raise ZeroDivisionError("division by zero")
 
-    finished, human = run(procedure(command_step(prechecks=(check,))), journal)
+    finished, _human = run(procedure(command_step(prechecks=(check,))), journal)
     assert finished.ending is Ending.FAILED
     assert "ZeroDivisionError" in finished.sentence and "Traceback" not in finished.sentence
     errors = [e for e in journal.read("test-1").entries if e.kind == "error"]

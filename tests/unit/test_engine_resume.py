@@ -68,7 +68,7 @@ class Host:
     def once(self, journal: Journal) -> bool:
         """One life of etcdtui; False when it was killed."""
         try:
-            finished, human = run(self.plan(), journal, *([go()] * 9), world=self.world(), jobs=self.jobs)
+            finished, _human = run(self.plan(), journal, *([go()] * 9), world=self.world(), jobs=self.jobs)
         except Killed:
             return False
         assert finished.ending is Ending.DONE, finished
@@ -172,7 +172,7 @@ def test_a_job_whose_record_is_gone_does_not_begin_again(tmp_path: Path) -> None
     human.on.append((lambda e: bool(human.awaited), lambda engine: engine.leave()))
     run(procedure(job_step()), Journal(tmp_path), human=human, jobs=jobs)
     jobs.lying.clear()
-    finished, again = run(procedure(job_step()), Journal(tmp_path), Answer(Choice.STOP), jobs=jobs)
+    _finished, again = run(procedure(job_step()), Journal(tmp_path), Answer(Choice.STOP), jobs=jobs)
     assert "no longer has a record" in again.questions[0].sentence
     assert jobs.begun == ["test-1-long"]
 

@@ -47,7 +47,12 @@ class TestWriting:
     ) -> None:
         synced: list[int] = []
         sync = os.fsync
-        monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(fd), sync(fd)) and None)
+
+        def fsync(fd: int) -> None:
+            synced.append(fd)
+            sync(fd)
+
+        monkeypatch.setattr(os, "fsync", fsync)
         record, _ = journal.begin(PLAN, NOW)
         before = len(synced)
         record.write(NOW, "state", "check", state="done")
@@ -60,7 +65,7 @@ class TestWriting:
 
         monkeypatch.setattr(os, "write", full)
         world = FakeWorld()
-        finished, human = run(PLAN, journal, world=world)
+        finished, _human = run(PLAN, journal, world=world)
         assert finished.ending is Ending.REFUSED
         assert "disk is full" in finished.sentence and "Nothing runs" in finished.sentence
         assert world.runners["masternode2"].ran == []
