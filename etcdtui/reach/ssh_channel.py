@@ -12,7 +12,10 @@ import paramiko
 from etcdtui.errors import EtcdTuiError, TimedOut, Unreachable
 from etcdtui.reach.ssh_connect import Link
 
-BLOCK = 65536
+BLOCK = 1024 * 1024
+"""Bytes taken at once. paramiko moves what stays in its buffer: small bites of a full one cost much."""
+
+PACKET = 32768
 
 
 class NoSession(Exception):
@@ -87,6 +90,8 @@ class Exec:
     def wait(self, deadline: float) -> bool:
         """Wait until something can be taken or it ended; False when the deadline comes first."""
         while True:
+            if self.channel.recv_ready():
+                return True
             self._bell.reset()
             if self.channel.recv_ready() or self.channel.recv_stderr_ready() or self.ended:
                 return True
@@ -104,7 +109,7 @@ class Exec:
     def feed(self, data: memoryview) -> memoryview:
         """Send what the other side has room for; the rest is returned. Raises OSError when it hung up."""
         while len(data) and self.channel.send_ready():
-            sent = self.channel.send(bytes(data[:BLOCK]))
+            sent = self.channel.send(bytes(data[:PACKET]))
             if sent == 0:
                 raise OSError("the command no longer reads its input")
             data = data[sent:]
