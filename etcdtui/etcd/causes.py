@@ -114,7 +114,7 @@ _CAUSES = (
     _cause(r"etcdserver: no leader|leader changed", Fault.NO_LEADER, "it knows no leader", quote=False),
     _cause(
         r"connection reset by peer|errno=104\b|connection closed|unexpected eof",
-        Fault.UNREACHABLE,
+        Fault.DROPPED,
         "the connection was cut",
         "A client certificate that is not accepted can look like this, too.",
     ),

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 _NAME = re.compile(
     r"^(?P<kind>snapshot|static_kuberesources)_(?P<stamp>\d{4}-\d\d-\d\d_\d{6})"
-    r"(?P<dirty>__POSSIBLY_DIRTY__)?\.(?P<ext>db|tar\.gz)(?P<part>\.part)?$"
+    r"(?P<dirty>__POSSIBLY_DIRTY__)?\.(?P<ext>db|tar\.gz)(?P<part>\.part)?\Z"
 )
 
 

@@ -120,12 +120,17 @@ def judge(view: ClusterView) -> ClusterHealth:
             Level.DEGRADED, f"{_names(unwell)}; {proven[0].member.label} still reads through a quorum."
         )
     answering = [row for row in voters if row.current]
-    settled = all(row.current or (row.problem and row.state is not MemberState.UNKNOWN) for row in voters)
-    if voters and settled and (answering or (view.speaking and _link_alive(view))):
+    denying = [row for row in voters if row.state in (MemberState.NO_LEADER, MemberState.ISOLATED)]
+    failed = [row for row in voters if _settled(row) and row.state is not MemberState.ALARM]
+    lost = len(failed) == len(voters) or (denying and len(failed) > quorum.voters - quorum.needed)
+    if voters and lost and (answering or (view.speaking and _link_alive(view))):
         return verdict(
             Level.NO_QUORUM,
             f"{quorum.healthy} of {quorum.voters} voters are well, {quorum.needed} needed: {_names(unwell)}.",
         )
+    if denying:
+        # etcd itself was asked: the operator's word may be of before.
+        return verdict(Level.UNKNOWN, f"{_names(unwell)}.")
     return _by_operator(view, rows, quorum) or verdict(Level.UNKNOWN, _why_unknown(view))
 
 
@@ -223,6 +228,13 @@ def _is(state: MemberState) -> str:
         MemberState.UNSTARTED: "never started",
         MemberState.UNKNOWN: "is not known yet",
     }.get(state, f"is {state.value}")
+
+
+def _settled(row: MemberHealth) -> bool:
+    """What is known of it is not only that nothing is known yet."""
+    if row.state in (MemberState.UNSTARTED, MemberState.UNKNOWN):
+        return row.state is MemberState.UNSTARTED
+    return row.current or row.problem is not None
 
 
 def _link_alive(view: ClusterView) -> bool:

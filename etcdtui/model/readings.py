@@ -10,7 +10,7 @@ from etcdtui.model.problems import Problem
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # with slots Reading[int]() is a TypeError in Python 3.11
 class Reading(Generic[T]):
     """The last good value of a source. Times are seconds since the epoch.
 

@@ -196,6 +196,8 @@ class GatewayPipe:
         match problem.fault:
             case Fault.REFUSED:
                 return Refused(message, problem.hint)
+            case Fault.DROPPED:
+                return Dropped(message, problem.hint)
             case Fault.SILENT:
                 return TimedOut(message, problem.hint)
             case Fault.TLS:

@@ -93,7 +93,7 @@ class TestRealOutputs:
         assert problem is not None
         if version.startswith("3.4") and case in ("foreign-client", "expired-client"):
             # It tells nothing but a closed connection.
-            assert problem.fault is Fault.UNREACHABLE and "certificate" in problem.hint
+            assert problem.fault is Fault.DROPPED and "certificate" in problem.hint
         else:
             assert problem.fault is fault and words in problem.message
 
@@ -145,7 +145,7 @@ def test_a_good_handshake_has_no_cause() -> None:
             Fault.UNREACHABLE,
         ),
         ("connect:errno=110", Fault.SILENT),
-        ("read:errno=104", Fault.UNREACHABLE),
+        ("read:errno=104", Fault.DROPPED),
         ("Error: etcdserver: no leader", Fault.NO_LEADER),
         ("Error: etcdserver: request timed out", Fault.NO_QUORUM_READ),
         ("Error: context deadline exceeded", Fault.NO_QUORUM_READ),

@@ -555,23 +555,9 @@ def test_when_nothing_may_be_read() -> None:
 
 KEYS = st.sampled_from(
     [
-        "metadata",
-        "name",
-        "labels",
-        "status",
-        "conditions",
-        "type",
-        "spec",
-        "containers",
-        "containerStatuses",
+        *("metadata", "name", "labels", "status", "conditions", "type", "spec", "containers", "ready"),
+        *("containerStatuses", "restartCount", "state", "waiting", "reason", "taints", "items"),
         "node-role.kubernetes.io/master",
-        "ready",
-        "restartCount",
-        "state",
-        "waiting",
-        "reason",
-        "taints",
-        "items",
     ]
 )
 JSON = st.recursive(

@@ -1,0 +1,148 @@
+"""clusters.toml: what is wrong in it is said with file, key and the nearest right word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etcdtui import config
+from etcdtui.errors import ConfigError
+
+FULL = """
+[clusters.prod]
+kubeconfig = "~/kube"
+context = "admin"
+colour = "red"
+read_only = true
+hosts = ["m1", {name = "m2", address = "10.0.0.2", port = 2222, user = "root", layout = {data = "/d2"}}]
+
+[clusters.prod.ssh]
+user = "core"
+port = 22
+identity = "~/.ssh/id"
+config = "none"
+
+[clusters.prod.layout]
+data = "/data"
+sudo = []
+
+[clusters.test]
+"""
+
+
+def load(tmp_path: Path, text: str) -> config.Config:
+    path = tmp_path / "clusters.toml"
+    path.write_text(text)
+    return config.load(path)
+
+
+def test_a_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    loaded = load(tmp_path, FULL)
+    prod, test = loaded.clusters
+    assert loaded.cluster(None) is prod and loaded.cluster("test") is test
+    assert (prod.kubeconfig, prod.context, prod.colour, prod.read_only) == (
+        "/home/me/kube",
+        "admin",
+        "red",
+        True,
+    )
+    assert (prod.ssh.user, prod.ssh.port, prod.ssh.identity) == ("core", 22, "/home/me/.ssh/id")
+    first, second = prod.hosts
+    assert (first.name, first.address, first.port, first.layout.data) == ("m1", "m1", None, "/data")
+    assert (second.address, second.port, second.user, second.layout.data) == ("10.0.0.2", 2222, "root", "/d2")
+    assert first.layout.sudo == () == second.layout.sudo
+    assert test.hosts == () and not test.read_only
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "names no cluster"),
+        ("clusters = 3", "names no cluster"),
+        ("[cluster.a]", "unknown key 'cluster' in the file. Did you mean 'clusters'?"),
+        ("[clusters.a]\nhost = []", "unknown key 'host' in [clusters.a]. Did you mean 'hosts'?"),
+        ("[clusters.a]\ncolor = 'red'", "Did you mean 'colour'?"),
+        ("[clusters.a]\ncolour = 'rad'", "Did you mean 'red'?"),
+        ("[clusters.a]\ncolour = 'zzz'", "not one of red, orange"),
+        ("[clusters.a]\nzzzzzz = 1", "Known: colour"),
+        ("[clusters.a.ssh]\nidentiy = 'x'", "[clusters.a.ssh]. Did you mean 'identity'?"),
+        ("[clusters.a.ssh]\nport = 70000", "70000 is no port"),
+        ("[clusters.a.ssh]\nport = true", "True is no port"),
+        ("[clusters.a]\nread_only = 'yes'", "must be true or false"),
+        ("[clusters.a]\nhosts = 'm1'", "must be"),
+        ("[clusters.a]\nhosts = [5]", "must be a table"),
+        ("[clusters.a]\nhosts = [{port = 22}]", "neither name nor address"),
+        ("[clusters.a]\nhosts = [{name = 5}]", "must be a text in quotes"),
+        ("[clusters.a]\nhosts = [{name = 'm', port = 'x'}]", "'x' is no port"),
+        ("[clusters.a.layout]\nbackup = '/b'", "Did you mean 'backups'?"),
+        ("[clusters.a.layout]\ndata = 'var/lib'", "must be an absolute path"),
+        ("[clusters.a.layout]\nsudo = 'sudo -n'", "must be a list of words"),
+        ("[clusters]\na = 5", "must be a table"),
+        ("[clusters.a", "not valid TOML"),
+    ],
+)
+def test_errors(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text)
+    assert words in str(caught.value) and "clusters.toml" in str(caught.value)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="There is no configuration file"):
+        config.load(tmp_path / "none.toml")
+    (tmp_path / "bin.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        config.load(tmp_path / "bin.toml")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        config.load(tmp_path)
+
+
+def test_a_cluster_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Did you mean 'prod'"):
+        load(tmp_path, FULL).cluster("prd")
+
+
+@pytest.mark.parametrize(
+    ("target", "user", "address", "port"),
+    [
+        ("masternode1", None, "masternode1", None),
+        ("core@masternode1", "core", "masternode1", None),
+        ("core@masternode1:2222", "core", "masternode1", 2222),
+        ("core@[fd00::1]:2222", "core", "fd00::1", 2222),
+        ("core@[fd00::1]", "core", "fd00::1", None),
+        ("fd00::1", None, "fd00::1", None),
+        ("a@b@host", "a@b", "host", None),
+    ],
+)
+def test_a_host_alone_is_enough(target: str, user: str | None, address: str, port: int | None) -> None:
+    made = config.from_ssh(target, read_only=True)
+    (host,) = made.clusters[0].hosts
+    assert (host.user, host.address, host.port) == (user, address, port)
+    assert made.clusters[0].read_only
+
+
+@pytest.mark.parametrize(
+    "target", ["", "core@", "core@-oProxyCommand=x", "h:0", "h:abc", "[fd00::1]:99999", "[]"]
+)
+def test_no_host(target: str) -> None:
+    with pytest.raises(ConfigError):
+        config.from_ssh(target)
+
+
+@given(st.text(max_size=40))
+def test_any_target(target: str) -> None:
+    try:
+        config.from_ssh(target)
+    except ConfigError as exc:
+        assert str(exc)
+
+
+def test_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/etc/mine")
+    monkeypatch.setenv("XDG_STATE_HOME", "relative/is/ignored")
+    assert config.default_path() == Path("/etc/mine/etcdtui/clusters.toml")
+    assert config.state_directory() == Path.home() / ".local/state/etcdtui"
