@@ -97,25 +97,16 @@ def start(
         )
 
 
-def alive(pid: int) -> bool:
-    """Whether there is such a process."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 def wait_gone(pids: Iterable[int], patience: float) -> bool:
-    """Wait until none of ``pids`` is left."""
+    """Wait until none of ``pids`` runs; what only waits to be collected by its parent is gone."""
     deadline = time.monotonic() + patience
-    left = list(pids)
-    while left and time.monotonic() < deadline:
-        left = [pid for pid in left if alive(pid)]
-        time.sleep(0.02)
-    return not left
+    wanted = {str(pid) for pid in pids}
+    while True:
+        lines = (line.split() for line in _ps("-axo", "pid=,stat=").splitlines())
+        left = [words for words in lines if words[0] in wanted and not words[-1].startswith("Z")]
+        if not left or time.monotonic() > deadline:
+            return not left
+        time.sleep(0.05)
 
 
 def _ps(*words: str) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _FILES = Path(__file__).parent / "files"
 _SHELL_TOOLS = (
     "cluster-backup.sh",
+    "cluster-restore.sh",
     "sudo",
     "df",
     "hostname",
@@ -134,7 +135,8 @@ def _write_pods(plan: Plan, node: Node) -> None:
         _write(node.at(f"{places.MANIFESTS}/{name}.yaml"), text)
     restore = yamlfile.dump(manifests.restore_pod(plan, node))
     revision = f"{places.RESOURCES}/etcd-pod-{manifests.REVISIONS['etcd-pod']}"
-    _write(node.at(f"{revision}/configmaps/restore-etcd-pod/pod.yaml"), restore)
+    for folder in (revision, places.HOST_CERTIFICATES):
+        _write(node.at(f"{folder}/configmaps/restore-etcd-pod/pod.yaml"), restore)
 
 
 def kubeconfig(api: ApiAccess, context: str) -> str:
