@@ -115,9 +115,12 @@ class SshServer:
     def _words(self) -> list[str]:
         if self.kind == "openssh":
             config = self.node.at("/etc/ssh/sshd_config")
-            write_private(config, self._sshd_config().encode())
             sshd = find_openssh()
             assert sshd is not None
+            # From 9.8 on sshd shuts out an address that hangs up often; here everybody has the same one.
+            write_private(config, f"{self._sshd_config()}PerSourcePenalties no\n".encode())
+            if "PerSourcePenalties" in _complaints(sshd, config):
+                write_private(config, self._sshd_config().encode())
             _make_privilege_folder(sshd, config)
             return [sshd, "-D", "-e", "-f", str(config)]
         config = self.node.at("/etc/ssh/server.json")
@@ -204,10 +207,14 @@ def current_user() -> str:
     return pwd.getpwuid(os.getuid()).pw_name
 
 
+def _complaints(sshd: str, config: Path) -> str:
+    done = subprocess.run([sshd, "-t", "-f", config], capture_output=True, text=True, check=False)
+    return done.stderr
+
+
 def _make_privilege_folder(sshd: str, config: Path) -> None:
     # Started by root without its service, sshd misses the empty folder it locks itself into.
-    done = subprocess.run([sshd, "-t", "-f", config], capture_output=True, text=True, check=False)
-    missing = re.search(r"Missing privilege separation directory: (\S+)", done.stderr)
+    missing = re.search(r"Missing privilege separation directory: (\S+)", _complaints(sshd, config))
     if missing and os.geteuid() == 0:
         Path(missing.group(1)).mkdir(mode=0o755, parents=True, exist_ok=True)
 
