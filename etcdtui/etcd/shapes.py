@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from etcdtui.errors import UnexpectedOutput
-from etcdtui.etcd.versions import wrong_status_quota
+from etcdtui.model.versions import wrong_status_quota
 from etcdtui.model.members import EndpointStatus, Member, MemberList
 from etcdtui.text import clean
 

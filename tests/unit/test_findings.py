@@ -154,6 +154,13 @@ def test_members_on_different_versions_and_in_different_clusters() -> None:
     assert one(view, "cluster-ids").severity is Severity.CRITICAL
 
 
+def test_the_worst_known_defect_of_a_running_version_is_told_with_advice() -> None:
+    view = with_endpoints(*(endpoint(n, status=Reading(status(n, version="3.5.1"), NOW)) for n in (1, 2, 3)))
+    finding = one(view, "defect-3.5.1")
+    assert "data inconsistency" in finding.sentence and "3.5.6" in finding.next_step
+    assert judge(view).level is Level.HEALTHY
+
+
 def test_the_api_down_and_the_operator_behind() -> None:
     down = healthy(api=Reading(None, None, Problem(Fault.REFUSED, "connection refused"), NOW - 30))
     assert one(down, "3-api").severity is Severity.WARNING

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etcdtui.etcd import versions
+from etcdtui.model import versions
 
 LAST_BAD = [
     ("lose agreement", "3.5.2", "3.5.3"),

@@ -8,6 +8,7 @@ from etcdtui import text
 from etcdtui.model.finding import Finding, Rule, Severity
 from etcdtui.model.health import ClusterHealth, Level, MemberHealth, MemberState
 from etcdtui.model.problems import Fault
+from etcdtui.model.versions import landmines
 from etcdtui.model.view import ClusterView
 
 
@@ -156,6 +157,23 @@ def versions(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
         )
 
 
+def known_defects(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
+    running = {row.status.version for row in health.members if row.status and row.current}
+    for version in sorted(running):
+        known = landmines(version)
+        if not known:
+            continue
+        worst, more = known[0], len(known) - 1
+        issue = f" ({worst.issue})" if worst.issue else ""
+        yield Finding(
+            f"6-defect-{version}",
+            Severity.ADVICE,
+            f"etcd {text.clean(version, 20)}: {worst.summary}{issue}.",
+            f"{text.counted(more, 'other known defect')} of this version." if more else "",
+            worst.advice,
+        )
+
+
 def clusters_disagree(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
     ids: dict[int, list[str]] = {}
     for row in health.members:
@@ -199,6 +217,7 @@ RULES: tuple[Rule, ...] = (
     alarms,
     learners,
     versions,
+    known_defects,
     clusters_disagree,
     calm,
 )

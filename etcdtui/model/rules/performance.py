@@ -85,7 +85,7 @@ def _disk(
 def slow_peers(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
     for row in health.members:
         metrics = row.endpoint.metrics.value if row.endpoint else None
-        rtt = metrics.peer_rtt_p99 if metrics else None
+        rtt = metrics.peer_rtt_p99 if metrics and metrics.window is not None else None
         name = row.member.label
         if rtt is not None and rtt > RTT_ALERT:
             yield Finding(
