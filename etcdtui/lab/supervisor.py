@@ -21,6 +21,7 @@ from etcdtui.lab.objects import World
 from etcdtui.lab.operator import Operator
 from etcdtui.lab.places import Node, Plan
 from etcdtui.lab.reaper import Reaper
+from etcdtui.lab.renewals import Renewals
 from etcdtui.lab.slowness import Slowness
 
 Say = Callable[[str], None]
@@ -56,6 +57,7 @@ class Supervisor:
         world = World(self.plan, self.kubelets, self.monitor, self.operator, objects.birth())
         self.api = ApiServer(world, self._token, *self._api_files)
         self.api_wanted = True
+        self.renewals = Renewals(self.plan.nodes, self.monitor, lambda: self.api_wanted)
         self._stopping = threading.Event()
 
     def start(self, keys: int) -> None:
@@ -82,11 +84,14 @@ class Supervisor:
         self.operator.start()
         self.api.start()
         threading.Thread(target=self._watch_api, name="api-watch", daemon=True).start()
+        if keys:
+            self.renewals.start()
         self._write_config()
 
     def close(self) -> None:
         """Take everything down, in the order that is quickest."""
         self._stopping.set()
+        self.renewals.close()
         self.operator.close()
         self.monitor.close()
         self.api.stop()

@@ -82,8 +82,8 @@ def _unbreakable(say: Callable[[str], None]) -> Callable[[str], None]:
 
 def checked(directory: Path, *, nodes: int, ssh: str, keys: int) -> Path:
     """The absolute directory, if all options make sense. Raises ConfigError."""
-    if not 1 <= nodes <= 7:
-        raise ConfigError(f"A lab has 1 to 7 nodes, not {nodes}.")
+    if not 1 <= nodes <= 9:
+        raise ConfigError(f"A lab has 1 to 9 nodes, not {nodes}.")
     if ssh not in SSH_KINDS:
         raise ConfigError(f"There is no SSH server {ssh!r}.", f"Known: {', '.join(SSH_KINDS)}.")
     if keys < 0:
