@@ -79,11 +79,14 @@ class Journal:
         who = myself()
         record = self._open(path, procedure.id)
         try:
-            if _has_header(path):
-                record.write(now, "resumed", **_who(who), version=__version__)
-            else:
+            known = read(path)
+            if known is None:
                 record.write(now, "header", **_header(procedure), **_who(who), version=__version__)
                 _sync_folder(self.directory)
+            elif known.abandoned:
+                raise Refusal(f"{known.title!r} was abandoned: {known.abandoned}", "Plan it anew.")
+            else:
+                record.write(now, "resumed", **_who(who), version=__version__)
             return record, self.read(procedure.id)
         except BaseException:
             record.close()
@@ -191,10 +194,6 @@ def _header(procedure: Procedure) -> dict[str, Any]:
 
 def _who(who: Who) -> dict[str, Any]:
     return {"user": who.user, "host": who.host, "pid": who.pid, "started": who.started}
-
-
-def _has_header(path: Path) -> bool:
-    return read(path) is not None
 
 
 def _sync_folder(directory: Path) -> None:

@@ -73,10 +73,10 @@ def obstacle(view: ClusterView) -> tuple[str, str] | None:
             "(Progressing), and a backup taken meanwhile may not fit together.",
             "Wait until the rollout has ended; cluster-backup.sh itself would refuse as well.",
         )
-    writing = sorted({host for host, _ in view.writing})
+    writing = _writing(view)
     if writing:
         return (
-            f"A backup is being written on {listed(writing)} right now; two at once only slow etcd down.",
+            f"A backup is being taken on {listed(writing)} right now; two at once only slow etcd down.",
             "Wait until it has ended.",
         )
     return None
@@ -122,8 +122,6 @@ def assess(view: ClusterView, host: HostView, layout: Layout, need: int) -> Cand
         return f"what lies on {host.name} is not known now{said}"
     if not facts.backup_script:
         return f"{layout.at(layout.backup_script)} is not on {host.name}"
-    if any(job.startswith("backup-") for job in facts.running_jobs):
-        return f"a backup is being taken on {host.name} right now"
     return _room(facts, host, row, layout, need)
 
 
@@ -178,6 +176,15 @@ def _room(facts: HostFacts, host: HostView, row: MemberHealth, layout: Layout, n
     if disk.inodes_free is not None and disk.inodes_free < INODES:
         return f"on {host.name} the filesystem {disk.path} can hold no more files (no inodes are free)"
     return Candidate(host, row, disk)
+
+
+def _writing(view: ClusterView) -> list[str]:
+    hosts = {host for host, _ in view.writing}
+    for host in view.hosts:
+        facts = host.facts.current(view.now, FRESH_HOST)
+        if facts is not None and any(job.startswith("backup-") for job in facts.running_jobs):
+            hosts.add(host.name)
+    return sorted(hosts)
 
 
 def _rolling(view: ClusterView) -> list[str]:

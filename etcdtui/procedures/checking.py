@@ -42,6 +42,7 @@ class Checker:
 
     def __init__(self, desk: Desk, scene: Scene) -> None:
         self._desk, self._scene = desk, scene
+        self.found = ""  # what the last prechecks that all agreed have said
 
     def already(self, step: Step) -> str | None:
         """The sentence when what the step wants is so already; None when it is not, or nobody can tell."""
@@ -54,14 +55,18 @@ class Checker:
 
     def refusal(self, step: Step) -> str | None:
         """Read everything now; the sentence of the first precheck that refuses, or None."""
+        self.found = ""
         if not step.prechecks:
             return None
         self.look_again(step)
+        reasons: list[str] = []
         for check in step.prechecks:
             verdict = self.check(step, check, "the checks before this step")
             self._note(step, "precheck", verdict)
             if not verdict.allowed:
                 return verdict.reason
+            reasons.append(verdict.reason)
+        self.found = " ".join(reasons)
         return None
 
     def afterwards(self, step: Step) -> str:
@@ -175,4 +180,6 @@ class _Wait:
             return
 
     def _awaiting(self) -> str:
-        return f"until this is true: {self._step.title}" + (f" ({self._seen})" if self._seen else "")
+        return (
+            f"the proof that it worked; seen last: {self._seen}" if self._seen else "the proof that it worked"
+        )

@@ -145,6 +145,7 @@ class _Course:
 
     def _bring_about(self, step: Step) -> str:
         past = self._desk.history.of(step.key)
+        self._desk.begin()
         while True:
             try:
                 sentence = self._once(step, past)
@@ -175,7 +176,8 @@ class _Course:
             self._cancelled(step, ended)
         if ended is not None and ended.status != 0:
             stuck(self._desk, step, _failure(step, ended))
-        return self._checker.verify(step)
+        proven = self._checker.verify(step)
+        return proven or (f"The command on {step.host} ended well." if ended else self._checker.found)
 
     def _already(self, step: Step, past: Past) -> str | None:
         if past.announced and step.action is Action.JOB:

@@ -202,9 +202,10 @@ class TestRefusals:
         assert "not known now" in refused(each(lambda n: host(n, facts=Reading(HostFacts("x"), NOW - 300))))
 
     def test_a_backup_under_way(self) -> None:
-        assert "being written on masternode3" in refused(healthy(writing=frozenset({("masternode3", STAMP)})))
-        text = refused(each(lambda n: with_facts(n, running_jobs=("backup-20260921-take",))))
-        assert "is being taken on masternode1" in text
+        assert "being taken on masternode3" in refused(healthy(writing=frozenset({("masternode3", STAMP)})))
+        jobs = ("backup-20260921-take",)
+        text = refused(each(lambda n: with_facts(n, running_jobs=jobs) if n == 3 else host(n)))
+        assert "is being taken on masternode3" in text
 
     def test_without_the_api_it_goes_on_and_says_so(self) -> None:
         problem = Problem(Fault.REFUSED, "The API refuses the connection.")

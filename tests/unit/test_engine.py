@@ -75,6 +75,7 @@ class TestBefore:
         )
         assert finished.ending is Ending.DONE
         assert human.questions[0].choices == (Choice.RETRY, Choice.STOP)
+        assert finished.sentence == "Now."
 
     def test_an_error_in_a_precheck_is_a_refusal_in_its_words(self, journal: Journal) -> None:
         def check(world: Context) -> Verdict:
@@ -241,7 +242,7 @@ class TestVerify:
         finished, human = run(procedure(step), journal, world=world_with())
         assert finished.ending is Ending.DONE
         assert ("short", StepState.VERIFYING) in human.states
-        assert any("Do the short thing" in words for words in human.awaited)
+        assert any("the proof that it worked" in words for words in human.awaited)
 
     def test_patience_ends_then_it_comes_true_by_itself(self, journal: Journal) -> None:
         waits = [0]

@@ -192,6 +192,8 @@ class TestReading:
         found = journal.read("test-1")
         assert found.abandoned == "The host was rebuilt."
         assert not found.unfinished and not found.resumable
+        with pytest.raises(Refusal, match="abandoned"):
+            journal.begin(PLAN, NOW)
 
 
 class TestAlive:
