@@ -68,6 +68,7 @@ class EtcdTui(App[None]):
         if not os.environ.get("TEXTUAL_THEME"):
             self.theme = CALM.name
         self.palette = self._palette()
+        self.set_class(not colour, "-no-color")
         self.dashboard = DashboardScreen(cluster.colour)
         self.control = Control(self, procedures)
         self.picture: Picture | None = None
@@ -128,9 +129,6 @@ class EtcdTui(App[None]):
                 screen.show_picture(self.picture)
             if not isinstance(screen, ModalScreen):
                 return
-
-    def on_screen_resume(self) -> None:
-        self._show()
 
     def _palette(self) -> looks.Palette:
         return looks.palette(self.theme_variables, badge=self.cluster.colour, colour=not self.no_color)
@@ -220,18 +218,18 @@ class EtcdTui(App[None]):
         return not (verb.writes and self.cluster.read_only)
 
     def do(self, verb: Verb) -> None:
-        """Run a verb, as its key would."""
-        self.call_later(self.run_action, f"app.{verb.action}")
+        """Run a verb, as its key would; where the key is taken away, say why."""
+        if self.allows(verb):
+            self.call_later(self.run_action, f"app.{verb.action}")
+        else:
+            hint = "Start without --read-only, and without read_only in the configuration, to do that."
+            self.tell(EtcdTuiError(f"{self.cluster.name} is read-only here.", hint))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return not (action == "backup" and self.cluster.read_only)
 
     def action_backup(self) -> None:
-        if self.cluster.read_only:
-            self.tell(
-                EtcdTuiError("This cluster is read-only here.", "Start without --read-only to back it up.")
-            )
-        else:
+        if not self.cluster.read_only:
             self.control.backup()
 
     def action_go_to(self, pane: int) -> None:

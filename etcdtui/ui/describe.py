@@ -105,7 +105,11 @@ def latency_document(picture: Picture) -> Document:
     parts = [Paragraph(((SCALE, Role.MUTED),)), Paragraph(())]
     for row in picture.health.members:
         if row.endpoint is not None:
-            parts += [Paragraph(((clean(row.member.label, 100), Role.STRONG),)), *_latency(row)]
+            parts += [
+                Paragraph(((clean(row.member.label, 100), Role.STRONG),)),
+                *_latency(row),
+                Paragraph(()),
+            ]
     parts += [Paragraph(((sentence, Role.PLAIN),)) for s in WHAT_LATENCY_MEANS for sentence in (s, "")]
     return Document((("Latency", Role.STRONG), (" · linearizable read, ms", Role.PLAIN)), tuple(parts))
 
@@ -132,7 +136,8 @@ def _source(reading: Reading[object], now: float) -> Span:
         return f"{reading.problem.fault.value}{since}{old}", Role.WARN
     if reading.at is None:
         return "not known yet", Role.MUTED
-    return f"as of {text.age(reading.age(now))} ago", Role.MUTED
+    seconds = reading.age(now) or 0.0
+    return "as of now" if seconds < 1 else f"as of {text.age(seconds)} ago", Role.MUTED
 
 
 def _trouble(row: MemberHealth, picture: Picture) -> list[Paragraph]:
@@ -218,7 +223,7 @@ def _latency(row: MemberHealth) -> list[Paragraph]:
             else f", {metrics.leader_changes} leader changes since it started"
         )
         out.append(_row("peers", peers + changes))
-    return [*_heading("Latency"), *out]
+    return out
 
 
 def _host(row: MemberHealth, picture: Picture) -> list[Paragraph]:

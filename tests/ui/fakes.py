@@ -31,7 +31,7 @@ from etcdtui.procedures.procedure import (
     StepState,
 )
 
-NOW = 1_795_402_800.0  # 2026-11-23 07:00:00 UTC
+NOW = 1_795_417_200.0  # 2026-11-23 07:00:00 UTC
 MIB = 1024 * 1024
 DAY = 86400
 CLUSTER_ID = 0x5DC0FFEE

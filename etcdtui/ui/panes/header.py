@@ -32,6 +32,10 @@ def identity(picture: Picture, width: int) -> Line:
     """prod · OpenShift 4.16.3 · etcd 3.5.14, and the badges."""
     view = picture.view
     spans: list[Span] = [(f" {clean(view.name, 40)} ", Role.BADGE)]
+    if picture.read_only or view.read_only:
+        spans += [(" ", Role.PLAIN), (" READ-ONLY ", Role.NOTICE)]
+    if picture.held is not None:
+        spans += [(" ", Role.PLAIN), (f" PAUSED {age(picture.held)} ", Role.NOTICE)]
     api = view.api.value
     if api is not None and api.version:
         spans.append((f" · OpenShift {clean(api.version, 20)}", Role.PLAIN))
@@ -40,10 +44,6 @@ def identity(picture: Picture, width: int) -> Line:
         spans.append(
             (f" · etcd {' and '.join(versions[:3])}", Role.PLAIN if len(versions) == 1 else Role.WARN)
         )
-    if picture.read_only or view.read_only:
-        spans += [("  ", Role.PLAIN), (" READ-ONLY ", Role.NOTICE)]
-    if picture.held is not None:
-        spans += [("  ", Role.PLAIN), (f" PAUSED {age(picture.held)} ", Role.NOTICE)]
     return tuple(spans)
 
 

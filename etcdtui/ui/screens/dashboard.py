@@ -15,6 +15,7 @@ from textual.widgets import Footer, Input
 from etcdtui.ui import keys
 from etcdtui.ui.layout import FINDINGS, Arrangement, arrange, pane_width
 from etcdtui.ui.looks import Line, wrap
+from etcdtui.ui.messages import ViewChanged
 from etcdtui.ui.panes.backups import BackupsPane
 from etcdtui.ui.panes.findings import FindingsPane, one_line
 from etcdtui.ui.panes.header import Banner, HeaderBar, beside_the_banner
@@ -84,6 +85,10 @@ class DashboardScreen(Screen[None]):
         self.running.set_builder(build)
         if len(self.running.lines) != before:
             self._rearrange()
+
+    def on_screen_resume(self) -> None:
+        """What was in front may have hidden news."""
+        self.post_message(ViewChanged())
 
     def on_resize(self, event: events.Resize) -> None:
         self.call_after_refresh(self._rearrange)

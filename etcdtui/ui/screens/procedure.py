@@ -63,7 +63,7 @@ class ProcedureScreen(Screen[None]):
         self.typed = Input(id="typed", compact=True)
         self.buttons = Horizontal(
             *(
-                Button(f"{choice.value}  {key}", id=f"choose-{choice.name}", compact=True)
+                Button(f"{choice.value.capitalize()}  {key}", id=f"choose-{choice.name}", compact=True)
                 for choice, key in KEY_OF.items()
             ),
             id="buttons",
@@ -103,6 +103,7 @@ class ProcedureScreen(Screen[None]):
         self.title_bar.set_line(title(run))
         self.steps.set_items(steps(run))
         shown = self._shown()
+        self.about.follow = run.started
         if run.started:
             self.about.border_title = f"Step {run.number(shown)} of {len(run.procedure.steps)}"
             self.about.set_paragraphs(about(run, shown))
@@ -131,10 +132,11 @@ class ProcedureScreen(Screen[None]):
             self.typed.placeholder = "type it here" if wants_phrase else "the reason, in a few words"
             self.typed.display = typing
             (self.typed if typing else self.steps).focus()
-        for choice in KEY_OF:
-            self.query_one(f"#choose-{choice.name}", Button).display = choice in choices and not (
-                choice is Choice.GO and wants_phrase
-            )
+        for choice, key in KEY_OF.items():
+            button = self.query_one(f"#choose-{choice.name}", Button)
+            # While something is typed, letters are letters: the button is reached by tab.
+            button.label = f"{choice.value.capitalize()}  {'tab' if typing else key}"
+            button.display = choice in choices and not (choice is Choice.GO and wants_phrase)
         self.buttons.display = bool(choices) and not self._skipping
 
     def _phrase(self) -> str:

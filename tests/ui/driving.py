@@ -1,0 +1,85 @@
+"""Start the app over a fake cluster, let it settle, move its clock."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from fakes import FakeCluster, FakeProcedures, healthy
+from frames import frame
+from textual.pilot import Pilot
+
+from etcdtui.model.view import ClusterView
+from etcdtui.ui.app import EtcdTui
+
+
+@dataclass
+class Driven:
+    """An app under test."""
+
+    app: EtcdTui
+    pilot: Pilot[None]
+    cluster: FakeCluster
+    procedures: FakeProcedures
+    time: list[float] = field(default_factory=lambda: [1000.0])
+
+    async def settle(self) -> None:
+        for _ in range(3):
+            await self.pilot.pause(0.01)
+
+    async def until(self, true: Callable[[], object]) -> None:
+        """Wait for something that a thread brings about."""
+        for _ in range(200):
+            if true():
+                await self.settle()
+                return
+            await self.pilot.pause(0.01)
+        raise AssertionError(f"it never came true; the screen:\n{self.text}")
+
+    async def press(self, *keys: str) -> None:
+        for key in keys:
+            await self.pilot.press(key)
+        await self.settle()
+
+    async def emit(self, events: list) -> None:  # type: ignore[type-arg]
+        await self.until(lambda: self.procedures.handle)
+        assert self.procedures.handle is not None
+        for event in events:
+            self.procedures.handle.emit(event)
+        await self.settle()
+
+    async def look(self, view: ClusterView) -> None:
+        """The cluster has something new."""
+        self.cluster.shown = view
+        self.time[0] += 1
+        self.cluster.on_change()
+        await self.settle()
+
+    @property
+    def text(self) -> str:
+        return frame(self.app)  # type: ignore[arg-type]
+
+    @property
+    def screen_name(self) -> str:
+        return type(self.app.screen).__name__
+
+
+@asynccontextmanager
+async def driven(
+    view: ClusterView | None = None,
+    size: tuple[int, int] = (80, 24),
+    *,
+    cluster: FakeCluster | None = None,
+    procedures: FakeProcedures | None = None,
+) -> AsyncIterator[Driven]:
+    cluster = cluster or FakeCluster(view or healthy())
+    if view is not None:
+        cluster.shown = view
+    procedures = procedures or FakeProcedures()
+    time = [1000.0]
+    app = EtcdTui(cluster, procedures, clock=lambda: time[0], tick=3600.0)
+    async with app.run_test(size=size, notifications=True, tooltips=True) as pilot:
+        out = Driven(app, pilot, cluster, procedures, time)
+        await out.until(lambda: app.picture is not None)
+        yield out

@@ -1,0 +1,197 @@
+"""The procedure screen: gates, choices, leaving, cancelling; one engine, played by the test."""
+
+from __future__ import annotations
+
+import fakes
+from driving import Driven, driven
+
+from etcdtui.procedures.procedure import Answer, Choice, Ending, Finished, StepChanged, StepState
+
+
+async def opened(it: Driven) -> None:
+    await it.press("b")
+    await it.until(lambda: it.screen_name == "ProcedureScreen")
+
+
+async def at_the_gate(it: Driven) -> None:
+    await opened(it)
+    await it.press("enter")
+    await it.emit(fakes.to_the_gate())
+    it.time[0] += 2
+
+
+def answers(it: Driven) -> list[Answer]:
+    assert it.procedures.handle is not None
+    return it.procedures.handle.answers
+
+
+async def test_the_plan_is_shown_and_nothing_runs() -> None:
+    async with driven(size=(120, 36)) as it:
+        await opened(it)
+        assert "sudo -n /usr/local/bin/cluster-backup.sh /home/core/assets/backup" in it.text
+        assert "masternode2 is a follower" in it.text
+        await it.press("escape")
+        assert it.screen_name == "DashboardScreen"
+        assert not it.procedures.ran
+
+
+async def test_enter_starts_once() -> None:
+    async with driven() as it:
+        await opened(it)
+        await it.press("enter", "enter", "enter")
+        await it.until(lambda: it.procedures.ran)
+        assert len(it.procedures.ran) == 1
+
+
+async def test_a_confirmation_is_not_passed_by_the_same_keystroke() -> None:
+    async with driven() as it:
+        await opened(it)
+        await it.press("enter")
+        await it.emit(fakes.to_the_gate())
+        await it.press("enter")
+        assert answers(it) == []
+        it.time[0] += 1
+        await it.press("enter")
+        assert answers(it) == [Answer(Choice.GO, "", "take")]
+        await it.press("enter")
+        assert len(answers(it)) == 1, "one answer for one question"
+
+
+async def test_a_wrong_phrase_is_never_sent() -> None:
+    async with driven(procedures=fakes.FakeProcedures(fakes.backup_plan(phrase=True))) as it:
+        await at_the_gate(it)
+        await it.press("enter")
+        await it.press(*"Prod", "enter")
+        assert answers(it) == []
+        assert "Nothing has been done." in it.text
+        field = it.app.screen.query_one("#typed")
+        field.value = ""  # type: ignore[attr-defined]
+        await it.press(*"prod", "enter")
+        assert answers(it) == [Answer(Choice.GO, "prod", "take")]
+
+
+async def test_a_phrase_may_hold_every_letter() -> None:
+    """Keys of the screen must not act while a name is typed."""
+    async with driven(procedures=fakes.FakeProcedures(fakes.backup_plan(phrase=True))) as it:
+        await at_the_gate(it)
+        await it.press(*"crwxsqyjk")
+        assert it.app.screen.query_one("#typed").value == "crwxsqyjk"  # type: ignore[attr-defined]
+        assert it.screen_name == "ProcedureScreen"
+        assert answers(it) == []
+
+
+async def stuck(it: Driven) -> None:
+    await at_the_gate(it)
+    await it.emit([fakes.done()[0], *fakes.stuck()])
+    it.time[0] += 2
+
+
+async def test_retry_wait_and_stop() -> None:
+    for key, choice in (("r", Choice.RETRY), ("w", Choice.WAIT), ("s", Choice.STOP)):
+        async with driven() as it:
+            await stuck(it)
+            await it.press(key)
+            assert answers(it) == [Answer(choice, "", "verify")]
+
+
+async def test_skipping_needs_a_reason() -> None:
+    async with driven() as it:
+        await stuck(it)
+        await it.press("x", "enter")
+        assert answers(it) == []
+        assert "A reason is needed" in it.text
+        await it.press("escape", "x", *"seen by eye", "enter")
+        assert answers(it) == [Answer(Choice.SKIP, "seen by eye", "verify")]
+
+
+async def test_choices_that_are_not_offered_do_nothing() -> None:
+    async with driven() as it:
+        await at_the_gate(it)
+        await it.emit(fakes.at_work())
+        await it.press("r", "w", "x", "s", "enter")
+        assert answers(it) == []
+
+
+async def test_cancelling_asks_with_the_steps_sentence() -> None:
+    async with driven() as it:
+        await at_the_gate(it)
+        await it.emit(fakes.at_work())
+        await it.press("c")
+        assert it.screen_name == "AskScreen"
+        assert "Stops the script on masternode2" in it.text
+        await it.press("enter")
+        assert it.screen_name == "ProcedureScreen"
+        assert it.procedures.handle is not None
+        assert not it.procedures.handle.cancelled, "the focus is on going on"
+        await it.press("c", "c")
+        assert it.procedures.handle.cancelled
+        assert "being cancelled" in it.text
+
+
+async def test_it_goes_on_while_its_screen_is_closed() -> None:
+    async with driven() as it:
+        await at_the_gate(it)
+        await it.emit(fakes.at_work())
+        await it.press("escape")
+        assert it.screen_name == "DashboardScreen"
+        assert "running  12 s  40M" in it.text
+        await it.press("b")
+        await it.until(lambda: it.screen_name == "ProcedureScreen")
+        assert "43 %" in it.text
+        assert len(it.procedures.ran) == 1
+        await it.press("escape")
+        await it.emit(fakes.done())
+        assert "Backup 2026-11-23_070000 is on masternode2" in it.text
+        assert "refresh" in it.cluster.calls
+        await it.press("b")
+        await it.until(lambda: it.screen_name == "ProcedureScreen")
+        assert "✓ done" in it.text
+        await it.press("escape")
+        assert "2026-11-23_070000" not in it.text
+
+
+async def test_leaving_while_it_runs_asks() -> None:
+    async with driven() as it:
+        await at_the_gate(it)
+        await it.press("escape", "q")
+        assert it.screen_name == "AskScreen"
+        await it.press("enter")
+        assert it.app.is_running
+        await it.press("ctrl+q", "l")
+        await it.until(lambda: not it.app.is_running or it.app._exit)
+
+
+async def test_looking_at_another_step() -> None:
+    async with driven() as it:
+        await stuck(it)
+        await it.press("k", "k")
+        assert "A backup of a cluster without a leader" in it.text
+        await it.emit([StepChanged("verify", StepState.RUNNING, "Looking again.")])
+        assert "A backup of a cluster without a leader" in it.text, "the user's choice stays"
+
+
+async def test_a_failed_end_stays_to_be_read() -> None:
+    async with driven() as it:
+        await at_the_gate(it)
+        await it.emit([Finished(Ending.FAILED, "The script ended with exit code 1 [/red].")])
+        assert "exit code 1 [/red]" in it.text
+        await it.press("c", "s", "enter")
+        assert it.screen_name == "ProcedureScreen"
+
+
+async def test_an_interrupted_run_is_asked_about() -> None:
+    procedures = fakes.FakeProcedures(earlier=[fakes.FakeInterrupted()])
+    async with driven(procedures=procedures) as it:
+        await it.until(lambda: it.screen_name == "AskScreen")
+        assert "interrupted 14 min ago at step 2 of 3" in it.text
+        assert "What is true now" in it.text
+        await it.press("r")
+        await it.until(lambda: it.screen_name == "ProcedureScreen")
+        assert not procedures.ran, "resuming shows the plan first"
+
+
+async def test_an_interrupted_run_can_be_left_alone() -> None:
+    async with driven(procedures=fakes.FakeProcedures(earlier=[fakes.FakeInterrupted()])) as it:
+        await it.until(lambda: it.screen_name == "AskScreen")
+        await it.press("escape")
+        assert it.screen_name == "DashboardScreen"
