@@ -39,6 +39,7 @@ class Board:
         self._changed = threading.Condition(self._lock)
         self._listener: Callable[[], None] | None = None
         self._members: Reading[MemberList] = Reading()
+        self._told = False
         self._endpoints: dict[str, EndpointView] = {}
         self._hosts: dict[str, HostView] = {}
         self._api: Reading[ApiFacts] = Reading()
@@ -135,6 +136,7 @@ class Board:
 
     def members(self, listed: MemberList) -> None:
         with self._lock:
+            self._told = True
             self._members = self._members.good(listed, self.clock())
         self._tell()
 
@@ -143,11 +145,18 @@ class Board:
             self._members = self._members.failed(problem, self.clock())
         self._tell()
 
-    def recall_members(self, listed: MemberList, at: float) -> None:
-        """The member list of an earlier run, until a member tells a newer one."""
+    def suppose_members(self, supposed: MemberList, at: float | None = None) -> None:
+        """A list of an earlier run (told ``at``), or one read off a host, until a member tells it."""
         with self._lock:
-            if self._members.value is None:
-                self._members = Reading(listed, at)
+            if not self._told:
+                self._members = Reading(supposed, at)
+        self._tell()
+
+    @property
+    def members_told(self) -> bool:
+        """A member told the list in this run."""
+        with self._lock:
+            return self._told
 
     def api(self, facts: ApiFacts) -> None:
         with self._lock:

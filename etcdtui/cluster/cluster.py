@@ -19,7 +19,7 @@ from etcdtui.cluster.speaker import Speaker
 from etcdtui.cluster.watcher import Watcher
 from etcdtui.config import ClusterConfig, Host, SshOptions
 from etcdtui.errors import ConfigError, EtcdTuiError, HostKeyUnknown
-from etcdtui.model.members import MemberList
+from etcdtui.model.members import Member, MemberList
 from etcdtui.model.platform import ApiFacts
 from etcdtui.model.view import ClusterView
 from etcdtui.platforms.layout import Layout
@@ -175,7 +175,7 @@ class Cluster:
         remembered = recall(self._inventory_path)
         self._remembered = remembered
         if remembered.members is not None:
-            self._board.recall_members(remembered.members, remembered.at)
+            self._board.suppose_members(remembered.members, remembered.at)
             self._watch_endpoints(_urls(remembered.members))
         self._speaker.prefer(remembered.speaking)
         for host in self.config.hosts:
@@ -223,9 +223,13 @@ class Cluster:
         watcher.start()
 
     def _host_told(self, host: Host, access: HostAccess) -> None:
-        """A host named the endpoints; the member list, once there, knows better."""
-        if not self._endpoints:
-            self._watch_endpoints(access.endpoints)
+        """A host names the endpoints, and corrects a remembered list; a member, once it answers, both."""
+        if self._board.members_told or not access.endpoints:
+            return
+        supposed = self._board.view().members.value
+        if supposed is None or set(_urls(supposed)) != set(access.endpoints):
+            self._board.suppose_members(_supposed(access))
+        self._watch_endpoints(access.endpoints)
 
     def _members_told(self, listed: MemberList, leader_known: bool) -> None:
         told = self._board.view().members
@@ -318,6 +322,19 @@ class Cluster:
         if changed and (inventory.members or inventory.hosts):
             self._remembered = inventory
             remember(self._inventory_path, inventory)
+
+
+def _supposed(access: HostAccess) -> MemberList:
+    """The members as etcd.env names them; a name only where an address is one node's alone."""
+    addresses = [address for _, address in access.peers]
+    names = {address: name for name, address in access.peers if addresses.count(address) == 1}
+    return MemberList(
+        0,
+        tuple(
+            Member(number, names.get(_host_part(url), ""), client_urls=(url,), listed=False)
+            for number, url in enumerate(access.endpoints, 1)
+        ),
+    )
 
 
 def _urls(listed: MemberList) -> list[str]:

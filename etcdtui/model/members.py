@@ -7,13 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An entry of the member list. A member that never started has no name and no client URLs."""
+    """An entry of the member list. A member that never started has no name and no client URLs.
+
+    ``listed`` is False for one that no member list has told yet, only the configuration of a host: its
+    ``id`` is then a mere number.
+    """
 
     id: int
     name: str
     peer_urls: tuple[str, ...] = ()
     client_urls: tuple[str, ...] = ()
     learner: bool = False
+    listed: bool = True
 
     @property
     def hex_id(self) -> str:
@@ -22,11 +27,13 @@ class Member:
 
     @property
     def started(self) -> bool:
-        return bool(self.name)
+        return bool(self.name) or not self.listed
 
     @property
     def label(self) -> str:
         """Something to call it by, also before it started."""
+        if not self.name and not self.listed:
+            return self.client_urls[0]
         return self.name or (
             f"unstarted {self.peer_urls[0]}" if self.peer_urls else f"unstarted {self.hex_id}"
         )

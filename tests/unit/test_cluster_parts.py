@@ -105,10 +105,12 @@ class TestBoard:
         assert b.add_host("m1", "10.0.0.1")
         assert not b.add_host("m1", "10.0.0.9")
 
-    def test_a_recalled_member_list_gives_way_to_a_told_one_only(self) -> None:
+    def test_a_supposed_member_list_gives_way_to_a_told_one(self) -> None:
         b = board()
+        b.suppose_members(MemberList(3, (member(3),)))
+        assert b.view().members.value == MemberList(3, (member(3),)) and not b.members_told
         b.members(MemberList(1, (member(1),)))
-        b.recall_members(MemberList(2, (member(2),)), 5.0)
+        b.suppose_members(MemberList(2, (member(2),)), 5.0)
         assert b.view().members.value == MemberList(1, (member(1),))
 
     def test_endpoints_follow_the_list_and_keep_what_is_known(self) -> None:

@@ -44,7 +44,7 @@ def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.tex").exists()
 
 
-@pytest.mark.parametrize("options", [{"nodes": 0}, {"nodes": 9}, {"ssh": "telnet"}, {"keys": -1}])
+@pytest.mark.parametrize("options", [{"nodes": 0}, {"nodes": 10}, {"ssh": "telnet"}, {"keys": -1}])
 def test_options_that_make_no_sense(tmp_path: Path, options: dict[str, object]) -> None:
     sound = {"nodes": 3, "ssh": "auto", "keys": 0}
     with pytest.raises(ConfigError):
