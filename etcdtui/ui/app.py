@@ -16,6 +16,7 @@ from etcdtui.errors import EtcdTuiError, HostKeyUnknown
 from etcdtui.model.findings import find
 from etcdtui.model.health import judge
 from etcdtui.ui import looks
+from etcdtui.ui.ascii import driver_for_terminal
 from etcdtui.ui.background import CallEnded, close_within, in_background
 from etcdtui.ui.commands import Verb, Verbs
 from etcdtui.ui.control import Control
@@ -62,13 +63,14 @@ class EtcdTui(App[None]):
     ) -> None:
         colour = "NO_COLOR" not in os.environ
         # Only with the terminal's own colours does NO_COLOR mean none, and not shades of grey.
-        super().__init__(driver_class=driver_class, ansi_color=None if colour else True)
+        super().__init__(
+            driver_class=driver_class or driver_for_terminal(), ansi_color=None if colour else True
+        )
         self.cluster, self.findings, self.clock = cluster, findings, clock
         self.register_theme(CALM)
         if not os.environ.get("TEXTUAL_THEME"):
             self.theme = CALM.name
         self.palette = self._palette()
-        self.set_class(not colour, "-no-color")
         self.dashboard = DashboardScreen(cluster.colour)
         self.control = Control(self, procedures)
         self.picture: Picture | None = None
@@ -111,6 +113,8 @@ class EtcdTui(App[None]):
 
     def _take_picture(self) -> None:
         self._due, self._painted = False, self.clock()
+        if not self.screen_stack:
+            return  # we are leaving
         if self._held_since is None or self.picture is None:
             view = self.cluster.view()
             health = judge(view)
@@ -198,7 +202,8 @@ class EtcdTui(App[None]):
 
     @on(ProcedureMoved)
     def _procedure_moved(self) -> None:
-        self.control.drain()
+        if self.screen_stack:
+            self.control.drain()
 
     @on(StartWanted)
     def _start_wanted(self) -> None:
@@ -210,7 +215,8 @@ class EtcdTui(App[None]):
 
     @on(CallEnded)
     def _call_ended(self, event: CallEnded) -> None:
-        event.then()
+        if self.screen_stack:
+            event.then()
 
     # verbs
 

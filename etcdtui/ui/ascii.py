@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from rich.cells import get_character_cell_size
@@ -33,8 +34,11 @@ def speaks_utf8(encoding: str | None) -> bool:
     return (encoding or "").lower().replace("-", "").replace("_", "") in {"utf8", "utf8mb4", "cp65001"}
 
 
-def ascii_driver() -> type[Driver]:
-    """The ordinary driver of this platform, speaking ASCII."""
+def driver_for_terminal() -> type[Driver] | None:
+    """A driver that speaks ASCII where the terminal speaks nothing better; None for the ordinary one."""
+    files = (sys.__stdout__, sys.__stderr__)
+    if sys.platform == "win32" or all(file is None or speaks_utf8(file.encoding) for file in files):
+        return None
     from textual.drivers.linux_driver import LinuxDriver
 
     class AsciiDriver(LinuxDriver):

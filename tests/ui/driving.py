@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from fakes import FakeCluster, FakeProcedures, healthy
+from fakes import FakeCluster, FakeProcedures, find, healthy
 from frames import frame
 from textual.pilot import Pilot
 
@@ -78,7 +78,7 @@ async def driven(
         cluster.shown = view
     procedures = procedures or FakeProcedures()
     time = [1000.0]
-    app = EtcdTui(cluster, procedures, clock=lambda: time[0], tick=3600.0)
+    app = EtcdTui(cluster, procedures, find, clock=lambda: time[0], tick=3600.0)
     async with app.run_test(size=size, notifications=True, tooltips=True) as pilot:
         out = Driven(app, pilot, cluster, procedures, time)
         await out.until(lambda: app.picture is not None)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from etcdtui.errors import EtcdTuiError, HostKeyUnknown, Refusal
 from etcdtui.model.backups import FoundFile
+from etcdtui.model.finding import Finding, Severity
+from etcdtui.model.health import ClusterHealth, Level, MemberState
 from etcdtui.model.latency import LatencySeries, ReadTimes
 from etcdtui.model.members import DiskMetrics, EndpointStatus, Member, MemberList
 from etcdtui.model.platform import ApiFacts, Certificate, DiskSpace, HostFacts, NodeFacts, PodFacts
@@ -372,8 +374,58 @@ class FakeCluster:
             self.hang.wait(30)
 
 
-def allowed(_: object) -> object:
-    raise AssertionError("the screen never runs a check")
+def find(view: ClusterView, health: ClusterHealth) -> tuple[Finding, ...]:
+    """A few findings of every severity; the rules themselves are tested elsewhere and change with etcd."""
+    found: list[Finding] = []
+    if health.level is Level.NO_QUORUM:
+        found.append(
+            Finding(
+                "quorum",
+                Severity.CRITICAL,
+                "No quorum: the cluster takes no writes, and the Kubernetes API will fail.",
+                f"{health.sentence} Seen from {view.speaking}.",
+                "Bring one stopped member back first: that loses nothing. "
+                "Restore only when none can come back.",
+            )
+        )
+    elif health.level is Level.UNKNOWN:
+        found.append(Finding("unknown", Severity.CRITICAL, "Cannot tell how etcd is.", health.sentence))
+    for row in health.members:
+        name = row.member.label
+        if row.problem is not None:
+            found.append(
+                Finding(
+                    f"member-{row.member.hex_id}",
+                    Severity.CRITICAL,
+                    f"{name}: {row.state.value}; its etcd is not running as it should.",
+                    row.problem.message,
+                    row.problem.hint,
+                    name,
+                )
+            )
+        elif row.state is MemberState.SLOW:
+            found.append(
+                Finding(
+                    f"slow-{row.member.hex_id}",
+                    Severity.WARNING,
+                    f"{name}: WAL fsync p99 812 ms (advice 10, alert 500).",
+                    "Over the last 10 min.",
+                    "Its disk is the slow part. Look at what else writes there; a backup from it would wait.",
+                    name,
+                )
+            )
+    found.append(
+        Finding(
+            "backup",
+            Severity.ADVICE,
+            "The last backup is 5 h old, and lies only on the cluster.",
+            "2026-11-23_020000 on masternode1.",
+            "A backup on the master that dies is none: copy both files off the cluster.",
+        )
+    )
+    if health.level is Level.HEALTHY and health.source == "etcd":
+        found.append(Finding("good", Severity.GOOD, f"All {health.quorum.voters} voters are well."))
+    return tuple(found)
 
 
 def backup_plan(*, phrase: bool = False) -> Procedure:

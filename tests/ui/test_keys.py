@@ -7,6 +7,7 @@ import pytest
 from driving import driven
 
 from etcdtui.errors import HostKeyUnknown, Refusal
+from etcdtui.ui.app import EtcdTui
 from etcdtui.ui.commands import find_verb, unknown
 from etcdtui.ui.keys import DASHBOARD, shown
 
@@ -25,7 +26,7 @@ async def test_the_worst_finding_shows_while_the_backups_do() -> None:
     async with driven(fakes.one_down()) as it:
         await it.press("3")
         assert not it.app.dashboard.findings.display
-        assert "nothing listens on its client port" in it.text
+        assert "its etcd is not running as it should" in it.text
 
 
 async def test_tab_goes_round() -> None:
@@ -193,6 +194,14 @@ async def test_palette_has_the_verbs() -> None:
         await it.until(lambda: "Every command that ran" in it.text)
         await it.press("enter")
         await it.until(lambda: it.screen_name == "LogScreen")
+
+
+async def test_the_real_findings_are_shown() -> None:
+    app = EtcdTui(fakes.FakeCluster(fakes.one_down()))
+    async with app.run_test(size=(120, 36), notifications=True, tooltips=True) as pilot:
+        await pilot.pause(0.1)
+        assert len(app.dashboard.findings.items) > 1
+        assert "masternode3" in str(app.dashboard.findings.items[0])
 
 
 async def test_themes_can_be_switched() -> None:

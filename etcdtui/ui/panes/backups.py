@@ -10,20 +10,21 @@ from etcdtui.text import clean, size
 from etcdtui.ui.looks import Role, Span
 from etcdtui.ui.messages import BackupChosen
 from etcdtui.ui.parts.table import Column, Table
-from etcdtui.ui.words import backup_key, completeness
+from etcdtui.ui.words import backup_key, completeness, short_names
 
 
 class BackupsPane(Table[BackupSet]):
     """What lies in the backup folders, newest first."""
 
     def __init__(self) -> None:
+        self._short: dict[str, str] = {}
         columns: list[Column[BackupSet]] = [
             Column("taken", "TAKEN", _taken, lambda b: b.stamp, least=16),
             Column(
                 "size", "SIZE", lambda b: (size(b.size), Role.PLAIN), lambda b: b.size, right=True, least=5
             ),
             Column("files", "FILES", completeness, lambda b: completeness(b)[0], least=9, most=20),
-            Column("host", "HOST", lambda b: (clean(b.host, 100), Role.PLAIN), lambda b: b.host, least=8),
+            Column("host", "HOST", self._host, lambda b: b.host, least=8),
             Column("folder", "FOLDER", lambda b: (clean(b.directory, 200), Role.MUTED), least=8, drop=1),
         ]
         super().__init__(columns, id="backups", classes="pane", empty="No host has been asked yet.")
@@ -37,9 +38,14 @@ class BackupsPane(Table[BackupSet]):
         if same and self._facts:
             return
         self._facts = facts
+        self._short = short_names([clean(host.name, 100) for host in view.hosts])
         asked = [h for h in view.hosts if h.facts.value is not None]
         self.empty = "No backup on any host. b makes one." if asked else "No host has told its backups yet."
         self.set_rows(view.backups)
+
+    def _host(self, backup: BackupSet) -> Span:
+        name = clean(backup.host, 100)
+        return self._short.get(name, name), Role.PLAIN
 
     def row_key(self, row: BackupSet) -> str:
         return backup_key(row)
