@@ -54,7 +54,7 @@ class EtcdTui(App[None]):
     def __init__(
         self,
         cluster: ClusterPort,
-        procedures: ProcedurePort | None = None,
+        procedures: ProcedurePort[Any] | None = None,
         findings: FindFindings = find,
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -93,7 +93,11 @@ class EtcdTui(App[None]):
         self.control.ask_about_interrupted()
 
     def on_unmount(self) -> None:
-        close_within(self.cluster.close, CLOSING)
+        def close() -> None:
+            self.control.close()
+            self.cluster.close()
+
+        close_within(close, CLOSING)
 
     # pictures
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from etcdtui.errors import EtcdTuiError
 from etcdtui.procedures.procedure import Answer, Event, Procedure
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Control:
     """Belongs to the app, not to a screen: a run outlives every screen that shows it."""
 
-    def __init__(self, app: EtcdTui, procedures: ProcedurePort | None) -> None:
+    def __init__(self, app: EtcdTui, procedures: ProcedurePort[Any] | None) -> None:
         self.app, self.procedures = app, procedures
         self.run: Run | None = None
         self._events: deque[Event] = deque()  # filled from any thread
@@ -57,6 +57,7 @@ class Control:
         if self.run is None or self._screen():
             return
         self.app.push_screen(ProcedureScreen(self.run))
+        self.app.dashboard.show_running(self.lines)
 
     def start(self) -> None:
         """Run what is planned."""
@@ -128,6 +129,11 @@ class Control:
             lambda choice: leave() if choice == "leave" else None,
         )
 
+    def close(self) -> None:
+        """Before the connections go: the engine stops watching, and its record says so."""
+        if self.procedures is not None:
+            self.procedures.close()
+
     def _emit(self, event: Event) -> None:
         self._events.append(event)
         self.app.post_message(ProcedureMoved())
@@ -157,30 +163,54 @@ class Control:
 
         return next((s for s in self.app.screen_stack if isinstance(s, ProcedureScreen)), None)
 
-    def _interrupted(self, runs: object) -> None:
+    def _interrupted(self, runs: Sequence[Interrupted]) -> None:
+        """Ask about the first; the others come after it, unless it is resumed."""
         from etcdtui.ui.screens.ask import AskScreen, Option
 
-        found: list[Interrupted] = list(runs)  # type: ignore[call-overload]
-        if not found:
+        if not runs:
             return
-        first, rest = found[0], found[1:]
-        more = (f"{len(rest)} more after this one.",) if rest else ()
+        first, rest = runs[0], runs[1:]
+        sentences = [f"What is true now: {first.truth}"] if first.truth else []
+        if rest:
+            sentences.append(f"{len(rest)} more after this one.")
+        options = (
+            Option("leave", "l", "Leave as it is"),
+            Option("abandon", "a", "Abandon…"),
+            Option("resume", "r", "Resume"),
+        )
 
         def chosen(choice: str | None) -> None:
-            if choice == "resume" and self.procedures is not None:
-                resume = self.procedures.resume
-                in_background(
-                    self.app, lambda: resume(first), self._planned, self._not_planned, name="resume"
-                )
-            elif rest:
+            if choice == "resume":
+                self._resume(first)
+            elif choice == "abandon":
+                self._abandon(first, rest)
+            else:
                 self._interrupted(rest)
 
-        self.app.push_screen(
-            AskScreen(
-                first.sentence,
-                (f"What is true now: {first.truth}", *more),
-                (Option("leave", "l", "Leave as it is"), Option("resume", "r", "Resume")),
-                details=tuple(first.details),
-            ),
-            chosen,
+        question = AskScreen(
+            first.sentence, sentences, options, details=tuple(first.details), title="Interrupted"
         )
+        self.app.push_screen(question, chosen)
+
+    def _resume(self, run: Interrupted) -> None:
+        if self.procedures is not None:
+            resume = self.procedures.resume
+            in_background(self.app, lambda: resume(run), self._planned, self._not_planned, name="resume")
+
+    def _abandon(self, run: Interrupted, rest: Sequence[Interrupted]) -> None:
+        from etcdtui.ui.screens.reason import ReasonScreen
+
+        def reasoned(reason: str | None) -> None:
+            if reason and self.procedures is not None:
+                abandon = self.procedures.abandon
+                in_background(
+                    self.app,
+                    lambda: abandon(run, reason),
+                    lambda _: self._interrupted(rest),
+                    self.app.tell,
+                    name="abandon",
+                )
+            else:
+                self._interrupted([run, *rest])
+
+        self.app.push_screen(ReasonScreen("Why is it abandoned?", run.sentence), reasoned)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from etcdtui.errors import HostKeyUnknown
 from etcdtui.model.findings import Finding
@@ -86,24 +86,33 @@ class Interrupted(Protocol):
 
     @property
     def truth(self) -> str:
-        """What is true now."""
+        """What is true now; empty when there is nothing to say."""
 
     @property
     def details(self) -> Sequence[str]:
         """The journal, line by line."""
 
 
-class ProcedurePort(Protocol):
+I = TypeVar("I", bound=Interrupted)
+
+
+class ProcedurePort(Protocol[I]):
     """Plans and runs. Every method but ``run`` may block."""
 
-    def plan_backup(self, view: ClusterView) -> Procedure:
+    def plan_backup(self, view: ClusterView, /) -> Procedure:
         """Raises Refusal."""
 
-    def run(self, procedure: Procedure, emit: Callable[[Event], None]) -> EngineHandle:
+    def run(self, procedure: Procedure, emit: Callable[[Event], None], /) -> EngineHandle:
         """Start it; ``emit`` is called from any thread."""
 
-    def interrupted(self) -> Sequence[Interrupted]:
+    def interrupted(self) -> Sequence[I]:
         """Runs to ask about at the start."""
 
-    def resume(self, run: Interrupted) -> Procedure:
+    def resume(self, run: I, /) -> Procedure:
         """The procedure that goes on where that one stopped. Raises Refusal."""
+
+    def abandon(self, run: I, reason: str, /) -> None:
+        """Leave that one for good. Raises Refusal without a reason."""
+
+    def close(self) -> None:
+        """Watch nothing any longer; what runs on hosts goes on."""

@@ -500,6 +500,8 @@ class FakeProcedures:
     earlier: list[FakeInterrupted] = field(default_factory=list)
     handle: FakeHandle | None = None
     ran: list[Procedure] = field(default_factory=list)
+    abandoned: list[tuple[str, str]] = field(default_factory=list)
+    closed: bool = False
 
     def plan_backup(self, view: ClusterView) -> Procedure:
         if self.refusal is not None:
@@ -516,6 +518,12 @@ class FakeProcedures:
 
     def resume(self, run: FakeInterrupted) -> Procedure:
         return self.plan
+
+    def abandon(self, run: FakeInterrupted, reason: str) -> None:
+        self.abandoned.append((run.sentence, reason))
+
+    def close(self) -> None:
+        self.closed = True
 
 
 def to_the_gate() -> list[Event]:

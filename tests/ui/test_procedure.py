@@ -195,3 +195,18 @@ async def test_an_interrupted_run_can_be_left_alone() -> None:
         await it.until(lambda: it.screen_name == "AskScreen")
         await it.press("escape")
         assert it.screen_name == "DashboardScreen"
+
+
+async def test_abandoning_needs_a_reason() -> None:
+    procedures = fakes.FakeProcedures(earlier=[fakes.FakeInterrupted()])
+    async with driven(procedures=procedures) as it:
+        await it.until(lambda: it.screen_name == "AskScreen")
+        await it.press("a")
+        await it.press("enter")
+        assert it.screen_name == "ReasonScreen"
+        await it.press("escape")
+        assert it.screen_name == "AskScreen", "asked again: nothing was decided"
+        await it.press("a", *"done by hand", "enter")
+        await it.until(lambda: procedures.abandoned)
+        assert procedures.abandoned[0][1] == "done by hand"
+    assert procedures.closed

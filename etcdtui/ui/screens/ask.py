@@ -40,9 +40,15 @@ class AskScreen(ModalScreen[str | None]):
     ]
 
     def __init__(
-        self, question: str, sentences: Sequence[str], options: Sequence[Option], details: Sequence[str] = ()
+        self,
+        question: str,
+        sentences: Sequence[str],
+        options: Sequence[Option],
+        details: Sequence[str] = (),
+        title: str = "Sure?",
     ) -> None:
         super().__init__()
+        self.heading = title
         self.question, self.sentences, self.options, self.details = question, sentences, options, details
 
     def compose(self) -> ComposeResult:
@@ -64,7 +70,10 @@ class AskScreen(ModalScreen[str | None]):
         body.can_focus = bool(self.details)
         dangerous = any(option.dangerous for option in self.options)
         yield Dialog(
-            body, Horizontal(*buttons, classes="buttons"), title="?", kind="-warn" if dangerous else ""
+            body,
+            Horizontal(*buttons, classes="buttons"),
+            title=self.heading,
+            kind="-warn" if dangerous else "",
         )
 
     def on_key(self, event: events.Key) -> None:
