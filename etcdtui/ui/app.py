@@ -23,6 +23,7 @@ from etcdtui.ui.control import Control
 from etcdtui.ui.messages import (
     BackupChosen,
     CancelWanted,
+    Chosen,
     FindingChosen,
     LatencyChosen,
     MemberChosen,
@@ -175,34 +176,15 @@ class EtcdTui(App[None]):
     # intents of panes and screens
 
     @on(MemberChosen)
-    def _member_chosen(self, event: MemberChosen) -> None:
-        from etcdtui.ui.describe import member_document
-
-        self._document(lambda picture: member_document(picture, event.member_id))
-
     @on(BackupChosen)
-    def _backup_chosen(self, event: BackupChosen) -> None:
-        from etcdtui.ui.describe import backup_document
-
-        self._document(lambda picture: backup_document(picture, event.key))
-
     @on(FindingChosen)
-    def _finding_chosen(self, event: FindingChosen) -> None:
-        from etcdtui.ui.describe import finding_document
-
-        self._document(lambda picture: finding_document(picture, event.key))
-
     @on(LatencyChosen)
-    def _latency_chosen(self) -> None:
-        from etcdtui.ui.describe import latency_document
-
-        self._document(latency_document)
-
-    def _document(self, build: Any) -> None:
+    def _chosen(self, event: Chosen) -> None:
+        from etcdtui.ui.describe import describer
         from etcdtui.ui.screens.document import DocumentScreen
 
         if self.picture is not None and not isinstance(self.screen, DocumentScreen):
-            self.push_screen(DocumentScreen(build, self.picture))
+            self.push_screen(DocumentScreen(describer(event), self.picture))
 
     @on(ProcedureMoved)
     def _procedure_moved(self) -> None:

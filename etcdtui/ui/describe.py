@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from etcdtui import text
 from etcdtui.model.health import MemberHealth
@@ -11,6 +12,7 @@ from etcdtui.model.platform import Certificate, DiskSpace
 from etcdtui.model.readings import Reading
 from etcdtui.text import clean
 from etcdtui.ui.looks import Line, Paragraph, Role, Span, fit
+from etcdtui.ui.messages import BackupChosen, Chosen, FindingChosen, MemberChosen
 from etcdtui.ui.panes.findings import item
 from etcdtui.ui.panes.latency import SCALE, spark
 from etcdtui.ui.picture import Picture
@@ -30,6 +32,17 @@ WHAT_LATENCY_MEANS = (
     "fsync p99 is how long writing the WAL to disk takes; etcd advises less than 10 ms. commit p99 is how "
     "long writing the database takes; the advice is 25 ms.",
 )
+
+
+def describer(chosen: Chosen) -> Callable[[Picture], Document | None]:
+    """What makes the document of the thing that was chosen, from any picture."""
+    if isinstance(chosen, MemberChosen):
+        return partial(member_document, member_id=chosen.member_id)
+    if isinstance(chosen, BackupChosen):
+        return partial(backup_document, key=chosen.key)
+    if isinstance(chosen, FindingChosen):
+        return partial(finding_document, key=chosen.key)
+    return latency_document
 
 
 def member_document(picture: Picture, member_id: int) -> Document | None:

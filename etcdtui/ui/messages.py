@@ -46,6 +46,9 @@ class LatencyChosen(Message):
     """Explain the latencies."""
 
 
+Chosen = MemberChosen | BackupChosen | FindingChosen | LatencyChosen
+
+
 class StartWanted(Message):
     """Start the procedure that the screen shows."""
 

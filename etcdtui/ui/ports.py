@@ -93,10 +93,10 @@ class Interrupted(Protocol):
         """The journal, line by line."""
 
 
-I = TypeVar("I", bound=Interrupted)
+Past = TypeVar("Past", bound=Interrupted)
 
 
-class ProcedurePort(Protocol[I]):
+class ProcedurePort(Protocol[Past]):
     """Plans and runs. Every method but ``run`` may block."""
 
     def plan_backup(self, view: ClusterView, /) -> Procedure:
@@ -105,13 +105,13 @@ class ProcedurePort(Protocol[I]):
     def run(self, procedure: Procedure, emit: Callable[[Event], None], /) -> EngineHandle:
         """Start it; ``emit`` is called from any thread."""
 
-    def interrupted(self) -> Sequence[I]:
+    def interrupted(self) -> Sequence[Past]:
         """Runs to ask about at the start."""
 
-    def resume(self, run: I, /) -> Procedure:
+    def resume(self, run: Past, /) -> Procedure:
         """The procedure that goes on where that one stopped. Raises Refusal."""
 
-    def abandon(self, run: I, reason: str, /) -> None:
+    def abandon(self, run: Past, reason: str, /) -> None:
         """Leave that one for good. Raises Refusal without a reason."""
 
     def close(self) -> None:
