@@ -39,7 +39,8 @@ from etcdtui.ui.theme import CALM
 if TYPE_CHECKING:
     from textual.driver import Driver
 
-SHORTEST = 0.1  # seconds between two pictures
+GATHER = 0.08  # seconds that news wait for more: the members of a cluster answer one after the other
+SHORTEST = 0.25  # seconds between two pictures
 CLOSING = 0.8  # seconds that leaving waits for connections
 
 
@@ -75,7 +76,7 @@ class EtcdTui(App[None]):
         self.dashboard = DashboardScreen(cluster.colour)
         self.control = Control(self, procedures)
         self.picture: Picture | None = None
-        self._every, self._painted, self._due = tick, -1.0, False
+        self._every, self._painted, self._due, self._news = tick, -1.0, False, False
         self._held_since: float | None = None
         self._decided: set[str] = set()
 
@@ -90,7 +91,7 @@ class EtcdTui(App[None]):
         """Only after the first frame: starting imports and connects."""
         self.cluster.start(self._changed)
         self._take_picture()
-        self.set_interval(self._every, self._take_picture)
+        self.set_interval(self._every, self._tick)
         self.control.ask_about_interrupted()
 
     def on_unmount(self) -> None:
@@ -103,18 +104,23 @@ class EtcdTui(App[None]):
     # pictures
 
     def _changed(self) -> None:
-        """Called from any thread."""
-        self.post_message(ViewChanged())
+        """Called from any thread. One message at a time: to wake the loop costs more than the news."""
+        if not self._news:
+            self._news = True
+            self.post_message(ViewChanged())
 
     @on(ViewChanged)
     def _view_changed(self) -> None:
         """As soon as there is something new, but not more often than the eye follows."""
-        wait = self._painted + SHORTEST - self.clock()
-        if wait <= 0:
-            self._take_picture()
-        elif not self._due:
+        self._news = False
+        if not self._due:
             self._due = True
-            self.set_timer(wait, self._take_picture)
+            self.set_timer(max(GATHER, self._painted + SHORTEST - self.clock()), self._take_picture)
+
+    def _tick(self) -> None:
+        """Ages grow also where nothing is new. News as regular as the ticks make these superfluous."""
+        if self.clock() - self._painted > 0.9 * self._every:
+            self._take_picture()
 
     def _take_picture(self) -> None:
         self._due, self._painted = False, self.clock()

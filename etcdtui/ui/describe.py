@@ -60,6 +60,7 @@ def member_document(picture: Picture, member_id: int) -> Document | None:
         *_trouble(row, picture),
         *_identity(row),
         *_status(row, picture),
+        *_heading("Latency"),
         *_latency(row),
         *_host(row, picture),
     ]

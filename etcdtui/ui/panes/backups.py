@@ -25,7 +25,14 @@ class BackupsPane(Table[BackupSet]):
             ),
             Column("files", "FILES", completeness, lambda b: completeness(b)[0], least=9, most=20),
             Column("host", "HOST", self._host, lambda b: b.host, least=8),
-            Column("folder", "FOLDER", lambda b: (clean(b.directory, 200), Role.MUTED), least=8, drop=1),
+            Column(
+                "folder",
+                "FOLDER",
+                lambda b: (clean(b.directory, 200), Role.MUTED),
+                most=120,
+                comfort=12,
+                drop=1,
+            ),
         ]
         super().__init__(columns, id="backups", classes="pane", empty="No host has been asked yet.")
         self.border_title = "3 Backups"

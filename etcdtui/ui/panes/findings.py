@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from textual import on
 
@@ -30,8 +31,9 @@ class FindingsPane(Listing):
         self.post_message(FindingChosen(event.key))
 
 
+@lru_cache(maxsize=128)
 def item(finding: Finding) -> Item:
-    """The sentence behind its sign, evidence and next step set in below."""
+    """The sentence behind its sign, evidence and next step set in below. Most stay for many pictures."""
     sign, role = SEVERITY[finding.severity]
     parts = [Paragraph(((f"{sign} ", role), (clean(finding.sentence), Role.PLAIN)), 2)]
     if finding.evidence:

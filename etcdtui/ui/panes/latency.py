@@ -36,16 +36,24 @@ class LatencyPane(Lines):
         self.border_title = "2 Latency (linearizable read, ms)"
         self.border_subtitle = SCALE
         self._last: tuple[ClusterView, ClusterHealth] | None = None
+        self._rendered: dict[int, list[Line]] = {}  # of the last, by width: asked for twice a picture
 
     def show(self, view: ClusterView, health: ClusterHealth) -> None:
-        self._last = view, health
+        self._last, self._rendered = (view, health), {}
         width = self.scrollable_content_region.width
         if width and self.display:
-            self.set_lines(render(health, width))
+            self.set_lines(self._made_for(health, width))
 
     def wanted(self, width: int) -> int:
         """Lines it would take at this width."""
-        return sum(len(wrap(line, width)) for line in render(self._last[1], width)) if self._last else 1
+        if self._last is None:
+            return 1
+        return sum(len(wrap(line, width)) for line in self._made_for(self._last[1], width))
+
+    def _made_for(self, health: ClusterHealth, width: int) -> list[Line]:
+        if width not in self._rendered:
+            self._rendered[width] = render(health, width)
+        return self._rendered[width]
 
     def width_changed(self) -> None:
         super().width_changed()
