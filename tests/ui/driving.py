@@ -53,8 +53,9 @@ class Driven:
         """The cluster has something new."""
         self.cluster.shown = view
         self.time[0] += 1
+        before = self.app._painted
         self.cluster.on_change()
-        await self.settle()
+        await self.until(lambda: self.app._painted != before)
 
     @property
     def text(self) -> str:
