@@ -29,8 +29,10 @@ class Lab:
         etcd_dir: Path | None = None,
         ssh: str = "auto",
         keys: int = 3000,
+        directory: Path | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> None:
+        self._wanted = directory
         self._words = ["--nodes", str(nodes), "--ssh", ssh, "--keys", str(keys), "--until-stdin-closes"]
         if etcd_dir is not None:
             self._words += ["--etcd-dir", str(etcd_dir)]
@@ -60,7 +62,7 @@ class Lab:
     def start(self) -> None:
         """Bring it up; returns when it is usable. Raises CommandFailed with what it said."""
         # Short: paths of sockets and command lines have limits, and people read them.
-        self.directory = Path(tempfile.gettempdir()) / f"etcdtui-{secrets.token_hex(4)}"
+        self.directory = self._wanted or Path(tempfile.gettempdir()) / f"etcdtui-{secrets.token_hex(4)}"
         self._process = subprocess.Popen(
             processes.module("etcdtui.lab", "up", str(self.directory), *self._words),
             stdin=subprocess.PIPE,

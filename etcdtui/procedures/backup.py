@@ -18,8 +18,6 @@ from etcdtui.procedures.procedure import (
     Action,
     Check,
     Context,
-    Gate,
-    GateKind,
     Measure,
     Procedure,
     Step,
@@ -182,11 +180,6 @@ def _procedure(procedure_id: str, cluster: str, decided: Decided, reasons: tuple
             action=Action.JOB,
             host=host,
             argv=(*decided.layout.sudo, script, folder),
-            gate=Gate(
-                GateKind.CONFIRM,
-                prompt=f"Run cluster-backup.sh on {host} now? It reads {expected} from etcd there and writes "
-                f"two files to {folder}.",
-            ),
             prechecks=ready,
             measure=Measure(folder, "snapshot_"),
             expected=decided.expected or None,

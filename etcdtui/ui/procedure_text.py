@@ -151,7 +151,7 @@ def gate(run: Run, width: int, *, skipping: bool = False, said: str = "") -> lis
         lines = wrap(((f"{sign} ", role), (clean(run.finished.sentence, 1000), Role.STRONG)), width, 2)[:4]
         return [*lines, (("  esc goes back", Role.MUTED),)]
     if not run.started:
-        words = "Nothing has been run. Read the steps (j k), then enter starts; esc goes back."
+        words = "Nothing has been run. Read the steps (j k). enter runs them; esc goes back."
         return wrap(((words, Role.PLAIN),), width)
     step = run.current
     if step is None:

@@ -21,7 +21,7 @@ from etcdtui.procedures import backup
 from etcdtui.procedures.backup_words import explain
 from etcdtui.procedures.engine import resume
 from etcdtui.procedures.procedure import Action, Answer, Choice, Ending, GateKind, Procedure
-from tests.procedures import FakeJobs, FakeRunner, FakeWorld, Human, go, run
+from tests.procedures import FakeJobs, FakeRunner, FakeWorld, Human, run
 from tests.views import (
     MIB,
     NOW,
@@ -137,7 +137,8 @@ class TestChoice:
             "/lab/n2/usr/local/bin/cluster-backup.sh",
             "/lab/n2/home/core/backup",
         )
-        assert (take.action, take.gate.kind) == (Action.JOB, GateKind.CONFIRM)
+        # The plan shows the command, and starting it is the consent.
+        assert (take.action, take.gate.kind) == (Action.JOB, GateKind.NONE)
         assert take.directory == "/lab/n2/var/tmp/etcdtui"
         assert take.expected == 92 * MIB + 32
         assert made.parameters["newest"] == ""
@@ -256,17 +257,16 @@ def quick(procedure: Procedure) -> Procedure:
 
 class TestTaken:
     def test_a_good_backup(self, tmp_path: Path) -> None:
-        ending, sentence, human = taken(tmp_path, runner_with(listing(*OLD, *GOOD)), go())
-        assert ending is Ending.DONE
+        ending, sentence, human = taken(tmp_path, runner_with(listing(*OLD, *GOOD)))
+        assert ending is Ending.DONE and not human.questions
         assert (
             f"snapshot_{STAMP}.db (92M)" in sentence and "are in /home/core/backup on masternode2" in sentence
         )
         assert "fits its checksum" in sentence and "copy them off it" in sentence
-        assert "Run cluster-backup.sh on masternode2 now?" in human.questions[0].sentence
 
     def test_recognised_without_the_scripts_words(self, tmp_path: Path) -> None:
         jobs = FakeJobs(out=b"done\n", err=b"")
-        ending, sentence, _ = taken(tmp_path, runner_with(listing(*OLD, *GOOD)), go(), jobs=jobs)
+        ending, sentence, _ = taken(tmp_path, runner_with(listing(*OLD, *GOOD)), jobs=jobs)
         assert ending is Ending.DONE and STAMP in sentence
 
     @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ class TestTaken:
         ],
     )
     def test_bad_files(self, tmp_path: Path, files: tuple[str, ...], words: str) -> None:
-        ending, sentence, human = taken(tmp_path, runner_with(listing(*files)), go(), Answer(Choice.STOP))
+        ending, sentence, human = taken(tmp_path, runner_with(listing(*files)), Answer(Choice.STOP))
         assert ending is Ending.FAILED
         assert words in sentence
         assert Choice.SKIP not in human.questions[-1].choices
@@ -297,12 +297,12 @@ class TestTaken:
     )
     def test_damaged_files(self, tmp_path: Path, proof: str, words: str) -> None:
         runner = runner_with(listing(*OLD, *GOOD), proof)
-        ending, sentence, _ = taken(tmp_path, runner, go(), Answer(Choice.STOP))
+        ending, sentence, _ = taken(tmp_path, runner, Answer(Choice.STOP))
         assert ending is Ending.FAILED and words in sentence
 
     def test_files_that_others_may_read(self, tmp_path: Path) -> None:
         open_ = (GOOD[0].replace("600 root", "644 core"), GOOD[1])
-        _, sentence, _ = taken(tmp_path, runner_with(listing(*open_)), go())
+        _, sentence, _ = taken(tmp_path, runner_with(listing(*open_)))
         assert f"Others may read snapshot_{STAMP}.db (mode 644)" in sentence and "(core)" in sentence
 
     def test_no_root_now(self, tmp_path: Path) -> None:
@@ -322,7 +322,7 @@ class TestTaken:
     def test_cancelled_with_something_left(self, tmp_path: Path) -> None:
         left = f"20480 2 600 root snapshot_{STAMP}.db.part"
         jobs = FakeJobs(endless=True, out=b"", err=b"")
-        human = Human(go(), Answer(Choice.STOP))
+        human = Human(Answer(Choice.STOP))
         human.on.append((lambda e: "the end of" in getattr(e, "awaiting", ""), lambda engine: cancel(human)))
         world = FakeWorld(healthy(api=quiet()), runner_with(listing(*OLD, left)))
         finished, _ = run(plan(), Journal(tmp_path), world=world, jobs=jobs, human=human)
@@ -335,7 +335,7 @@ class TestTaken:
         runner = runner_with(listing(*OLD, *GOOD))
         world = FakeWorld(healthy(api=quiet()), runner)
         jobs = FakeJobs(out=SAVED.encode(), err=b"", endless=True)
-        human = Human(go())
+        human = Human()
         human.on.append((lambda e: "the end of" in getattr(e, "awaiting", ""), lambda engine: engine.leave()))
         first, _ = run(plan(), Journal(tmp_path), world=world, jobs=jobs, human=human)
         assert first.ending is Ending.STOPPED
@@ -354,12 +354,12 @@ class TestTaken:
                 raise troubles.pop()
 
         runner.on("sh", FOLDER, out=listing(*OLD, *GOOD), does=drop)
-        ending, _, _ = taken(tmp_path, runner, go())
+        ending, _, _ = taken(tmp_path, runner)
         assert ending is Ending.DONE
 
 
 def cancel(human: Human) -> None:
-    if human.engine and len(human.questions) == 1:
+    if human.engine and not human.questions:
         human.engine.cancel()
 
 
