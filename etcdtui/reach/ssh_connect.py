@@ -20,6 +20,7 @@ from paramiko.ssh_exception import IncompatiblePeer
 from etcdtui.errors import EtcdTuiError, NameUnknown, Refused, TimedOut, Unreachable
 from etcdtui.reach import known_hosts, ssh_auth
 from etcdtui.reach.ssh_config import SshTarget
+from etcdtui.reach.watchdog import Watchdog
 
 # Without a handler paramiko's errors would be printed over the screen.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -28,6 +29,8 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())
 # this is OpenSSH's own limit for AES.
 REKEY_BYTES = 2**36
 FAST_CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
+
+_WATCHDOG = Watchdog()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +69,11 @@ class Link:
     @contextlib.contextmanager
     def guard(self, seconds: float) -> Iterator[None]:
         """Close the connection if the block takes longer: some calls of paramiko know no timeout."""
-        timer = threading.Timer(max(0.0, seconds), self.close)
-        timer.daemon = True
-        timer.start()
+        number = _WATCHDOG.start(seconds, self.close)
         try:
             yield
         finally:
-            timer.cancel()
+            _WATCHDOG.cancel(number)
 
 
 def connect(target: SshTarget, limits: Limits, phase: Callable[[str], None]) -> Link:
