@@ -103,14 +103,15 @@ class Board:
         self._tell()
 
     def host_answered(self, name: str, seconds: float) -> None:
-        """``host`` sent a byte back after so many seconds."""
-        now = self.clock()
+        """``host`` sent a byte back after so many seconds. As before: that is no news for the listener."""
+        now, news = self.clock(), False
         with self._lock:
             self._ways.setdefault(name, deque(maxlen=WAYS)).append(seconds)
             if name in self._hosts:
                 host = self._hosts[name]
+                news = host.link.at is None or host.link.problem is not None
                 self._hosts[name] = replace(host, link=host.link.good(seconds, now))
-        self._tell()
+        self._tell(news)
 
     def host_silent(self, name: str, problem: Problem) -> None:
         """``host`` did not send the byte back."""
@@ -201,8 +202,8 @@ class Board:
                 self._changed.wait(left)
         return True
 
-    def _tell(self) -> None:
+    def _tell(self, news: bool = True) -> None:
         with self._changed:
             self._changed.notify_all()
-        if self._listener is not None:
+        if news and self._listener is not None:
             self._listener()

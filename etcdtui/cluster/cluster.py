@@ -15,6 +15,7 @@ from etcdtui.cluster.command_log import CommandLog, CommandRecord, LoggedRunner
 from etcdtui.cluster.endpoints import EndpointWatcher
 from etcdtui.cluster.hosts import HostWatcher, LinkWatcher
 from etcdtui.cluster.inventory import Inventory, path_of, recall, remember
+from etcdtui.cluster.settled import members_asked
 from etcdtui.cluster.speaker import Speaker
 from etcdtui.cluster.watcher import Watcher
 from etcdtui.config import ClusterConfig, Host, SshOptions
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 CANONICAL_TIMEOUT = 30.0
 LIST_HOLDS = 8.0  # seconds for which a list told by a member with a leader outweighs others
 PROOF = 0.6  # seconds to prove that a host answers
+GIVE_WAY = 1.5  # seconds that the API waits at most for the members' first answers
 Connect = Callable[[Host, SshOptions], Runner]
 
 
@@ -184,9 +186,19 @@ class Cluster:
             for name, address in remembered.hosts:
                 self._add_host(self._host(name, address))
         if self.config.kubeconfig is not None:
+            self._members_first()
             self._watch(
                 ApiWatcher(self.config.kubeconfig or None, self.config.context, self._board, self._api_told)
             )
+
+    def _members_first(self) -> None:
+        """To import kubernetes slows every thread: not before the verdict, unless no host can give one."""
+
+        def decided(view: ClusterView) -> bool:
+            reachable = any(host.link.problem is None for host in view.hosts)
+            return self._closed or not reachable or members_asked(view)
+
+        self._board.wait(decided, GIVE_WAY)
 
     def _host(self, name: str, address: str) -> Host:
         # A host nobody configured is logged in to as the first one is: same user, same port.

@@ -24,7 +24,11 @@ def settled(view: ClusterView) -> bool:
         return False
     if not view.speaking:
         return True
-    # An endpoint that could not be asked yet, for want of a host, will be.
+    return members_asked(view)
+
+
+def members_asked(view: ClusterView) -> bool:
+    """Every endpoint answered or failed. One that could not be asked yet, for want of a host, will be."""
     return bool(view.endpoints) and all(
         _asked(endpoint.status) and _asked(endpoint.reads) for endpoint in view.endpoints
     )
