@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from etcdtui.lab.demo import Lab
@@ -33,7 +33,7 @@ def main() -> int:
     return 0
 
 
-def _measure(wanted: list[str], nodes: int, quick: bool) -> Iterator[Result]:
+def _measure(wanted: Sequence[str], nodes: int, quick: bool) -> Iterator[Result]:
     with tempfile.TemporaryDirectory(prefix="etcdtui-bench-") as name:
         folder = Path(name)
         if set(wanted) - {"crowd"}:
