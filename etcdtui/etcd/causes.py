@@ -162,7 +162,9 @@ def _zap(line: str) -> str:
 
 
 def _shortened(line: str) -> str:
-    """An openssl error line without its thread and code; a gRPC one without its wrapping."""
+    """The reason alone of an openssl error line (thread, code, library and source line go); a gRPC one
+    without its wrapping."""
     words = re.sub(r"^[0-9A-Fa-f]+:error:[0-9A-Fa-f]+:", "", line.strip())
+    words = re.sub(r"^[^:]*:[^:]*:([^:]+):\S+\.[ch]:\d+:.*$", r"\1", words)
     match = re.search(r'desc = "?(transport: )?(authentication handshake failed: )?([^"]+)', words)
     return clean(match[3] if match else words, 160).strip().rstrip(".")

@@ -30,7 +30,7 @@ from etcdtui.reach.runner import Runner, Stream
 
 START = 10.0  # seconds for the command to start
 LONGEST = 10  # times the patience that one answer may take while its bytes keep coming
-_LAST_WORDS = 0.4  # seconds to wait for the end of standard error
+_LAST_WORDS = 1.5  # seconds to wait for the end of standard error; it ends with the exit status
 
 
 @dataclass(frozen=True, slots=True)
