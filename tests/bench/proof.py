@@ -1,0 +1,149 @@
+"""``python -m tests.bench.proof [FOLDER]``: a full proof against ``etcdutl snapshot status``, as a ratio.
+
+Makes two snapshots with a real etcd, unless FOLDER has them from an earlier run: 10 000 large values
+(1 GiB) and 500 000 small ones. Then both programs take turns on each, with the file in the page cache;
+medians are compared. The peak of resident memory is that of a process that does nothing but prove.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.bench.report import Result, load
+from tests.data.record import found_binaries, free_ports
+
+CASES = {"large": (10_000, 100 << 10), "small": (500_000, 200)}  # keys, bytes of a value
+GOAL, MEMORY = 1.5, 150.0  # times etcdutl's; MB
+ROUNDS = 7
+_ALONE = """
+import resource, sys, time
+from pathlib import Path
+from etcdtui.etcd.snapshot import prove
+begin = time.perf_counter()
+proof = prove(Path(sys.argv[1]))
+spent = time.perf_counter() - begin
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(spent, peak, proof.good, proof.facts.revision, proof.facts.entries)
+"""
+
+
+@contextmanager
+def single(binaries: Path, folder: Path) -> Iterator[int]:
+    """One etcd without TLS, its client port."""
+    ports = free_ports(2)
+    client, peer = (f"http://127.0.0.1:{port}" for port in ports)
+    words = [str(binaries / "etcd"), "--name", "m1", "--data-dir", str(folder / "data")]
+    words += ["--listen-client-urls", client, "--advertise-client-urls", client]
+    words += ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]
+    words += ["--initial-cluster", f"m1={peer}", "--unsafe-no-fsync", "--snapshot-count", "500"]
+    words += ["--quota-backend-bytes", str(8 << 30), "--max-txn-ops", "2000"]
+    words += ["--max-request-bytes", str(32 << 20), "--log-level", "error"]
+    process = subprocess.Popen(words)
+    try:
+        yield ports[0]
+    finally:
+        process.kill()
+        process.wait()
+
+
+def fill(port: int, keys: int, size: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    batch = max(1, min(1000, (4 << 20) // size))
+    for first in range(0, keys, batch):
+        puts = [
+            {"requestPut": {"key": _b64(_key(number)), "value": _b64(os.urandom(size))}}
+            for number in range(first, min(keys, first + batch))
+        ]
+        for attempt in range(50):
+            try:
+                connection.request("POST", "/v3/kv/txn", json.dumps({"success": puts}))
+                answer = connection.getresponse()
+                said = answer.read()
+                break
+            except OSError:
+                connection.close()
+                time.sleep(0.2)
+                if attempt == 49:
+                    raise
+        if answer.status != 200:
+            raise RuntimeError(f"etcd says {answer.status}: {said[:200]!r}")
+
+
+def _key(number: int) -> bytes:
+    return f"/kubernetes.io/configmaps/namespace-{number % 97:02d}/name-{number:07d}".encode()
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def make(folder: Path, name: str, binaries: Path) -> Path:
+    path = folder / f"{name}.db"
+    if not path.exists():
+        print(f"making {path} …", flush=True)
+        with (
+            tempfile.TemporaryDirectory(prefix="etcdtui-bench-") as scratch,
+            single(binaries, Path(scratch)) as port,
+        ):
+            fill(port, *CASES[name])
+            words = [str(binaries / "etcdctl"), f"--endpoints=127.0.0.1:{port}", "snapshot", "save"]
+            environment = {**os.environ, "ETCDCTL_API": "3"}
+            subprocess.run([*words, str(path)], check=True, capture_output=True, env=environment)
+    return path
+
+
+def measure(path: Path, etcdutl: Path, rounds: int) -> Iterator[Result]:
+    ours, theirs, peaks = [], [], []
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        said = subprocess.run(
+            [str(etcdutl), "snapshot", "status", str(path), "-w", "json"], check=True, capture_output=True
+        )
+        theirs.append(time.perf_counter() - begin)
+        status = json.loads(said.stdout)
+        done = subprocess.run(
+            [sys.executable, "-c", _ALONE, str(path)], check=True, capture_output=True, text=True
+        )
+        spent, peak, good, revision, entries = done.stdout.split()
+        if (good, int(revision), int(entries)) != ("True", status["revision"], status["totalKey"]):
+            raise RuntimeError(f"not the same: {done.stdout} {status}")
+        ours.append(float(spent))
+        peaks.append(float(peak))
+    ratio = statistics.median(ours) / statistics.median(theirs)
+    raw = [
+        f"{name}: {' '.join(f'{t:.2f}' for t in times)} s"
+        for name, times in (("proof", ours), ("etcdutl", theirs))
+    ]
+    size = f"{path.stat().st_size >> 20} MiB"
+    yield Result(
+        f"full proof of {path.name}, {size}", f"{ratio:.2f} × etcdutl", f"≤ {GOAL}", ratio <= GOAL, raw
+    )
+    yield Result(f"memory of it, {size}", f"{max(peaks):.0f} MB", f"≤ {MEMORY:.0f} MB", max(peaks) <= MEMORY)
+
+
+def main(arguments: Sequence[str]) -> int:
+    version, binaries = list(found_binaries().items())[-1]
+    print(f"Python {sys.version.split()[0]}, etcd {version}, {load()}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="etcdtui-bench-") as scratch:
+        folder = Path(arguments[0]) if arguments else Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = [make(folder, name, binaries) for name in CASES]
+        for path in paths:
+            for result in measure(path, binaries / "etcdutl", ROUNDS):
+                print("\n".join(result.lines()), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
