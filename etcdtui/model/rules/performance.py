@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from etcdtui import text
 from etcdtui.model.finding import Finding, Rule, Severity
@@ -48,38 +49,58 @@ def slow_reads(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """One disk metric and the two limits it is judged by, seconds."""
+
+    key: str
+    name: str
+    advice: float
+    alert: float
+    of: Callable[[DiskMetrics], float | None]
+
+
+SCALES = (
+    _Scale("fsync", "WAL fsync", FSYNC_ADVICE, FSYNC_ALERT, lambda metrics: metrics.fsync_p99),
+    _Scale("commit", "backend commit", COMMIT_ADVICE, COMMIT_ALERT, lambda metrics: metrics.commit_p99),
+)
+
+
 def slow_disks(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
-    for row in health.members:
-        metrics = row.endpoint.metrics.value if row.endpoint else None
-        if metrics is None or metrics.window is None:
-            continue  # sums since the process started tell of its start, not of now
-        yield from _disk(row, metrics, "fsync", "WAL fsync", metrics.fsync_p99, FSYNC_ADVICE, FSYNC_ALERT)
-        yield from _disk(
-            row, metrics, "commit", "backend commit", metrics.commit_p99, COMMIT_ADVICE, COMMIT_ALERT
-        )
+    for scale in SCALES:
+        above = []
+        for row in health.members:
+            metrics = row.endpoint.metrics.value if row.endpoint else None
+            # Sums since the process started tell of its start, not of now.
+            p99 = scale.of(metrics) if metrics and metrics.window is not None else None
+            if metrics is not None and p99 is not None and p99 > scale.advice:
+                above.append((row, metrics, p99))
+        yield from _alarming(scale, above)
+        advised = [(row, p99) for row, _, p99 in above if p99 <= scale.alert]
+        if advised:
+            told = text.listed([f"{row.member.label} {text.milliseconds(p99)}" for row, p99 in advised])
+            yield Finding(
+                f"5-{scale.key}",
+                Severity.ADVICE,
+                f"{scale.name[0].upper()}{scale.name[1:]} p99 is above the advised "
+                f"{scale.advice * 1000:.0f} ms: {told} ms.",
+                f"The alert is at {scale.alert * 1000:.0f} ms.",
+                "Disks are the slow part. Look at what else writes there before it grows.",
+            )
 
 
-def _disk(
-    row: MemberHealth,
-    metrics: DiskMetrics,
-    key: str,
-    what: str,
-    p99: float | None,
-    advice: float,
-    alert: float,
-) -> Iterator[Finding]:
-    if p99 is None or p99 <= advice:
-        return
-    alarming = p99 > alert
-    yield Finding(
-        f"{'3' if alarming else '5'}-{key}-{row.member.hex_id}",
-        Severity.WARNING if alarming else Severity.ADVICE,
-        f"{row.member.label}: {what} p99 {text.milliseconds(p99)} ms "
-        f"(advice {advice * 1000:.0f}, alert {alert * 1000:.0f}).",
-        _window(metrics.window),
-        "Its disk is the slow part. Look at what else writes there; a backup from it would wait.",
-        row.member.label,
-    )
+def _alarming(scale: _Scale, above: list[tuple[MemberHealth, DiskMetrics, float]]) -> Iterator[Finding]:
+    for row, metrics, p99 in above:
+        if p99 > scale.alert:
+            yield Finding(
+                f"3-{scale.key}-{row.member.hex_id}",
+                Severity.WARNING,
+                f"{row.member.label}: {scale.name} p99 {text.milliseconds(p99)} ms "
+                f"(advice {scale.advice * 1000:.0f}, alert {scale.alert * 1000:.0f}).",
+                _window(metrics.window),
+                "Its disk is the slow part. Look at what else writes there; a backup from it would wait.",
+                row.member.label,
+            )
 
 
 def slow_peers(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:

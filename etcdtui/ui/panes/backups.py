@@ -47,7 +47,10 @@ class BackupsPane(Table[BackupSet]):
         self._facts = facts
         self._short = short_names([clean(host.name, 100) for host in view.hosts])
         asked = [h for h in view.hosts if h.facts.value is not None]
-        self.empty = "No backup on any host. b makes one." if asked else "No host has told its backups yet."
+        empty = "No backup on any host. b makes one." if asked else "No host has told its backups yet."
+        if empty != self.empty:
+            self.empty = empty
+            self.refresh()
         self.set_rows(view.backups)
 
     def _host(self, backup: BackupSet) -> Span:
