@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Callable
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 GATHER = 0.08  # seconds that news wait for more: the members of a cluster answer one after the other
 SHORTEST = 0.25  # seconds between two pictures
 CLOSING = 0.8  # seconds that leaving waits for connections
+LOADED = 8.0  # seconds after which all modules that will be needed are there
 
 
 class EtcdTui(App[None]):
@@ -92,6 +94,7 @@ class EtcdTui(App[None]):
         self.cluster.start(self._changed)
         self._take_picture()
         self.set_interval(self._every, self._tick)
+        self.set_timer(LOADED, _set_aside)
         self.control.ask_about_interrupted()
 
     def on_unmount(self) -> None:
@@ -289,3 +292,9 @@ class EtcdTui(App[None]):
         from etcdtui.ui.screens.notice import Notice
 
         self.push_screen(Notice(error))
+
+
+def _set_aside() -> None:
+    """What is there now stays to the end: to look through it for garbage again and again holds up keys."""
+    gc.collect()
+    gc.freeze()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from dataclasses import replace
 import fakes
 import pytest
 from driving import driven
+from textual.widgets._footer import FooterKey
 
 from etcdtui.model.backups import FoundFile
 from etcdtui.model.readings import Reading
@@ -97,6 +99,18 @@ async def test_the_same_picture_is_not_painted_again(monkeypatch: pytest.MonkeyP
         view = it.cluster.shown
         await it.look(replace(view))
         assert painted == []
+
+
+async def test_keys_that_went_are_forgotten() -> None:
+    def alive() -> int:
+        gc.collect()
+        return sum(type(thing) is FooterKey for thing in gc.get_objects())
+
+    async with driven() as it:
+        before = alive()
+        for _ in range(10):
+            await it.press("2", "1")
+        assert alive() - before < 60
 
 
 def many(count: int) -> ClusterView:

@@ -10,7 +10,7 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 from etcdtui.ui import keys
 from etcdtui.ui.layout import FINDINGS, Arrangement, arrange, pane_width
@@ -22,6 +22,7 @@ from etcdtui.ui.panes.header import Banner, HeaderBar, beside_the_banner
 from etcdtui.ui.panes.latency import LatencyPane
 from etcdtui.ui.panes.members import MembersPane
 from etcdtui.ui.parts.bar import Bar, Builder
+from etcdtui.ui.parts.footer import KeyLine
 from etcdtui.ui.parts.table import Table
 from etcdtui.ui.picture import Picture
 
@@ -59,7 +60,7 @@ class DashboardScreen(Screen[None]):
         yield self.running
         yield self.worst
         yield self.filter_input
-        yield Footer()
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.filter_input.display = False

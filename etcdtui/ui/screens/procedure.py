@@ -9,12 +9,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
-from textual.widgets import Button, Footer, Input
+from textual.widgets import Button, Input
 
 from etcdtui.procedures.procedure import Answer, Choice, GateKind, Step, StepState
 from etcdtui.ui import keys
 from etcdtui.ui.messages import CancelWanted, StartWanted
 from etcdtui.ui.parts.bar import Bar
+from etcdtui.ui.parts.footer import KeyLine
 from etcdtui.ui.parts.lines import Lines
 from etcdtui.ui.parts.listing import Listing
 from etcdtui.ui.picture import Picture
@@ -81,7 +82,7 @@ class ProcedureScreen(Screen[None]):
         yield self.gate
         yield self.typed
         yield self.buttons
-        yield Footer()
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.steps.border_title = "Steps"
