@@ -1,4 +1,4 @@
-"""The file format of bbolt, etcd's database: meta pages, branch pages, leaf pages, elements.
+"""The file of bbolt, etcd's database: its pages and its two meta pages.
 
 A page begins with 16 bytes: its own number (u64), type (u16: 1 branch, 2 leaf, 4 meta, 16 free list), the
 number of its elements (u16), how many further pages it runs over (u32); little endian throughout. Source:
@@ -10,18 +10,15 @@ of a map count as our memory. Whatever bytes come, only ``Damaged`` goes out, an
 
 from __future__ import annotations
 
-import itertools
 import os
 import stat
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from io import FileIO
-from operator import add, lt
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, NamedTuple
 
 from etcdtui.errors import EtcdTuiError
 
@@ -38,10 +35,8 @@ VERSION: Final = 2
 META_FORMAT: Final = struct.Struct("<IIIIQQQQQQ")  # ends with the checksum
 SMALLEST_PAGE, LARGEST_PAGE = 512, 1 << 20
 WHOLE: Final = 1 << 16  # pages up to so many bytes are read at once, of larger ones only what is needed
-HEAD: Final = 512  # bytes of a value that are read with its key
 
-_PAGE = struct.Struct("<QHHI")
-_BUCKET = struct.Struct("<QQ")
+PAGE_FORMAT: Final = struct.Struct("<QHHI")
 
 
 class Damaged(EtcdTuiError):
@@ -68,13 +63,12 @@ class Meta:
         return self.high_water * self.page_size
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """The header of a page as the page itself tells it."""
 
     id: int
     flags: int
-    count: int
+    elements: int
     overflow: int  # further pages it takes
 
     @property
@@ -155,200 +149,14 @@ class PagedFile:
         """The header of a page, and its bytes: all, or the first single page of a very large one."""
         offset = number * self.page_size
         data = self.read(offset, self.page_size)
-        header = Page(*_PAGE.unpack_from(data))
+        header = Page._make(PAGE_FORMAT.unpack_from(data))
         length = (header.overflow + 1) * self.page_size
         if self.page_size < length <= WHOLE and offset + length <= self.size:
             data += self.read(offset + self.page_size, length - self.page_size)
         return header, data
 
     def header(self, number: int) -> Page:
-        return Page(*_PAGE.unpack(self.read(number * self.page_size, HEADER)))
-
-
-class Leaf:
-    """The elements of a leaf page.
-
-    ``data`` holds them where ``starts`` says; of a very large page it holds copies of the keys and the
-    beginnings of the values, and ``whole`` is False. ``value_sizes`` are always the true ones.
-    """
-
-    __slots__ = ("data", "ends", "flags", "key_sizes", "keys", "starts", "value_sizes", "whole")
-
-    def __init__(
-        self, data: bytes, flags: Sequence[int], starts: list[int], key_sizes: Sequence[int]
-    ) -> None:
-        self.data, self.flags, self.starts, self.key_sizes = data, flags, starts, key_sizes
-        self.value_sizes: Sequence[int] = ()
-        self.ends: list[int] = []
-        self.whole = True
-        self.keys: list[bytes] = []
-
-    @property
-    def values_at(self) -> list[int]:
-        """Where in ``data`` each value begins."""
-        return list(map(add, self.starts, self.key_sizes))
-
-
-@lru_cache(maxsize=4096)
-def _elements(count: int) -> tuple[struct.Struct, range]:
-    return struct.Struct(f"<{4 * count}I"), range(HEADER, HEADER + HEADER * count, HEADER)
-
-
-def _first_out_of_bounds(first: int, limit: int, starts: list[int], ends: list[int]) -> int | None:
-    for at, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        if start < first or end > limit:
-            return at
-    return None
-
-
-def leaf(file: PagedFile | None, header: Page, data: bytes, number: int = 0) -> Leaf:
-    """The elements of a leaf page whose bytes begin in ``data``; ``file`` is None for an inline page."""
-    count = header.count
-    where = f"page {number}" if file is not None else "an inline bucket"
-    page_size = file.page_size if file is not None else len(data)
-    total = (header.overflow + 1) * page_size if file is not None else len(data)
-    table = HEADER + HEADER * count
-    if table > total:
-        raise Damaged(f"{where} claims {count} elements, more than fit into it.")
-    if table > len(data) and file is not None:
-        data = file.read(number * page_size, table)
-    if count == 0:
-        return Leaf(data, (), [], ())
-    layout, bases = _elements(count)
-    fields = layout.unpack_from(data, HEADER)
-    key_sizes, value_sizes = fields[2::4], fields[3::4]
-    starts = list(map(add, fields[1::4], bases))
-    ends = list(map(add, map(add, starts, key_sizes), value_sizes))
-    # Written in one go, elements lie one behind the other; the slow look is for a page that is different.
-    if not (starts[0] == table and starts[1:] == ends[:-1] and ends[-1] <= total):
-        bad = _first_out_of_bounds(table, total, starts, ends)
-        if bad is not None:
-            raise Damaged(f"element {bad} of {where} lies outside the page.")
-    if file is None or len(data) >= total:
-        found = Leaf(data, fields[0::4], starts, key_sizes)
-        found.ends = ends
-        found.keys = [data[s : s + k] for s, k in zip(starts, key_sizes, strict=True)]
-    else:
-        found = _sparse(file, number * page_size, data, fields[0::4], starts, key_sizes, value_sizes)
-    found.value_sizes = value_sizes
-    return found
-
-
-def _sparse(
-    file: PagedFile,
-    base: int,
-    data: bytes,
-    flags: Sequence[int],
-    starts: list[int],
-    key_sizes: Sequence[int],
-    value_sizes: Sequence[int],
-) -> Leaf:
-    """Keys and heads of values of a page that is too large to be read."""
-    pieces, places, at = [], [], 0
-    for start, key, value in zip(starts, key_sizes, value_sizes, strict=True):
-        length = key + min(value, HEAD)
-        end = start + length
-        piece = data[start:end] if end <= len(data) else file.read(base + start, length)
-        if value > HEAD and (needed := user_key_end(piece, key)) > length:
-            # The user's key is longer than what was read of the value.
-            piece = file.read(base + start, key + min(value, needed - key))
-        pieces.append(piece)
-        places.append(at)
-        at += len(piece)
-    found = Leaf(b"".join(pieces), flags, places, key_sizes)
-    found.whole = False
-    found.keys = [p[:k] for p, k in zip(pieces, key_sizes, strict=True)]
-    return found
-
-
-def spans(file: PagedFile, number: int) -> Iterator[tuple[int, int]]:
-    """Where in the file the keys and values of a leaf page lie, in their order: offset and length."""
-    base = number * file.page_size
-    header = file.header(number)
-    if header.flags != LEAF or not header.count:
-        return
-    layout, bases = _elements(header.count)
-    fields = layout.unpack(file.read(base + HEADER, layout.size))
-    starts = list(map(add, fields[1::4], bases))
-    ends = list(map(add, map(add, starts, fields[2::4]), fields[3::4]))
-    if starts[1:] == ends[:-1]:
-        yield base + starts[0], ends[-1] - starts[0]
-        return
-    for start, end in zip(starts, ends, strict=True):
-        yield base + start, end - start
-
-
-def varint(data: bytes, at: int) -> tuple[int, int]:
-    """A protobuf number and where it ends."""
-    value = shift = 0
-    while True:
-        if at >= len(data) or shift > 63:
-            raise Damaged("a stored value ends in the middle of a number.")
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return value, at
-
-
-def user_key_end(data: bytes, at: int) -> int:
-    """Where the user's key ends that begins a stored KeyValue (protobuf field 1) at ``at``."""
-    if at >= len(data) or data[at] != 0x0A:
-        return at
-    length, at = varint(data, at + 1)
-    return at + length
-
-
-def branch(file: PagedFile, header: Page, data: bytes, number: int) -> tuple[list[bytes], list[int]]:
-    """Separators and page numbers of a branch page."""
-    count, total = header.count, (header.overflow + 1) * file.page_size
-    table = HEADER + HEADER * count
-    if count == 0:
-        raise Damaged(f"page {number} is a branch without children.")
-    if table > total:
-        raise Damaged(f"page {number} claims {count} elements, more than fit into it.")
-    if len(data) < total:
-        data = file.read(number * file.page_size, total)
-    positions, sizes, children = [], [], []
-    for position, size, child in struct.iter_unpack("<IIQ", data[HEADER:table]):
-        positions.append(position)
-        sizes.append(size)
-        children.append(child)
-    starts = list(map(add, positions, range(HEADER, table, HEADER)))
-    ends = list(map(add, starts, sizes))
-    bad = _first_out_of_bounds(table, total, starts, ends)
-    if bad is not None:
-        raise Damaged(f"element {bad} of page {number} lies outside the page.")
-    return [data[start:end] for start, end in zip(starts, ends, strict=True)], children
-
-
-def ascending(keys: Sequence[bytes]) -> bool:
-    """Whether each key is greater than the one before it."""
-    return all(map(lt, keys, keys[1:]))
-
-
-def first_disorder(keys: Sequence[bytes]) -> int:
-    """The element that is not greater than the one before it."""
-    return next(at for at, pair in enumerate(itertools.pairwise(keys), 1) if not pair[0] < pair[1])
-
-
-def bucket_header(value: bytes) -> tuple[int, int]:
-    """Root page (0: the bucket's only page follows in the value) and sequence of a bucket."""
-    if len(value) < HEADER:
-        raise Damaged("the header of a bucket is cut off.")
-    root, sequence = _BUCKET.unpack_from(value)
-    return root, sequence
-
-
-def inline_leaf(value: bytes) -> Leaf:
-    """The page of a small bucket, which lies in the value behind the bucket's header."""
-    page = value[HEADER:]
-    if len(page) < HEADER:
-        raise Damaged("an inline bucket is cut off.")
-    header = Page(*_PAGE.unpack_from(page))
-    if header.flags != LEAF or header.overflow:
-        raise Damaged(f"an inline bucket is {header.kind}, not a leaf page.")
-    return leaf(None, header, page)
+        return Page._make(PAGE_FORMAT.unpack(self.read(number * self.page_size, HEADER)))
 
 
 def fnv64a(data: bytes) -> int:
@@ -363,7 +171,7 @@ def _meta(file: PagedFile, page: int, page_size: int | None) -> Meta:
     """One meta page. Without ``page_size`` the page's own word is taken."""
     where = f"meta page {page}"
     data = file.read(page * (page_size or 0), HEADER + META_FORMAT.size)
-    header = Page(*_PAGE.unpack_from(data))
+    header = Page._make(PAGE_FORMAT.unpack_from(data))
     magic, version, size, _flags, root, _sequence, freelist, high_water, txid, checksum = (
         META_FORMAT.unpack_from(data, HEADER)
     )

@@ -21,15 +21,18 @@ from etcdtui.etcd.bbolt import (
     LEAF,
     NO_FREELIST,
     Damaged,
-    Leaf,
     Meta,
     Page,
     PagedFile,
+)
+from etcdtui.etcd.bbolt_pages import (
+    Leaf,
     ascending,
     branch,
     bucket_header,
     first_disorder,
     inline_leaf,
+    joined,
     leaf,
 )
 from etcdtui.text import clean, counted, listed
@@ -38,8 +41,11 @@ TOLD: Final = 20  # problems that are told one by one
 BUCKETS: Final = 10_000  # etcd has about ten
 _REACHED, _FREE = 1, 2
 _EVERY = 256  # pages between two signs of life
+_BATCH = 64  # leaves that are looked at together
 
 Visitor = Callable[[Leaf], None]
+_Place = tuple[int, bytes | None, bytes | None]  # a page, the least key it may hold, and the first beyond
+_Plain = tuple[_Place, Page, bytes]
 
 
 @dataclass(slots=True)
@@ -162,41 +168,94 @@ class _Walk:
             self._claim(bucket.root, name)
         except Damaged as damage:
             return self._problem(damage.message)
-        waiting: list[tuple[int, bytes | None, bytes | None]] = [(bucket.root, None, None)]
+        waiting: list[_Place] = [(bucket.root, None, None)]
+        batch: list[_Plain] = []
         while waiting:
-            number, low, high = waiting.pop()
+            place = waiting.pop()
+            number, low, high = place
             try:
                 header, data = self._enter(number, (BRANCH, LEAF))
                 if header.flags == BRANCH:
-                    keys, children = branch(self._file, header, data, number)
-                    _in_order(number, keys, low, high)
-                    borders = [*keys[1:], high]
-                    for at in range(len(children) - 1, -1, -1):
-                        try:
-                            self._claim(children[at], f"page {number}")
-                        except Damaged as damage:
-                            self._problem(damage.message)
-                        else:
-                            waiting.append((children[at], keys[at], borders[at]))
-                    continue
-                found = leaf(self._file, header, data, number)
-                if not found.keys and number != bucket.root:
-                    raise Damaged(f"Page {number} of {name} is an empty leaf.")
-                _in_order(number, found.keys, low, high)
-                self._leaf(bucket, found, visit, f"Page {number} of {name}")
-                bucket.leaves.append(number)
+                    waiting += self._children(number, header, data, low, high)
+                elif header.overflow == 0 and header.elements:
+                    batch.append((place, header, data))
+                    if len(batch) >= _BATCH:
+                        self._batch(bucket, batch, visit, name)
+                else:
+                    self._batch(bucket, batch, visit, name)
+                    self._one(bucket, (place, header, data), visit, name)
             except Damaged as damage:
                 self._problem(damage.message)
+        self._batch(bucket, batch, visit, name)
+
+    def _children(
+        self, number: int, header: Page, data: bytes, low: bytes | None, high: bytes | None
+    ) -> list[_Place]:
+        """The children of a branch, the last first, each with the borders of its keys."""
+        keys, children = branch(self._file, header, data, number)
+        _in_order(number, keys, low, high)
+        found: list[_Place] = []
+        by = f"page {number}"
+        for child, key, border in zip(children, keys, [*keys[1:], high], strict=True):
+            try:
+                self._claim(child, by)
+            except Damaged as damage:
+                self._problem(damage.message)
+            else:
+                found.append((child, key, border))
+        found.reverse()
+        return found
+
+    def _batch(self, bucket: Bucket, batch: list[_Plain], visit: Visitor | None, name: str) -> None:
+        """Leaves that follow each other, all at once; if anything is wrong, each alone to say what."""
+        if not self._together(bucket, batch, visit):
+            for plain in batch:
+                try:
+                    self._one(bucket, plain, visit, name)
+                except Damaged as damage:
+                    self._problem(damage.message)
+        batch.clear()
+
+    def _together(self, bucket: Bucket, batch: list[_Plain], visit: Visitor | None) -> bool:
+        if len(batch) < 2 or not bucket.name:
+            return False
+        found = joined([(header.elements, data) for _, header, data in batch], self._meta.page_size)
+        if found is None or any(found.flags) or not ascending(found.keys):
+            return False
+        first = 0
+        for ((_, low, high), _, _), edge in zip(batch, found.edges, strict=True):
+            if low is not None and found.keys[first] < low:
+                return False
+            if high is not None and found.keys[edge - 1] >= high:
+                return False
+            first = edge
+        if visit is not None:
+            try:
+                visit(found)
+            except Damaged:
+                return False
+        bucket.entries += len(found.keys)
+        bucket.leaves.extend(place[0] for place, _, _ in batch)
+        return True
+
+    def _one(self, bucket: Bucket, plain: _Plain, visit: Visitor | None, name: str) -> None:
+        (number, low, high), header, data = plain
+        found = leaf(self._file, header, data, number)
+        if not found.keys and number != bucket.root:
+            raise Damaged(f"Page {number} of {name} is an empty leaf.")
+        _in_order(number, found.keys, low, high)
+        self._leaf(bucket, found, visit, f"Page {number} of {name}")
+        bucket.leaves.append(number)
 
     def _leaf(self, bucket: Bucket, found: Leaf, visit: Visitor | None, where: str) -> None:
         if bucket.name and any(found.flags):
             raise Damaged(f"{where} holds a bucket inside the bucket; etcd makes none.")
-        bucket.entries += len(found.keys)
         if visit is not None:
             try:
                 visit(found)
             except Damaged as damage:
                 raise Damaged(f"{where}: {damage.message}") from damage
+        bucket.entries += len(found.keys)
 
     def _buckets(self, found: Leaf) -> None:
         """A leaf of the top level: names of buckets and where each begins."""
@@ -255,7 +314,7 @@ class _Walk:
     def _free_pages(self, number: int, header: Page) -> array[int]:
         begin = number * self._file.page_size + HEADER
         room = ((header.overflow + 1) * self._file.page_size - HEADER) // 8
-        count = header.count
+        count = header.elements
         if count == 0xFFFF:  # too many for the field: the first number tells
             count = int.from_bytes(self._file.read(begin, 8), "little")
             begin, room = begin + 8, room - 1

@@ -10,8 +10,9 @@ import json
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from etcdtui.etcd.bbolt import HEAD, Damaged, Leaf, Meta, varint
+from etcdtui.etcd.bbolt import Damaged, Meta
 from etcdtui.etcd.bbolt_check import Structure
+from etcdtui.etcd.bbolt_pages import HEAD, Leaf, varint
 from etcdtui.etcd.revisions import LiveCounter, revision
 from etcdtui.model.members import Member
 from etcdtui.model.proof import Alarm, SnapshotFacts

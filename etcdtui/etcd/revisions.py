@@ -10,13 +10,13 @@ probability of 3e-8, and a set of numbers stays small. Where it would not, the k
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
 from operator import itemgetter, le, sub
 from typing import Final
 
-from etcdtui.etcd.bbolt import Damaged, Leaf, varint
+from etcdtui.etcd.bbolt import Damaged
+from etcdtui.etcd.bbolt_pages import Leaf, varint
 
 PLAIN: Final = 17  # bytes of a revision
 TOMBSTONE: Final = 18
@@ -50,9 +50,13 @@ def user_keys(found: Leaf) -> list[bytes]:
     if min(sizes) >= 2:
         # itemgetter reads the first bytes of all values at C speed.
         lengths = _bytes_at(data, [at + 1 for at in places])
-        short = max(lengths) < 0x80 and set(_bytes_at(data, places)) == {0x0A}
-        if short and all(map(le, lengths, map(sub, sizes, repeat(2)))):
-            return [data[at + 2 : at + 2 + length] for at, length in zip(places, lengths, strict=True)]
+        if set(_bytes_at(data, places)) == {0x0A} and all(map(le, lengths, map(sub, sizes, repeat(2)))):
+            if max(lengths) < 0x80:
+                return [data[at + 2 : at + 2 + length] for at, length in zip(places, lengths, strict=True)]
+            return [
+                data[at + 2 : at + 2 + length] if length < 0x80 else _user_key(data, at, size)
+                for at, length, size in zip(places, lengths, sizes, strict=True)
+            ]
     return [_user_key(data, at, size) for at, size in zip(places, sizes, strict=True)]
 
 
@@ -117,13 +121,11 @@ class LiveCounter:
         return len(self._alive)
 
 
-def live_marks(
-    pages: Sequence[int], count: int, read: Callable[[int], Leaf], limit: int = LIMIT
-) -> bytearray:
+def live_marks(backwards: Callable[[], Iterable[Leaf]], count: int, limit: int = LIMIT) -> bytearray:
     """One byte for each entry, in the order of revisions: 1 for the newest entry of a key that lives.
 
-    ``pages`` are the leaf pages in order, ``count`` the number of their entries. Read backwards: the first
-    time a key is met is its newest entry.
+    ``backwards`` yields the pages of keys, the last first, and ``count`` is the number of their entries. Read
+    backwards, the first entry of a key that is met is its newest.
     """
     marks = bytearray(count)
     shares = 1
@@ -131,16 +133,22 @@ def live_marks(
         shares *= 2
     for share in range(shares):
         seen: set[int] = set()
-        at = count
-        for number in reversed(pages):
-            found = read(number)
-            hashes = array("q", map(hash, user_keys(found)))
-            at -= len(hashes)
-            if at < 0:
+        end = count
+        for found in backwards():
+            hashes = list(map(hash, user_keys(found)))
+            begin = end - len(hashes)
+            if begin < 0:
                 raise Damaged("The bucket of keys holds more entries than were counted.")
-            for place in range(len(hashes) - 1, -1, -1):
-                key = hashes[place]
-                if key & (shares - 1) == share and key not in seen:
-                    seen.add(key)
-                    marks[at + place] = found.key_sizes[place] == PLAIN
+            fresh = set(hashes)
+            if shares == 1 and len(fresh) == len(hashes) and fresh.isdisjoint(seen):
+                # Every key for the first time: the usual page of a compacted database.
+                marks[begin:end] = bytes(map(PLAIN.__eq__, found.key_sizes))
+                seen |= fresh
+            else:
+                for place in range(len(hashes) - 1, -1, -1):
+                    key = hashes[place]
+                    if key & (shares - 1) == share and key not in seen:
+                        seen.add(key)
+                        marks[begin + place] = found.key_sizes[place] == PLAIN
+            end = begin
     return marks

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from threading import Event, Thread
+from types import TracebackType
 from typing import Final
 
 from etcdtui.errors import Cancelled
-from etcdtui.etcd.bbolt import Damaged, Meta, PagedFile, inline_leaf, leaf, metas, spans
+from etcdtui.etcd.bbolt import Damaged, Meta, PagedFile, Unreadable, metas
 from etcdtui.etcd.bbolt_check import Structure, check
+from etcdtui.etcd.bbolt_pages import inline_leaf, leaf, spans
 from etcdtui.etcd.buckets import KEYS, Collected, facts
 from etcdtui.etcd.crc32c import Crc32c
 from etcdtui.etcd.revisions import LiveCounter
@@ -27,22 +30,79 @@ TRAILER: Final = 32  # bytes of the sha256 behind the database
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 
 
-@dataclass(slots=True)
 class _Watch:
-    """Tells how far the work is, and ends it when that is wanted."""
+    """Tells how far the work is, and ends it when that is wanted. Used by one thread only."""
 
-    name: str
-    total: int
-    progress: Progress | None
-    cancelled: Callable[[], bool] | None
-    done: int = 0
+    def __init__(
+        self, file: PagedFile, progress: Progress | None, cancelled: Callable[[], bool] | None
+    ) -> None:
+        self._file, self._progress, self._cancelled = file, progress, cancelled
+        self._hashed: Callable[[], int] = lambda: 0
+        self._walked = self._told = 0
+        self.total = 2 * file.size  # every byte is hashed and looked at
 
-    def at(self, done: int) -> None:
-        if self.cancelled is not None and self.cancelled():
-            raise Cancelled(f"The proof of {self.name} was stopped.")
-        self.done = min(max(self.done, done), self.total)
-        if self.progress is not None:
-            self.progress(self.done, self.total)
+    def beside(self, hashed: Callable[[], int]) -> None:
+        self._hashed = hashed
+
+    def at(self, walked: int) -> None:
+        """``walked`` bytes of the structure have been seen."""
+        if self._cancelled is not None and self._cancelled():
+            raise Cancelled(f"The proof of {self._file.path.name} was stopped.")
+        self._walked = min(max(self._walked, walked), self._file.size)
+        self._tell(self._hashed() + self._walked)
+
+    def finished(self) -> None:
+        self._tell(self.total)
+
+    def _tell(self, done: int) -> None:
+        self._told = max(self._told, done)
+        if self._progress is not None:
+            self._progress(self._told, self.total)
+
+
+class _Hashing:
+    """The sha256 in a thread of its own: hashlib lets others run meanwhile."""
+
+    def __init__(self, file: PagedFile) -> None:
+        self._file = file
+        self._stop = Event()
+        self._digest = hashlib.sha256()
+        self._failed: Damaged | Unreadable | None = None
+        self._thread = Thread(target=self._run, name="sha256", daemon=True)
+        self.done = 0  # bytes
+
+    def __enter__(self) -> _Hashing:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            for chunk in self._file.chunks(max(0, self._file.size - TRAILER)):
+                if self._stop.is_set():
+                    return
+                self._digest.update(chunk)
+                self.done += len(chunk)
+        except (Damaged, Unreadable) as exc:
+            self._failed = exc
+
+    def result(self, watch: _Watch) -> tuple[bytes, bytes, str]:
+        """The digest computed, the one behind the database, and that of the whole file."""
+        while self._thread.is_alive():
+            watch.at(0)
+            self._thread.join(0.05)
+        if self._failed is not None:
+            raise self._failed
+        length = max(0, self._file.size - TRAILER)
+        trailer = self._file.read(length, self._file.size - length)
+        whole = self._digest.copy()
+        whole.update(trailer)
+        return self._digest.digest(), trailer, whole.hexdigest()
 
 
 def prove(
@@ -58,25 +118,24 @@ def prove(
     ``cancelled`` says so. ``etcd_hash`` adds the checksum that ``snapshot status`` prints, which takes
     some ten seconds for a gigabyte.
     """
-    with PagedFile(path) as file:
-        watch = _Watch(path.name, 2 * file.size, progress, cancelled)
-        watch.at(0)
+    with PagedFile(path) as file, _Hashing(file) as hashing:
+        watch = _Watch(file, progress, cancelled)
+        watch.beside(lambda: hashing.done)
         found, problems = metas(file)
         meta = found[0] if found else None
-        sha256, digest = _digest(file, meta, watch)
-        checks = [_length(file, meta), digest, _metas(found, problems)]
-        told: SnapshotFacts | None = None
+        facts: SnapshotFacts | None = None
         if meta is None:
             why = "Not looked at: without a valid meta page nobody knows where anything is."
-            checks += [Check(name, Outcome.NOT_APPLICABLE, why) for name in ("structure", "cluster")]
+            later = [Check(name, Outcome.NOT_APPLICABLE, why) for name in ("structure", "cluster")]
         else:
-            structure, told, unreadable = _walk(file, meta, watch)
-            checks += [_structure(structure), _cluster(structure, told, unreadable)]
+            structure, facts, unreadable = _walk(file, meta, watch)
+            later = [_structure(structure), _cluster(structure, facts, unreadable)]
             if etcd_hash and not structure.count:
-                told = replace(told, etcd_hash=_crc(file, structure, watch))
-        checks.append(_unchanged(file))
-        watch.at(watch.total)
-        return Proof(path.name, file.size, sha256, tuple(checks), told)
+                facts = replace(facts, etcd_hash=_crc(file, structure, watch))
+        sha256, digest = _digest(file, meta, hashing, watch)
+        checks = (_length(file, meta), digest, _metas(found, problems), *later, _unchanged(file))
+        watch.finished()
+        return Proof(path.name, file.size, sha256, checks, facts)
 
 
 def etcd_hash(path: Path, *, cancelled: Callable[[], bool] | None = None) -> int:
@@ -85,7 +144,7 @@ def etcd_hash(path: Path, *, cancelled: Callable[[], bool] | None = None) -> int
     Raises ``Damaged`` when the structure does not allow it.
     """
     with PagedFile(path) as file:
-        watch = _Watch(path.name, file.size, None, cancelled)
+        watch = _Watch(file, None, cancelled)
         structure = check(file, _valid_meta(file), {}, lambda _: watch.at(0))
         if structure.count:
             raise Damaged(structure.problems[0])
@@ -138,36 +197,27 @@ def _metas(found: list[Meta], problems: list[str]) -> Check:
     return Check("meta pages", Outcome.OK, f"Both are valid and agree, transaction {newer.txid}.")
 
 
-def _digest(file: PagedFile, meta: Meta | None, watch: _Watch) -> tuple[str, Check]:
-    """The sha256 of the whole file, and whether the one behind the database is right. One pass."""
-    digest, length, done = hashlib.sha256(), max(0, file.size - TRAILER), 0
+def _digest(file: PagedFile, meta: Meta | None, hashing: _Hashing, watch: _Watch) -> tuple[str, Check]:
+    """The sha256 of the whole file, and whether the one behind the database is right."""
+    name = "digest"
     try:
-        for chunk in file.chunks(length):
-            digest.update(chunk)
-            done += len(chunk)
-            watch.at(done)
-        trailer = file.read(length, file.size - length)
+        computed, trailer, whole = hashing.result(watch)
     except Damaged as damage:
-        return "", Check("digest", Outcome.FAILED, damage.message)
-    computed = digest.copy().digest()
-    digest.update(trailer)
-    whole = digest.hexdigest()
+        return "", Check(name, Outcome.FAILED, damage.message)
     if computed == trailer:
-        return whole, Check("digest", Outcome.OK, f"The sha256 behind the database holds: {trailer.hex()}.")
-    missing = file.size == meta.size if meta is not None else file.size % 512 != TRAILER
-    if missing or (meta is not None and file.size < meta.size):
+        return whole, Check(name, Outcome.OK, f"The sha256 behind the database holds: {trailer.hex()}.")
+    missing = file.size <= meta.size if meta is not None else file.size % 512 != TRAILER
+    if missing:
         said = "There is no sha256 behind the database: it was cut off, or this is a copy of a database file."
     else:
         said = "The sha256 behind the database does not fit: bytes were changed after the snapshot was taken."
-    return whole, Check("digest", Outcome.FAILED, said)
+    return whole, Check(name, Outcome.FAILED, said)
 
 
 def _walk(file: PagedFile, meta: Meta, watch: _Watch) -> tuple[Structure, SnapshotFacts, list[str]]:
     """The structure, what the file says, and sentences about what of it cannot be read."""
-    collected, hashed = Collected(), watch.done
-    structure = check(
-        file, meta, collected.visitors(), lambda pages: watch.at(hashed + pages * meta.page_size)
-    )
+    collected = Collected()
+    structure = check(file, meta, collected.visitors(), lambda pages: watch.at(pages * meta.page_size))
     live = _live(file, structure, collected.counter, watch)
     return structure, *facts(meta, structure, collected, live)
 

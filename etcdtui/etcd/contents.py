@@ -1,0 +1,187 @@
+"""What is in a snapshot, told from the keys alone: kinds, namespaces, single objects, differences.
+
+Values stay unread but for the user's key at their beginning. Keys of Kubernetes lie under ``/registry/`` or,
+on OpenShift, ``/kubernetes.io/`` and ``/openshift.io/``; behind that come the group (when it has a dot), the
+kind, the namespace (when there is one) and the name.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, NamedTuple
+
+from etcdtui.errors import Cancelled
+from etcdtui.etcd.bbolt import LEAF, Damaged, PagedFile, metas
+from etcdtui.etcd.bbolt_check import leaves
+from etcdtui.etcd.bbolt_pages import Leaf, bucket_header, inline_leaf, joined, leaf
+from etcdtui.etcd.buckets import KEYS
+from etcdtui.etcd.revisions import LIMIT, TOMBSTONE, live_marks, user_keys
+from etcdtui.model.contents import Summary, Tally, key_name
+
+_BATCH = 64  # pages read together
+DEPTH: Final = 3  # parts of a key that make a prefix: /kubernetes.io/secrets/
+
+
+class Entry(NamedTuple):
+    """A key that lives. ``revision`` is (main, sub) of its last change, ``size`` the bytes stored."""
+
+    key: bytes
+    revision: tuple[int, int]
+    size: int
+
+    @property
+    def text(self) -> str:
+        return self.key.decode("utf-8", "backslashreplace")
+
+
+class Contents:
+    """A snapshot opened to look at its keys. Raises ``Damaged`` and ``Unreadable``; prove the file first.
+
+    Held in memory: one byte for each revision, eight for each page of keys.
+    """
+
+    def __init__(
+        self, path: Path, *, cancelled: Callable[[], bool] | None = None, limit: int = LIMIT
+    ) -> None:
+        self._cancelled, self._limit = cancelled, limit
+        self._file = PagedFile(path)
+        self._marks: bytearray | None = None
+        self._inline: Leaf | None = None
+        self._pages: array[int] = array("Q")
+        try:
+            self._open()
+        except BaseException:
+            self._file.__exit__(None, None, None)
+            raise
+
+    def __enter__(self) -> Contents:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.__exit__(kind, error, trace)
+
+    def _open(self) -> None:
+        found, problems = metas(self._file)
+        if not found:
+            raise Damaged(" ".join(problems))
+        meta = found[0]
+        for number in leaves(self._file, meta, meta.root):
+            names = leaf(self._file, *self._file.page(number), number)
+            for at, name in enumerate(names.keys):
+                if name == KEYS and names.flags[at] == 1 and names.whole:
+                    value = names.data[names.starts[at] + names.key_sizes[at] : names.ends[at]]
+                    root, _ = bucket_header(value)
+                    if root:
+                        self._pages = leaves(self._file, meta, root)
+                    else:
+                        self._inline = inline_leaf(value)
+                    return
+        raise Damaged(f"{self._file.path.name} has no bucket of keys: it is no database of etcd.")
+
+    def _read(self, numbers: Sequence[int]) -> Iterator[Leaf]:
+        """Pages of keys in order, many at once where they are plain."""
+        pages = [(number, *self._file.page(number)) for number in numbers]
+        for number, header, _ in pages:
+            if header.id != number or header.flags != LEAF:
+                raise Damaged(f"Page {number} says it is page {header.id}, {header.kind}.")
+        if len(pages) > 1 and all(header.overflow == 0 and header.elements for _, header, _ in pages):
+            plain = [(header.elements, data) for _, header, data in pages]
+            together = joined(plain, self._file.page_size)
+            if together is not None:
+                yield together
+                return
+        for number, header, data in pages:
+            yield leaf(self._file, header, data, number)
+
+    def _leaves(self) -> Iterator[Leaf]:
+        if self._inline is not None:
+            yield self._inline
+        for first in range(0, len(self._pages), _BATCH):
+            self._check()
+            yield from self._read(self._pages[first : first + _BATCH])
+
+    def _backwards(self) -> Iterator[Leaf]:
+        for end in range(len(self._pages), 0, -_BATCH):
+            self._check()
+            yield from reversed(list(self._read(self._pages[max(0, end - _BATCH) : end])))
+        if self._inline is not None:
+            yield self._inline
+
+    def _check(self) -> None:
+        if self._cancelled is not None and self._cancelled():
+            raise Cancelled(f"The look into {self._file.path.name} was stopped.")
+
+    def _living(self) -> bytearray:
+        if self._marks is None:
+            count = len(self._inline.keys) if self._inline is not None else 0
+            count += sum(self._file.header(number).elements for number in self._pages)
+            self._marks = live_marks(self._backwards, count, self._limit)
+        return self._marks
+
+    def live(self) -> Iterator[Entry]:
+        """The keys that live, in the order of their last changes, read as they are asked for."""
+        marks, at = self._living(), 0
+        for found in self._leaves():
+            chosen = marks[at : at + len(found.keys)]
+            at += len(found.keys)
+            if any(chosen):
+                keys = user_keys(found)
+                for place, mark in enumerate(chosen):
+                    if mark:
+                        name = found.keys[place]
+                        main, sub = int.from_bytes(name[:8], "big"), int.from_bytes(name[9:17], "big")
+                        yield Entry(keys[place], (main, sub), found.value_sizes[place])
+
+    def summary(self) -> Summary:
+        """Counts by kind, namespace and prefix. Sizes are those of the values that live."""
+        kinds: dict[tuple[str, str], list[int]] = {}
+        spaces: dict[str, list[int]] = {}
+        prefixes: dict[bytes, list[int]] = {}
+        newest: Entry | None = None
+        count = size = 0
+        for entry in self.live():
+            name = key_name(entry.text)
+            prefix = b"/".join(entry.key.split(b"/", DEPTH)[:DEPTH])
+            for tally in (
+                kinds.setdefault((name.group, name.kind), [0, 0]),
+                spaces.setdefault(name.namespace, [0, 0]),
+                prefixes.setdefault(prefix, [0, 0]),
+            ):
+                tally[0] += 1
+                tally[1] += entry.size
+            newest, count, size = entry, count + 1, size + entry.size
+        dead = sum(found.key_sizes.count(TOMBSTONE) for found in self._leaves())
+        return Summary(
+            count,
+            size,
+            _tallies({f"{group}/{kind}" if group else kind: t for (group, kind), t in kinds.items()}),
+            _tallies({name: t for name, t in spaces.items() if name}),
+            _tallies({prefix.decode("utf-8", "backslashreplace"): t for prefix, t in prefixes.items()}),
+            newest.text if newest is not None else "",
+            newest.revision[0] if newest is not None else 0,
+            dead,
+        )
+
+    def find(self, wanted: str) -> tuple[Entry, ...]:
+        """Keys that live and are meant by ``wanted``: a key (``/…``), or ``kind namespace/name``."""
+        if wanted.startswith("/"):
+            key = wanted.encode()
+            return tuple(entry for entry in self.live() if entry.key == key)
+        kind, _, rest = wanted.strip().partition(" ")
+        namespace, slash, name = rest.strip().rpartition("/")
+        ending = (rest if slash else name).strip().encode()
+        return tuple(
+            entry
+            for entry in self.live()
+            if entry.key.endswith(ending) and key_name(entry.text).meant(kind, namespace, name)
+        )
+
+
+def _tallies(counts: dict[str, list[int]]) -> tuple[Tally, ...]:
+    ranked = sorted(counts.items(), key=lambda item: (-item[1][1], item[0]))
+    return tuple(Tally(name, count, size) for name, (count, size) in ranked)
