@@ -1,0 +1,176 @@
+"""A store that is a folder, on another disk or on a mounted share."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from etcdtui.errors import NotFound
+from etcdtui.landing import (
+    BLOCK,
+    PART,
+    Cancel,
+    Landing,
+    LocalFault,
+    Meter,
+    Progress,
+    room_for,
+    sync_folder,
+)
+from etcdtui.offsite.store import (
+    Stored,
+    StoreFault,
+    StoreFull,
+    WrongDigest,
+    blocks_of,
+    check_name,
+    stopped,
+    taken,
+)
+
+
+class DirectoryStore:
+    """Objects are files of mode 0600 below ``folder``, which must exist: an unmounted share does not.
+
+    ``mounted`` demands that ``folder``, or a folder above it other than the root, is a mount point.
+    """
+
+    def __init__(self, name: str, folder: Path, *, mounted: bool = False) -> None:
+        self._name, self._folder, self._mounted = name, folder, mounted
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def put(
+        self,
+        file: Path,
+        name: str,
+        digest: str,
+        progress: Progress | None = None,
+        cancelled: Cancel | None = None,
+    ) -> None:
+        """As ``Store.put``. What an upload that broke off left is written anew, not gone on with."""
+        target = self._path(name)
+        with self._faults(f"{name} cannot be written"):
+            self._make(target.parent)
+            size = file.stat().st_size
+            room_for(target.parent, size)
+            if os.path.lexists(target):
+                raise taken(self._name, name)
+            with Landing(target) as landing:
+                landing.take_up(0)
+                try:
+                    made = hashlib.sha256()
+                    stop = stopped(name, self._name)
+                    for block in blocks_of(file, Meter(name, size, progress), stop, cancelled):
+                        landing.write(block)
+                        made.update(block)
+                    if made.hexdigest() != digest:
+                        raise WrongDigest(
+                            f"{file} was not read as it was proven: its SHA-256 is another.",
+                            "Check the disk of this machine.",
+                        )
+                    landing.sync()
+                    if os.path.lexists(target):
+                        raise taken(self._name, name)
+                    landing.settle()
+                except BaseException:
+                    with contextlib.suppress(LocalFault):
+                        landing.discard()
+                    raise
+
+    def list(self) -> list[Stored]:
+        found: list[Stored] = []
+        with self._faults("it cannot be listed"):
+            self._there()
+            for folder, folders, names in os.walk(self._folder, onerror=_raise):
+                folders[:] = sorted(f for f in folders if not f.startswith("."))
+                for name in sorted(names):
+                    if name.endswith(PART) or name.startswith("."):
+                        continue
+                    path = Path(folder, name)
+                    with contextlib.suppress(FileNotFoundError):
+                        seen = path.lstat()
+                        if stat.S_ISREG(seen.st_mode):
+                            relative = path.relative_to(self._folder).as_posix()
+                            found.append(Stored(relative, seen.st_size, seen.st_mtime))
+        return found
+
+    def stat(self, name: str) -> Stored | None:
+        with self._faults(f"{name} cannot be looked at"):
+            self._there()
+            try:
+                seen = self._path(name).lstat()
+            except FileNotFoundError:
+                return None
+        return Stored(name, seen.st_size, seen.st_mtime)
+
+    @contextlib.contextmanager
+    def read_back(self, name: str) -> Iterator[Iterator[bytes]]:
+        """As ``Store.read_back``; asks the system to read from the disk and not from its memory."""
+        with self._faults(f"{name} cannot be read"):
+            self._there()
+            try:
+                fd = os.open(self._path(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            except FileNotFoundError as exc:
+                raise NotFound(f"{self._name} has no {name}.") from exc
+            try:
+                if hasattr(os, "posix_fadvise"):
+                    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+                yield iter(lambda: os.read(fd, BLOCK), b"")
+            finally:
+                os.close(fd)
+
+    def delete(self, name: str) -> None:
+        with self._faults(f"{name} cannot be deleted"):
+            self._there()
+            path = self._path(name)
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+                sync_folder(path.parent)
+
+    def _path(self, name: str) -> Path:
+        return self._folder / check_name(name)
+
+    def _there(self) -> None:
+        if not self._folder.is_dir():
+            raise StoreFault(
+                f"{self._name} is not there: there is no folder {self._folder}.",
+                "Mount the share, or make the folder; the local copy stays.",
+            )
+        if self._mounted and not any(
+            p.is_mount() for p in (self._folder, *self._folder.parents) if p != p.parent
+        ):
+            raise StoreFault(
+                f"{self._name} is not there: nothing is mounted at {self._folder}.",
+                "Mount the share; the local copy stays.",
+            )
+
+    def _make(self, folder: Path) -> None:
+        self._there()
+        missing = [p for p in (folder, *folder.parents) if not p.exists()]
+        for each in reversed(missing):
+            each.mkdir(mode=0o700, exist_ok=True)
+            sync_folder(each.parent)
+
+    @contextlib.contextmanager
+    def _faults(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except LocalFault as exc:
+            kind = StoreFull if exc.full else StoreFault
+            raise kind(f"{self._name}: {exc.message}", f"{exc.hint} The local copy stays.".strip()) from exc
+        except OSError as exc:
+            raise StoreFault(
+                f"{self._name}: {what}: {exc.strerror or exc}.",
+                "Check the share and the rights on it; the local copy stays.",
+            ) from exc
+
+
+def _raise(error: OSError) -> None:
+    raise error
