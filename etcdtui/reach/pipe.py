@@ -27,6 +27,7 @@ from etcdtui.etcd.causes import explain, last_words
 from etcdtui.etcd.http import NoGateway, Request, Response, ResponseParser, encode
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.reach.runner import Runner, Stream
+from etcdtui.reach.wrap import tethered
 
 START = 10.0  # seconds for the command to start
 LONGEST = 10  # times the patience that one answer may take while its bytes keep coming
@@ -64,7 +65,10 @@ class GatewayPipe:
         self._ready: deque[Answer] = deque()
         self._sent = 0.0
         self._closed = False
-        self._stream: Stream = runner.stream(self._argv, timeout=start)
+        self._lost = False  # it was closed while answers were outstanding
+        self._why: EtcdTuiError | None = None  # what was wrong last
+        # During its handshake openssl does not see that its input ended; the tether does.
+        self._stream: Stream = runner.stream(tethered(self._argv), timeout=start)
 
     @property
     def warm(self) -> bool:
@@ -73,8 +77,8 @@ class GatewayPipe:
 
     @property
     def outstanding(self) -> int:
-        """Requests that are sent and not answered."""
-        return len(self._waiting) + len(self._ready)
+        """Requests that are sent and not answered; none once it is closed."""
+        return 0 if self._closed else len(self._waiting) + len(self._ready)
 
     @property
     def usable(self) -> bool:
@@ -94,7 +98,8 @@ class GatewayPipe:
         data = encode(requests, self.endpoint.partition("://")[2] or self.endpoint)
         try:
             self._stream.send(data, patience)
-        except TimedOut:
+        except TimedOut as exc:
+            self._why = exc
             self.close()  # how much of it went out is not known
             raise
         except Unreachable as exc:
@@ -108,11 +113,20 @@ class GatewayPipe:
         while self.outstanding:
             if not self._ready:
                 self._receive(patience)
-            yield self._ready.popleft()
+            try:
+                answer = self._ready.popleft()
+            except IndexError:  # closed by another thread
+                break
+            yield answer
+        if self._lost:
+            raise self._gone()
 
     def close(self) -> None:
-        """End the command on the host. Safe twice, and from another thread."""
+        """End the command on the host; answers to come are lost. Safe twice, and from another thread."""
+        self._lost = self._lost or self.outstanding > 0
         self._closed = True
+        self._waiting.clear()
+        self._ready.clear()
         self._stream.close()
 
     def _receive(self, patience: float) -> None:
@@ -124,9 +138,14 @@ class GatewayPipe:
                 data = self._stream.receive(patience)
             except TimedOut as exc:
                 raise self._silent(patience) from exc
-            except EtcdTuiError:
+            except EtcdTuiError as exc:
+                if self._closed:
+                    raise self._gone() from exc
+                self._why = exc
                 self.close()
                 raise
+            if self._closed:
+                raise self._gone()
             arrived = self._clock()
             try:
                 responses = self._parser.feed(data) if data else self._parser.end()
@@ -137,13 +156,17 @@ class GatewayPipe:
             if not self._ready and not data:
                 raise self._ended()
             if not self._ready and arrived > longest:
+                self._why = TimedOut(f"{self._label} sends an answer that does not end.")
                 self.close()
-                raise TimedOut(f"{self._label} sends an answer that does not end.")
+                raise self._why
 
     def _take(self, responses: Sequence[Response], arrived: float) -> None:
         for response in responses:
+            if self._closed:
+                raise self._gone()
             if not self._waiting:
                 raise self._failed(UnexpectedOutput("It answered more often than it was asked."))
+            self._why = None
             self._ready.append(Answer(self._waiting.popleft(), response, arrived - self._sent))
 
     @property
@@ -152,26 +175,40 @@ class GatewayPipe:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise Unreachable(f"The connection to {self.endpoint} is closed.")
+            raise self._gone()
+
+    def _gone(self) -> EtcdTuiError:
+        """Of a pipe that is closed: what was wrong before that, for closing it is our own doing."""
+        if self._why is not None:
+            return self._why.with_traceback(None)
+        return Dropped(f"{self._label} gave no answer yet when etcdtui let go of the connection.")
 
     def _silent(self, patience: float) -> TimedOut:
         # openssl tells the chain on standard error once the handshake is done.
         shaken = self.warm or b"depth=" in self._stream.stderr()
         how = "accepted the connection, then gave" if shaken else "has not accepted the connection: it gave"
-        return TimedOut(f"{self._label} {how} no answer for {patience:g} s.")
+        self._why = TimedOut(f"{self._label} {how} no answer for {patience:g} s.")
+        return self._why
 
     def _failed(self, error: EtcdTuiError) -> EtcdTuiError:
+        self._why = type(error)(f"{self._label}: {error.message}", error.hint)
         self.close()
-        return type(error)(f"{self._label}: {error.message}", error.hint)
+        return self._why
 
     def _ended(self, error: EtcdTuiError | None = None) -> EtcdTuiError:
         """The command ended: why, from what it left on standard error."""
+        if self._closed:
+            return self._gone()
+        self._why = self._cause(error)
+        self.close()
+        return self._why
+
+    def _cause(self, error: EtcdTuiError | None) -> EtcdTuiError:
         stream = self._stream
         until = self._clock() + _LAST_WORDS
         while stream.status() is None and self._clock() < until:
             time.sleep(0.02)
         said, status = stream.stderr().decode("utf-8", "replace"), stream.status()
-        self.close()
         problem = explain(said)
         if problem is not None:
             return self._error(problem, said, status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -28,7 +29,10 @@ from etcdtui.etcd.gateway import GatewayError, NoGateway
 from etcdtui.reach.local import LocalRunner
 from etcdtui.reach.pipe import Answer, GatewayPipe
 from etcdtui.reach.runner import Completed, Stream
+from etcdtui.reach.ssh import SshRunner
+from etcdtui.reach.wrap import tethered
 from tests.data.record import Authority, Trio, found_binaries, trio
+from tests.live.reach_sshd import SSHD, Sshd
 from tests.recorded import recorded
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -220,8 +224,53 @@ def test_a_closed_pipe_says_so() -> None:
     pipe = pipe_of(Script(OK))
     pipe.close()
     pipe.close()
-    with pytest.raises(Unreachable, match="closed"):
+    with pytest.raises(Dropped, match="let go of"):
         pipe.ask(ASK, 1.0)
+
+
+def test_closing_forgets_what_was_asked() -> None:
+    pipe = pipe_of(Script(OK + OK))
+    answers = pipe.ask(ASK, 1.0)
+    next(answers)
+    assert pipe.outstanding == 1
+    pipe.close()
+    assert (pipe.outstanding, pipe.usable) == (0, False)
+    with pytest.raises(Dropped, match="let go of"):
+        list(answers)
+
+
+def test_after_a_silence_closing_is_not_the_cause() -> None:
+    pipe = pipe_of(Script(stderr=SHAKEN))
+    with pytest.raises(TimedOut):
+        next(pipe.ask(ASK, 1.0))
+    pipe.close()
+    assert (pipe.outstanding, pipe.usable) == (0, False)
+    for again in (lambda: pipe.ask(ASK, 1.0), lambda: list(pipe.more(1.0))):
+        with pytest.raises(TimedOut, match="gave no answer for 1 s"):
+            again()
+
+
+def test_closing_from_another_thread_while_waiting_is_not_the_cause() -> None:
+    class Closed(Script):
+        def receive(self, timeout: float) -> bytes:
+            pipe.close()
+            raise Unreachable("The stream from masternode1 was closed.")
+
+    pipe = pipe_of(Closed())
+    with pytest.raises(Dropped, match="let go of"):
+        list(pipe.ask(ASK, 1.0))
+
+
+def test_the_command_is_tied_to_its_input() -> None:
+    commands: list[tuple[str, ...]] = []
+
+    class Noted(Script):
+        def stream(self, argv: Sequence[str], *, timeout: float) -> Stream:
+            commands.append(tuple(argv))
+            return self
+
+    GatewayPipe(Noted(), ["sudo", "-n", "openssl", "s_client"], "https://10.0.0.1:2379")
+    assert commands == [tethered(["sudo", "-n", "openssl", "s_client"])]
 
 
 # with a real etcd
@@ -362,6 +411,29 @@ def test_a_frozen_member_is_slow_not_lost(cluster: Trio, runner: LocalRunner) ->
     answers = list(pipe.more(5.0))
     assert [a.index for a in answers] == [0, 1] and answers[0].seconds > 0.4
     pipe.close()
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("way", ["local", "ssh"])
+def test_nothing_is_left_of_a_handshake_that_hangs(cluster: Trio, way: str, tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        runner: LocalRunner | SshRunner = LocalRunner("here")
+        if way == "ssh":
+            if not SSHD:
+                pytest.skip("no sshd on this machine")
+            server = Sshd(tmp_path / "sshd")
+            stack.callback(server.stop)
+            runner = server.runner()
+        stack.callback(runner.close)
+        process = cluster.processes["m1"]
+        process.send_signal(signal.SIGSTOP)
+        stack.callback(process.send_signal, signal.SIGCONT)
+        pipe = GatewayPipe(runner, argv_of(cluster), cluster.endpoints[0])
+        with pytest.raises(TimedOut, match="has not accepted"):
+            list(pipe.ask([gateway.version()], 0.5))
+        assert openssl_processes(str(cluster.folder))
+        pipe.close()
+        assert gone(str(cluster.folder), 2.0), "openssl outlived its pipe"
 
 
 @pytest.mark.live
