@@ -1,38 +1,27 @@
-"""From a view to a judgement: the state of every member and of the whole. Pure."""
+"""From a view to a judgement of the whole cluster: level, arithmetic, one sentence. Pure.
+
+A lost quorum is said only when enough voters are known not to vote: they deny it themselves, or their
+process is gone, or two ways of looking agree that they cannot be reached. What merely could not be asked
+proves nothing.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 
-from etcdtui.model.latency import LatencySeries, percentile
-from etcdtui.model.members import EndpointStatus, Member
-from etcdtui.model.platform import PodFacts
-from etcdtui.model.problems import Fault, Problem
+from etcdtui.model.member_state import (
+    DENYING,
+    MemberHealth,
+    MemberState,
+    is_slow,
+    member_rows,
+)
+from etcdtui.model.problems import Fault
 from etcdtui.model.quorum import Quorum, quorum_of
-from etcdtui.model.view import FRESH, FRESH_API, ClusterView, EndpointView, HostView
+from etcdtui.model.view import FRESH, FRESH_API, ClusterView
 
-SLOW_READ = 0.1  # seconds; etcd itself logs "apply request took too long" from 100 ms on
-RECENT = 5  # samples
-
-
-class MemberState(StrEnum):
-    """One word for a member; the sign beside it and the colour are the screen's."""
-
-    HEALTHY = "healthy"
-    SLOW = "slow"
-    LEARNER = "learner"
-    ALARM = "alarm"
-    NO_LEADER = "no leader"
-    ISOLATED = "no quorum"  # answers for itself, cannot confirm with the others
-    DOWN = "down"  # nothing listens
-    SILENT = "no answer"
-    TLS = "TLS error"
-    UNSTARTED = "unstarted"
-    UNKNOWN = "unknown"
-
-
-WELL = frozenset({MemberState.HEALTHY, MemberState.SLOW})
+__all__ = ["ClusterHealth", "Level", "MemberHealth", "MemberState", "is_slow", "judge"]
 
 
 class Level(IntEnum):
@@ -49,44 +38,15 @@ class Level(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class MemberHealth:
-    """A row of the member table. Ages in seconds; ``lag`` in raft entries behind the leader."""
-
-    member: Member
-    state: MemberState
-    problem: Problem | None = None
-    since: float | None = None
-    status: EndpointStatus | None = None  # the last known, see ``age``
-    age: float | None = None
-    current: bool = False  # ``status`` speaks for now
-    lag: int | None = None
-    endpoint: EndpointView | None = None
-    host: HostView | None = None
-    pod: PodFacts | None = None
-
-    @property
-    def well(self) -> bool:
-        return self.state in WELL
-
-    @property
-    def role(self) -> str:
-        """leader, follower, learner; empty when it is not known now."""
-        if self.member.learner:
-            return "learner"
-        if not self.current or self.status is None or not self.status.leader_id:
-            return ""
-        return "leader" if self.status.is_leader else "follower"
-
-
-@dataclass(frozen=True, slots=True)
 class ClusterHealth:
-    """The verdict: level, arithmetic, and one sentence."""
+    """The verdict. ``age`` is that of the oldest confirmed read it rests on, seconds; without any, of
+    the youngest thing known."""
 
     level: Level
     quorum: Quorum
     sentence: str
     source: str = "etcd"  # or "operator": the API's word, etcd itself was not asked
-    age: float | None = None  # of the youngest fact it rests on
+    age: float | None = None
     members: tuple[MemberHealth, ...] = field(default=())
 
     @property
@@ -96,14 +56,20 @@ class ClusterHealth:
     def member(self, member_id: int) -> MemberHealth | None:
         return next((m for m in self.members if m.member.id == member_id), None)
 
+    @property
+    def doubtful(self) -> bool:
+        """Another host might see more than the one we look from."""
+        return self.level in (Level.NO_QUORUM, Level.UNKNOWN)
+
 
 def judge(view: ClusterView) -> ClusterHealth:
     """Everything the header and the member table say."""
-    rows = _rows(view)
+    rows = member_rows(view)
     voters = [row for row in rows if not row.member.learner]
-    quorum = quorum_of([r.member for r in rows], [r.member.id for r in rows if r.well])
-    ages = [row.age for row in rows if row.age is not None]
-    age = min(ages) if ages else None
+    quorum = quorum_of([r.member for r in rows], [r.member.id for r in rows if r.votes])
+    age = max((row.age for row in voters if row.votes and row.age is not None), default=None)
+    if age is None:
+        age = min((row.age for row in rows if row.age is not None), default=None)
 
     def verdict(level: Level, sentence: str) -> ClusterHealth:
         return ClusterHealth(level, quorum, sentence, "etcd", age, rows)
@@ -113,105 +79,45 @@ def judge(view: ClusterView) -> ClusterHealth:
         if not unwell:
             return verdict(Level.HEALTHY, f"All {quorum.voters} voters are well.")
         return verdict(Level.DEGRADED, f"{_names(unwell)}; the quorum of {quorum.needed} holds.")
-    proven = [row for row in voters if row.well or row.state is MemberState.ALARM]
-    if proven and (len(proven) >= quorum.needed or any(r.well for r in proven)):
+    voting = [row for row in voters if row.votes]
+    if voting:
         # One confirmed read needs a quorum, also when we cannot reach the members that gave it.
-        return verdict(
-            Level.DEGRADED, f"{_names(unwell)}; {proven[0].member.label} still reads through a quorum."
-        )
-    answering = [row for row in voters if row.current]
-    denying = [row for row in voters if row.state in (MemberState.NO_LEADER, MemberState.ISOLATED)]
-    failed = [row for row in voters if _settled(row) and row.state is not MemberState.ALARM]
-    lost = len(failed) == len(voters) or (denying and len(failed) > quorum.voters - quorum.needed)
-    if voters and lost and (answering or (view.speaking and _link_alive(view))):
+        told = f"{_names(unwell)}; {voting[0].member.label} still reads through a quorum."
+        asking = all(row.state is MemberState.UNKNOWN for row in unwell)
+        return verdict(Level.UNKNOWN if asking else Level.DEGRADED, told)
+    out = sum(1 for row in voters if _cannot_vote(view, row))
+    if voters and quorum.voters - out < quorum.needed:
         return verdict(
             Level.NO_QUORUM,
             f"{quorum.healthy} of {quorum.voters} voters are well, {quorum.needed} needed: {_names(unwell)}.",
         )
-    if denying:
+    asked = any(row.problem is not None and row.problem.fault is not Fault.NOT_ASKED for row in voters)
+    if asked and _link_alive(view):
         # etcd itself was asked: the operator's word may be of before.
-        return verdict(Level.UNKNOWN, f"{_names(unwell)}.")
+        return verdict(Level.UNKNOWN, f"{_names(unwell)}, seen from {view.speaking} alone.")
     return _by_operator(view, rows, quorum) or verdict(Level.UNKNOWN, _why_unknown(view))
 
 
-def is_slow(series: LatencySeries) -> bool:
-    """The median of the last samples is above the limit; one slow answer is not a slow member."""
-    recent = [s for s in series.samples[-RECENT:] if s is not None]
-    middle = percentile(recent, 0.5)
-    return len(recent) >= 3 and middle is not None and middle > SLOW_READ
+def _cannot_vote(view: ClusterView, row: MemberHealth) -> bool:
+    """Known not to vote now; a member that only could not be reached by one way may vote all the same."""
+    if row.state in DENYING or row.state is MemberState.UNSTARTED:
+        return True
+    fault = row.problem.fault if row.problem else None
+    if fault in (Fault.REFUSED, Fault.DROPPED):
+        return True
+    if fault not in (Fault.SILENT, Fault.UNREACHABLE) or not _link_alive(view):
+        return False
+    # A second way agrees: its own host is gone too, we look from its own host, or two hosts saw the same.
+    host = row.host
+    if host is not None and (host.link.problem is not None or host.name == view.speaking):
+        return True
+    return len(view.seen_from) >= 2 or (view.voices <= 1 and view.speaking != "")
 
 
-def _rows(view: ClusterView) -> tuple[MemberHealth, ...]:
-    listed = view.members.value.members if view.members.value else ()
-    statuses = [e.status.current(view.now, e.fresh) for e in view.endpoints]
-    top = max((s.raft_index for s in statuses if s and s.leader_id), default=None)
-    rows = (_row(view, member, top) for member in listed)
-    return tuple(sorted(rows, key=lambda r: (r.member.learner, r.member.name or "~", r.member.id)))
-
-
-def _row(view: ClusterView, member: Member, top: int | None) -> MemberHealth:
-    endpoint = view.endpoint_of(member)
-    host = view.host_of(member)
-    api = view.api.value
-    pod = api.pod_on(member.name) if api and member.name else None
-    if endpoint is None:
-        state = MemberState.UNKNOWN if member.started else MemberState.UNSTARTED
-        return MemberHealth(member, state, host=host, pod=pod)
-    status = endpoint.status.value
-    current = endpoint.status.current(view.now, endpoint.fresh) is not None
-    state, problem, since = _state(view, member, endpoint)
-    lag = max(0, top - status.raft_applied) if current and status and top is not None else None
-    return MemberHealth(
-        member,
-        state,
-        problem,
-        since,
-        status,
-        endpoint.status.age(view.now),
-        current,
-        lag,
-        endpoint,
-        host,
-        pod,
-    )
-
-
-def _state(
-    view: ClusterView, member: Member, endpoint: EndpointView
-) -> tuple[MemberState, Problem | None, float | None]:
-    status = endpoint.status.current(view.now, endpoint.fresh)
-    if status is None:
-        problem = endpoint.status.problem
-        if problem is None:
-            return MemberState.UNKNOWN, None, None
-        return _STATE_OF.get(problem.fault, MemberState.UNKNOWN), problem, endpoint.status.since
-    if not status.leader_id:
-        problem = Problem(Fault.NO_LEADER, f"{member.label} answers, but knows no leader.")
-        return MemberState.NO_LEADER, problem, endpoint.reads.since
-    if status.alarms:
-        return MemberState.ALARM, None, None
-    if member.learner or status.learner:
-        return MemberState.LEARNER, None, None
-    reads = endpoint.reads.current(view.now, endpoint.fresh)
-    if reads is None or reads.linearizable is None:
-        if endpoint.reads.problem is None and endpoint.reads.at is None:
-            return MemberState.UNKNOWN, None, None
-        problem = endpoint.reads.problem or Problem(
-            Fault.NO_QUORUM_READ, f"{member.label} has not confirmed a read with the others lately."
-        )
-        return MemberState.ISOLATED, problem, endpoint.reads.since
-    # Slow for itself: a slow leader makes every linearizable read slow, not every member.
-    return (MemberState.SLOW if is_slow(endpoint.serializable) else MemberState.HEALTHY), None, None
-
-
-_STATE_OF = {
-    Fault.REFUSED: MemberState.DOWN,
-    Fault.UNREACHABLE: MemberState.DOWN,
-    Fault.DROPPED: MemberState.DOWN,
-    Fault.SILENT: MemberState.SILENT,
-    Fault.TLS: MemberState.TLS,
-    Fault.NO_LEADER: MemberState.NO_LEADER,
-}
+def _link_alive(view: ClusterView) -> bool:
+    """The host we look from answers itself."""
+    host = next((h for h in view.hosts if h.name == view.speaking), None)
+    return host is not None and host.link.current(view.now, FRESH) is not None
 
 
 def _names(rows: list[MemberHealth]) -> str:
@@ -226,20 +132,9 @@ def _is(state: MemberState) -> str:
         MemberState.NO_LEADER: "knows no leader",
         MemberState.ISOLATED: "cannot reach the quorum",
         MemberState.UNSTARTED: "never started",
+        MemberState.FOREIGN: "is not the member of the list",
         MemberState.UNKNOWN: "is not known yet",
     }.get(state, f"is {state.value}")
-
-
-def _settled(row: MemberHealth) -> bool:
-    """What is known of it is not only that nothing is known yet."""
-    if row.state in (MemberState.UNSTARTED, MemberState.UNKNOWN):
-        return row.state is MemberState.UNSTARTED
-    return row.current or row.problem is not None
-
-
-def _link_alive(view: ClusterView) -> bool:
-    host = next((h for h in view.hosts if h.name == view.speaking), None)
-    return host is not None and host.link.current(view.now, FRESH) is not None
 
 
 def _by_operator(view: ClusterView, rows: tuple[MemberHealth, ...], seen: Quorum) -> ClusterHealth | None:
@@ -259,9 +154,15 @@ def _by_operator(view: ClusterView, rows: tuple[MemberHealth, ...], seen: Quorum
 
 
 def _why_unknown(view: ClusterView) -> str:
-    problems = [h.link.problem for h in view.hosts if h.link.problem]
-    if view.hosts and len(problems) == len(view.hosts):
-        return f"No host answers over SSH: {problems[0].message}" if problems[0] else ""
+    silent = [host.link.problem for host in view.hosts if host.link.problem]
+    if view.hosts and len(silent) == len(view.hosts):
+        return f"No host answers over SSH: {silent[0].message}" if silent[0] else ""
+    unusable = [h for h in view.hosts if h.link.current(view.now, FRESH) is not None and not view.speaking]
+    for host in unusable:
+        if host.facts.problem is not None:
+            return f"SSH works, but etcd cannot be asked from {host.name}: {host.facts.problem.message}"
+        if host.missing:
+            return f"SSH works, but etcd cannot be asked from {host.name}: {host.missing[0]}"
     if view.api_configured and view.api.problem and not view.hosts:
         return f"The API does not answer: {view.api.problem.message}"
     return "Nothing has answered yet."

@@ -37,6 +37,7 @@ class EndpointView:
     serializable: LatencySeries = field(default_factory=LatencySeries)
     metrics: Reading[DiskMetrics] = field(default_factory=Reading)
     way: Way = Way.NONE
+    indexes: tuple[tuple[float, int], ...] = ()  # its last raft indexes and when it told them, oldest first
 
     @property
     def fresh(self) -> float:
@@ -53,6 +54,7 @@ class HostView:
     node: str = ""  # its name as a node, once it told us
     link: Reading[float] = field(default_factory=Reading)
     facts: Reading[HostFacts] = field(default_factory=Reading)
+    missing: tuple[str, ...] = ()  # what etcd cannot be asked for want of, from this host; sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class ClusterView:
     api: Reading[ApiFacts] = field(default_factory=Reading)
     api_configured: bool = False
     speaking: str = ""
+    voices: int = 0  # hosts through which etcd could be asked now
+    seen_from: tuple[str, ...] = ()  # hosts from which the present trouble was looked at
     started: float = 0.0
     read_only: bool = False
     notes: tuple[str, ...] = ()

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etcdtui.model.health import RECENT, Level, MemberState, is_slow, judge
+from etcdtui.model.health import Level, MemberState, is_slow, judge
 from etcdtui.model.latency import LatencySeries, ReadTimes
+from etcdtui.model.member_state import RECENT
 from etcdtui.model.members import MemberList
 from etcdtui.model.platform import OperatorWord
 from etcdtui.model.problems import Fault, Problem
@@ -253,15 +254,69 @@ def test_every_mix_of_members(kinds: list[str]) -> None:
         api=Reading(),
     )
     health = judge(view)
-    well = kinds.count("well")
-    assert health.quorum.healthy == well and len(health.members) == len(kinds)
+    well, alarmed = kinds.count("well"), kinds.count("alarm")
+    assert health.quorum.healthy == well + alarmed and len(health.members) == len(kinds)
     assert health.sentence.endswith(".")
     if health.level is Level.HEALTHY:
         assert well == len(kinds)
     if health.level is Level.NO_QUORUM:
-        failed = len(kinds) - kinds.count("unknown") - kinds.count("alarm")
-        assert well == 0 and failed > len(kinds) - health.quorum.needed
+        failed = len(kinds) - kinds.count("unknown") - alarmed
+        assert well == alarmed == 0 and failed > len(kinds) - health.quorum.needed
     if "leaderless" in kinds:  # then the operator's old word is not repeated either
         assert judge(replace(view, api=api())).source == "etcd"
-    if well:
+    if well + alarmed >= health.quorum.needed:
         assert health.level in (Level.HEALTHY, Level.DEGRADED)
+
+
+class TestWhatProvesNothing:
+    """Failures of our own way must never be told as a lost quorum."""
+
+    def test_certificates_that_fit_nowhere(self) -> None:
+        view = replace(with_endpoints(*(gone(n, Fault.TLS) for n in (1, 2, 3))), api=Reading())
+        health = judge(view)
+        assert health.level is Level.UNKNOWN and "fails in TLS" in health.sentence
+
+    def test_missing_tools(self) -> None:
+        view = replace(with_endpoints(*(gone(n, Fault.NO_TOOLS) for n in (1, 2, 3))), api=Reading())
+        assert judge(view).level is Level.UNKNOWN
+
+    @pytest.mark.parametrize("own", [leaderless(1), gone(1)])
+    def test_a_host_that_is_cut_off_itself(self, own: EndpointView) -> None:
+        """Its own member denies a quorum, the others are silent, though their hosts answer us."""
+        view = with_endpoints(own, gone(2, Fault.SILENT), gone(3, Fault.SILENT))
+        cut_off = replace(view, api=Reading(), voices=3, seen_from=("masternode1",))
+        health = judge(cut_off)
+        assert health.level is Level.UNKNOWN and "seen from masternode1 alone" in health.sentence
+        agreed = replace(cut_off, seen_from=("masternode1", "masternode2"))
+        assert judge(agreed).level is Level.NO_QUORUM
+
+    def test_masters_that_are_off_altogether(self) -> None:
+        """Neither etcd nor SSH of two masters answers, and the third knows no leader."""
+        off = {n: host(n, link=Reading(0.001, NOW - 60, SILENCE, NOW - 60)) for n in (2, 3)}
+        view = with_endpoints(leaderless(1), gone(2, Fault.SILENT), gone(3, Fault.UNREACHABLE))
+        assert judge(replace(view, hosts=(host(1), off[2], off[3]), voices=1)).level is Level.NO_QUORUM
+
+
+def test_another_cluster_at_a_members_address_is_no_member() -> None:
+    alone = status(3, cluster_id=0xBAD, leader_id=0xA3)
+    health = judge(with_endpoints(endpoint(1), endpoint(2), endpoint(3, status=Reading(alone, NOW))))
+    assert health.level is Level.DEGRADED and health.members[2].state is MemberState.FOREIGN
+    replaced = status(3, member_id=0xFF)
+    view = with_endpoints(endpoint(1), endpoint(2), endpoint(3, status=Reading(replaced, NOW)))
+    assert "answers the member ff" in str(judge(view).members[2].problem)
+
+
+def test_an_alarm_takes_no_votes_away() -> None:
+    alarm = ("memberID:161 alarm:NOSPACE ",)
+    view = with_endpoints(*(endpoint(n, status=Reading(status(n, errors=alarm), NOW)) for n in (1, 2, 3)))
+    health = judge(view)
+    assert health.level is Level.DEGRADED
+    assert (health.quorum.healthy, health.quorum.tolerance) == (3, 1)
+
+
+def test_the_load_of_the_cluster_is_no_lag() -> None:
+    """The leader told its index a second after the follower did, with 500 writes in between."""
+    leader = endpoint(1, indexes=((NOW - 1.5, 1000), (NOW - 0.5, 1500)))
+    follower = endpoint(2, status=Reading(status(2, raft_applied=1000), NOW - 1.4))
+    health = judge(with_endpoints(leader, follower, endpoint(3)))
+    assert health.members[1].lag == 0
