@@ -257,7 +257,8 @@ def _cluster(structure: Structure, found: SnapshotFacts, told: list[str]) -> Che
         told = [f"It has no bucket {listed(missing)}: this is no database of etcd.", *told]
     elif not found.members and not told:
         told = ["It names no member of a cluster."]
-    elif found.consistent_index is None and not told:
+    elif found.revisions and found.consistent_index is None and not told:
+        # Before the first write etcd 3.4 has not stored it.
         told = ["It does not tell raft's position (consistent_index)."]
     if told:
         if structure.count:
