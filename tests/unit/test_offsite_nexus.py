@@ -1,0 +1,52 @@
+"""Addresses and logins of a Nexus store; what its server does is in tests/live/test_stores.py."""
+
+from __future__ import annotations
+
+import sys
+import types
+
+import pytest
+
+from etcdtui.errors import ConfigError
+from etcdtui.offsite.http import fault, find_login
+from etcdtui.offsite.nexus import NexusStore
+
+URL = "https://nexus.example.com/repository/etcd"
+
+
+@pytest.mark.parametrize("url", ["", "nexus", "ftp://nexus/x", "https:///x", "https://me:word@nexus/x"])
+def test_what_is_no_address(url):
+    with pytest.raises(ConfigError, match="is no repository") as wrong:
+        NexusStore("nexus", url)
+    assert "word" not in str(wrong.value).replace("without user and password", "")
+
+
+def test_nothing_goes_unencrypted():
+    with pytest.raises(ConfigError, match="is not encrypted"):
+        NexusStore("nexus", URL.replace("https", "http"))
+    assert NexusStore("nexus", URL.replace("https", "http"), plain=True).name == "nexus"
+
+
+def test_the_environment_comes_first(tmp_path, monkeypatch):
+    environ = {"U": "me", "P": "word", "NETRC": str(tmp_path / "netrc")}
+    (tmp_path / "netrc").write_text("machine nexus.example.com login other password kept\n")
+    (tmp_path / "netrc").chmod(0o600)
+    assert find_login("nexus", URL, environ, None, ("U", "P")) == ("me", "word")
+    assert find_login("nexus", URL, environ, None, (None, None)) == ("other", "kept")
+    assert find_login("nexus", URL, environ, "me", (None, None)) is None
+    keyring = types.ModuleType("keyring")
+    keyring.get_password = lambda service, user: {("etcdtui nexus", "me"): "rung"}.get((service, user))
+    monkeypatch.setitem(sys.modules, "keyring", keyring)
+    assert find_login("nexus", URL, environ, "me", (None, None)) == ("me", "rung")
+
+
+def test_a_broken_netrc(tmp_path):
+    (tmp_path / "netrc").write_text("machine\nwhat is this")
+    with pytest.raises(ConfigError, match="netrc cannot be read"):
+        find_login("nexus", URL, {"NETRC": str(tmp_path / "netrc")}, None, (None, None))
+    assert find_login("nexus", URL, {"NETRC": str(tmp_path / "none")}, None, (None, None)) is None
+
+
+def test_what_a_server_says_is_cleaned():
+    said = fault("nexus", "x cannot be brought", 500, "Oh\x1b[2J no", "")
+    assert "\x1b" not in str(said) and "Oh" in str(said)
