@@ -44,7 +44,8 @@ class Board:
         self._hosts: dict[str, HostView] = {}
         self._api: Reading[ApiFacts] = Reading()
         self._speaking = ""
-        self._notes: tuple[str, ...] = ()
+        self._voices = 0
+        self._seen_from: tuple[str, ...] = ()
         self._started = clock()
         self._ways: dict[str, deque[float]] = {}
         self._rounds: dict[str, float] = {}  # source -> monotonic start of its last finished round
@@ -64,9 +65,10 @@ class Board:
                 api=self._api,
                 api_configured=self._constants.api_configured,
                 speaking=self._speaking,
+                voices=self._voices,
+                seen_from=self._seen_from,
                 started=self._started,
                 read_only=self._constants.read_only,
-                notes=self._notes,
             )
 
     def wait(self, settled: Callable[[ClusterView], bool], timeout: float) -> ClusterView:
@@ -141,11 +143,6 @@ class Board:
             self._members = self._members.good(listed, self.clock())
         self._tell()
 
-    def members_failed(self, problem: Problem) -> None:
-        with self._lock:
-            self._members = self._members.failed(problem, self.clock())
-        self._tell()
-
     def suppose_members(self, supposed: MemberList, at: float | None = None) -> None:
         """A list of an earlier run (told ``at``), or one read off a host, until a member tells it."""
         with self._lock:
@@ -169,15 +166,18 @@ class Board:
             self._api = self._api.failed(problem, self.clock())
         self._tell()
 
-    def speak(self, host: str) -> None:
+    def speak(self, host: str, voices: int) -> None:
+        """etcd is asked through ``host`` now, one of so many through which it could be."""
         with self._lock:
-            self._speaking = host
+            self._speaking, self._voices = host, voices
         self._tell()
 
-    def note(self, sentence: str) -> None:
+    def seen_from(self, hosts: tuple[str, ...]) -> None:
+        """The hosts from which the present trouble was looked at."""
         with self._lock:
-            if sentence not in self._notes:
-                self._notes = (*self._notes, sentence)[-20:]
+            if hosts == self._seen_from:
+                return
+            self._seen_from = hosts
         self._tell()
 
     def round_done(self, source: str, began: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shlex
 import threading
 import time
@@ -12,9 +11,11 @@ from pathlib import Path
 from etcdtui.cluster.api import ApiWatcher
 from etcdtui.cluster.board import Board, Constants
 from etcdtui.cluster.command_log import CommandLog, CommandRecord, LoggedRunner
+from etcdtui.cluster.doubt import DoubtWatcher
 from etcdtui.cluster.endpoints import EndpointWatcher
 from etcdtui.cluster.hosts import HostWatcher, LinkWatcher
 from etcdtui.cluster.inventory import Inventory, path_of, recall, remember
+from etcdtui.cluster.problems import problem_of
 from etcdtui.cluster.settled import members_asked
 from etcdtui.cluster.speaker import Speaker
 from etcdtui.cluster.watcher import Watcher
@@ -26,8 +27,6 @@ from etcdtui.model.view import ClusterView
 from etcdtui.platforms.layout import Layout
 from etcdtui.platforms.openshift import HostAccess, article_health
 from etcdtui.reach.runner import Runner
-
-log = logging.getLogger(__name__)
 
 CANONICAL_TIMEOUT = 30.0
 LIST_HOLDS = 8.0  # seconds for which a list told by a member with a leader outweighs others
@@ -185,6 +184,7 @@ class Cluster:
         if self.config.discover:
             for name, address in remembered.hosts:
                 self._add_host(self._host(name, address))
+        self._watch(DoubtWatcher(self._board, self._speaker))
         if self.config.kubeconfig is not None:
             self._members_first()
             self._watch(
@@ -216,7 +216,7 @@ class Cluster:
         try:
             runner: Runner = LoggedRunner(self._connect(host, self.config.ssh), self._log)
         except EtcdTuiError as error:
-            self._board.note(error.message)
+            self._board.host_silent(host.name, problem_of(error))
             return
         watcher = HostWatcher(host, runner, self._board, self._speaker, self._host_told)
         link = LinkWatcher(host, runner, self._board, self._speaker, watcher.poke, self._key_unknown)
@@ -246,9 +246,12 @@ class Cluster:
     def _members_told(self, listed: MemberList, leader_known: bool) -> None:
         told = self._board.view().members
         # A member that lost the others may tell an old list: it is heard only while nobody else speaks.
-        if not leader_known and told.current(self.now(), LIST_HOLDS) is not None:
-            return
         known = told.value
+        # Nor is one believed that was restored or bootstrapped alone, and leads nobody but itself.
+        foreign = known is not None and known.cluster_id != listed.cluster_id
+        holds = self._board.members_told and told.current(self.now(), LIST_HOLDS) is not None
+        if holds and (foreign or not leader_known):
+            return
         self._board.members(listed)
         if known is not None and known.members == listed.members and self._endpoints:
             return
@@ -272,8 +275,8 @@ class Cluster:
             return any(address == host.address for host in self._hosts.values())
 
     def _watch_endpoints(self, urls: Sequence[str]) -> None:
-        new, gone = self._board.set_endpoints(urls)
         with self._lock:
+            new, gone = self._board.set_endpoints(urls)
             ended = [self._endpoints.pop(url) for url in gone if url in self._endpoints]
             begun = [
                 EndpointWatcher(url, self._board, self._speaker, self._members_told, self._alive)

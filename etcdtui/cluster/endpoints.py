@@ -16,7 +16,7 @@ from etcdtui.cluster.etcdctl import ask_etcdctl
 from etcdtui.cluster.problems import problem_of
 from etcdtui.cluster.speaker import Speaker, Voice
 from etcdtui.cluster.watcher import Watcher
-from etcdtui.errors import CommandFailed, EtcdTuiError, TimedOut, Unreachable
+from etcdtui.errors import EtcdTuiError, TimedOut, Unreachable
 from etcdtui.etcd import gateway, metrics
 from etcdtui.etcd.commands import openssl_pipe
 from etcdtui.etcd.gateway import GatewayError, NoGateway
@@ -28,8 +28,9 @@ from etcdtui.reach.pipe import GatewayPipe
 
 PATIENCE = 1.0  # seconds without an answer after which a member is called silent
 START = 2.0  # seconds for the pipe's command to start on the host
-GIVE_UP = 5.0  # seconds of silence after which the pipe is opened anew
+GIVE_UP = 8.0  # seconds of silence after which the pipe is opened anew
 QUORUM_GIVES_UP = 9.0  # seconds; etcd itself ends an unconfirmed read after about 7
+INDEXES = 4  # raft indexes that are remembered, to tell lag from load
 METRICS_EVERY = 10.0  # seconds
 MEMBERS_EVERY = 3.0
 SPLIT_HTTP_PORT = 2381  # OpenShift 4.23 and newer serve HTTP there, and gRPC alone on 2379
@@ -80,7 +81,7 @@ class EndpointWatcher(Watcher):
             self.release()
             self._turn, self._silent_since = voice.turn, None
             self._port, self._by_etcdctl, self.period = voice.access.http_port, False, 1.0
-        if self._by_etcdctl or not voice.access.openssl:
+        if self._by_etcdctl or not voice.access.can_pipe:
             self._ask_etcdctl(voice)
             return
         try:
@@ -88,10 +89,11 @@ class EndpointWatcher(Watcher):
         except NoGateway:
             self._next_port()
         except TimedOut:
+            self._silent_since = self._silent_since or time.monotonic()
             self._blame(voice)
             raise
         except EtcdTuiError as error:
-            self._pipe = None
+            self._drop()
             if isinstance(error, Unreachable):
                 self._blame(voice)
             raise
@@ -102,6 +104,8 @@ class EndpointWatcher(Watcher):
             raise HostSilent(f"{voice.host} fell silent while {self.url} was asked through it.")
 
     def failed(self, error: EtcdTuiError) -> None:
+        if self._another_speaks():
+            return  # it will be asked through that one at once
         problem = problem_of(error)
         if isinstance(error, HostSilent) or not self._speaks():
             problem = Problem(Fault.NOT_ASKED, problem.message, problem.hint)
@@ -150,6 +154,7 @@ class EndpointWatcher(Watcher):
                 # A warm connection that ended says only that it ended: ask anew for the cause.
                 if fresh or attempt == 2 or not self._speaks():
                     raise
+                self._drop()
                 pipe = None
 
     def _open(self, voice: Voice) -> GatewayPipe:
@@ -206,14 +211,15 @@ class EndpointWatcher(Watcher):
             if ask_quorum and len(times) == len(requests) - 1:
                 self._quorum_is_late(pipe)
             else:
-                self._silent_since = self._silent_since or now
                 raise
         self._silent_since = None
         if listed is not None:
             self._next_members = now + MEMBERS_EVERY
             self._told(listed, self._leader)
-        quorum = times.get(len(requests) - 1) if ask_quorum else None
-        self._told_reads(voice, times.get(0), quorum, own, ask_quorum)
+        last = len(requests) - 1
+        # One connection is answered in sequence: what the quorum took came on top of the answer before.
+        on_top = times[last] - times[last - 1] if ask_quorum and last in times else None
+        self._told_reads(voice, times.get(0), on_top, own)
         self._check_late()
         if now >= self._next_metrics and pipe.usable:
             self._ask_metrics(pipe)
@@ -223,15 +229,21 @@ class EndpointWatcher(Watcher):
         now = self.board.clock()
         self.board.endpoint(
             self.url,
-            lambda e: replace(e, member_id=status.member_id, status=e.status.good(status, now), way=Way.PIPE),
+            lambda e: replace(
+                e,
+                member_id=status.member_id,
+                status=e.status.good(status, now),
+                way=Way.PIPE,
+                indexes=(*e.indexes, (now, status.raft_index))[-INDEXES:],
+            ),
         )
 
     def _told_reads(
-        self, voice: Voice, own: float | None, quorum: float | None, refused: Problem | None, asked: bool
+        self, voice: Voice, own: float | None, on_top: float | None, refused: Problem | None
     ) -> None:
         way = self.board.way_to(voice.host) or 0.0
         serializable = None if own is None else max(SHORTEST, own - way)
-        linearizable = None if quorum is None or refused else max(SHORTEST, quorum - way)
+        linearizable = None if on_top is None or refused or serializable is None else serializable + on_top
         now = self.board.clock()
 
         def change(endpoint: EndpointView) -> EndpointView:
@@ -291,16 +303,28 @@ class EndpointWatcher(Watcher):
         except TimedOut:
             began = self._silent_since or time.monotonic()
             if time.monotonic() - began > GIVE_UP:
-                self._pipe = None
-                pipe.close()
+                self._drop()
+                self._silent_since = None
             raise
         self.poke()
 
     def _speaks(self) -> bool:
+        """The host that was asked through is still the one to ask through."""
         try:
             return self._speaker.voice().turn == self._turn
         except EtcdTuiError:
             return False
+
+    def _another_speaks(self) -> bool:
+        try:
+            return self._speaker.voice().turn != self._turn
+        except EtcdTuiError:
+            return False
+
+    def _drop(self) -> None:
+        pipe, self._pipe = self._pipe, None
+        if pipe is not None:
+            pipe.close()
 
     # metrics, and the other ways
 
@@ -312,7 +336,7 @@ class EndpointWatcher(Watcher):
                 self._told_metrics(metrics.scrape(gateway.parse_metrics(answer.response), now), now)
         except EtcdTuiError as error:
             # The numbers are worth having, not worth calling a member bad.
-            pipe.close()
+            self._drop()
             problem = problem_of(error)
             self.board.endpoint(self.url, lambda e: replace(e, metrics=e.metrics.failed(problem, now)))
 
@@ -323,7 +347,7 @@ class EndpointWatcher(Watcher):
 
     def _next_port(self) -> None:
         """No HTTP where it was asked: try the port of newer releases, then etcdctl."""
-        self._pipe = None
+        self._drop()
         if self._port is None and urlsplit(self.url).port == 2379:
             self._port = SPLIT_HTTP_PORT
         else:
@@ -332,10 +356,7 @@ class EndpointWatcher(Watcher):
 
     def _ask_etcdctl(self, voice: Voice) -> None:
         self.period = 5.0
-        try:
-            told = ask_etcdctl(voice, self.url)
-        except CommandFailed as error:
-            raise Unreachable(error.message, error.hint) from error
+        told = ask_etcdctl(voice, self.url)
         if told.members is not None:
             self._told(told.members, told.status.leader_id != 0)
         now = self.board.clock()
@@ -349,6 +370,5 @@ class EndpointWatcher(Watcher):
                 reads=e.reads.good(ReadTimes(told.took, None), now)
                 if told.problem is None
                 else e.reads.failed(told.problem, now),
-                linearizable=e.linearizable.then(told.took),
             ),
         )

@@ -5,13 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from etcdtui.cluster.speaker import Voice
-from etcdtui.errors import CommandFailed, UnexpectedOutput
+from etcdtui.errors import (
+    CommandFailed,
+    Dropped,
+    EtcdTuiError,
+    Refused,
+    SudoRefused,
+    TimedOut,
+    TlsFailed,
+    UnexpectedOutput,
+    Unreachable,
+)
 from etcdtui.etcd import answers, commands
 from etcdtui.etcd.causes import explain
 from etcdtui.model.members import EndpointStatus, MemberList
 from etcdtui.model.problems import Fault, Problem
 
 TIMEOUT = 8.0  # seconds; etcdctl gives up after its own two for each command
+
+
+_KINDS: dict[Fault, type[EtcdTuiError]] = {
+    Fault.REFUSED: Refused,
+    Fault.DROPPED: Dropped,
+    Fault.SILENT: TimedOut,
+    Fault.NO_QUORUM_READ: TimedOut,  # "context deadline exceeded", and nothing more telling beside it
+    Fault.TLS: TlsFailed,
+    Fault.LOGIN: SudoRefused,
+    Fault.NO_TOOLS: CommandFailed,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +46,18 @@ class Told:
 
 
 def ask_etcdctl(voice: Voice, url: str) -> Told:
-    """Raises CommandFailed with the cause, and as ``Runner.run``."""
+    """Raises Refused, TimedOut, TlsFailed … by the cause that etcdctl tells, and as ``Runner.run``."""
     access = voice.access.client(voice.sudo)
     completed = voice.runner.run(commands.endpoint_status_json(access, [url]), timeout=TIMEOUT)
     statuses = answers.endpoint_statuses(completed.out()) if completed.stdout.strip() else {}
     status = statuses.get(url)
     if status is None:
         cause = explain(completed.err())
-        raise CommandFailed(
+        kind = _KINDS.get(cause.fault, Unreachable) if cause else CommandFailed
+        raise kind(
             f"etcdctl on {voice.host} got no status from {url}: "
             f"{cause.message if cause else 'no reason given'}.",
             cause.hint if cause else "",
-            status=completed.status,
-            said=completed.err()[-2000:],
         )
     took, problem = _health(voice, access, url) if status.leader_id and not status.learner else (None, None)
     if not status.leader_id:

@@ -94,10 +94,6 @@ class HostWatcher(Watcher):
         self._access: HostAccess | None = None
         self._read = 0.0
 
-    @property
-    def access(self) -> HostAccess | None:
-        return self._access
-
     def round(self) -> None:
         self._learn_access()
         argv = look_script(self._host.layout, self._access.node if self._access else "")
@@ -111,7 +107,9 @@ class HostWatcher(Watcher):
                 argv=argv,
                 status=completed.status,
             )
-        facts = parse_look(completed.stdout, began + took / 2, self._host.name)
+        # The script reads the host's clock first thing.
+        way = self.board.way_to(self._host.name) or 0.0
+        facts = parse_look(completed.stdout, began + way / 2, self._host.name)
         if took > VAGUE:
             facts = replace(facts, clock_offset=None)
         self.board.host(self._host.name, lambda h: replace(h, facts=h.facts.good(facts, self.board.clock())))
@@ -123,9 +121,12 @@ class HostWatcher(Watcher):
             self._access = parse_access(completed.stdout, self._host.name)
             self._read = time.monotonic()
             access = self._access
-            self.board.host(self._host.name, lambda h: replace(h, node=access.node))
+            self.board.host(self._host.name, lambda h: replace(h, node=access.node, missing=access.missing))
             self._on_access(self._host, access)
-        self._speaker.able(self._host.name, self._runner, self._access, self._host.layout.sudo)
+        if self._access.can_pipe or self._access.can_etcdctl:
+            self._speaker.able(self._host.name, self._runner, self._access, self._host.layout.sudo)
+        else:
+            self._speaker.unable(self._host.name)
 
     def failed(self, error: EtcdTuiError) -> None:
         self._access = None

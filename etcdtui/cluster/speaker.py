@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from etcdtui.cluster.board import Board
@@ -53,8 +53,12 @@ class Speaker:
         """``host`` answers and knows how to ask etcd."""
         with self._lock:
             self._able[host] = (runner, access, sudo)
-            better = self._voice is None or (self._voice.host == host and self._voice.access != access)
-        if better:
+            stays = self._voice is not None and not (
+                self._voice.host == host and self._voice.access != access
+            )
+            if stays and self._voice is not None:
+                self._board.speak(self._voice.host, len(self._able))
+        if not stays:
             self._choose()
 
     def unable(self, host: str) -> None:
@@ -65,24 +69,28 @@ class Speaker:
         if mine:
             self._choose()
 
-    def another(self) -> None:
-        """Look from another host, for the present one may be the cut-off one."""
+    def another(self, seen: Container[str]) -> bool:
+        """Look from a host that is not in ``seen``. False when there is none."""
         with self._lock:
-            names = sorted(self._able)
-            if self._voice is None or len(names) < 2:
-                return
-            place = names.index(self._voice.host) if self._voice.host in names else -1
-            self._preferred = names[(place + 1) % len(names)]
+            unseen = [host for host in self._ranked() if host not in seen]
+            if not unseen:
+                return False
+            self._preferred = unseen[0]
         self._choose()
+        return True
+
+    def _ranked(self) -> list[str]:
+        """The able hosts, those with a warm pipe before those with etcdctl alone."""
+        return sorted(self._able, key=lambda host: (not self._able[host][1].can_pipe, host))
 
     def _choose(self) -> None:
         with self._lock:
             if not self._able:
                 self._voice = None
             else:
-                host = self._preferred if self._preferred in self._able else sorted(self._able)[0]
+                host = self._preferred if self._preferred in self._able else self._ranked()[0]
                 self._turn += 1
                 self._voice = Voice(host, *self._able[host], self._turn)
-            name = self._voice.host if self._voice else ""
-        self._board.speak(name)
+            # Under the lock, so that what is shown is never an older choice.
+            self._board.speak(self._voice.host if self._voice else "", len(self._able))
         self._on_change()

@@ -83,7 +83,7 @@ def judge(view: ClusterView) -> ClusterHealth:
     if voting:
         # One confirmed read needs a quorum, also when we cannot reach the members that gave it.
         told = f"{_names(unwell)}; {voting[0].member.label} still reads through a quorum."
-        asking = all(row.state is MemberState.UNKNOWN for row in unwell)
+        asking = all(row.problem is None or row.problem.fault is Fault.NOT_ASKED for row in unwell)
         return verdict(Level.UNKNOWN if asking else Level.DEGRADED, told)
     out = sum(1 for row in voters if _cannot_vote(view, row))
     if voters and quorum.voters - out < quorum.needed:

@@ -73,7 +73,6 @@ class ClusterView:
     seen_from: tuple[str, ...] = ()  # hosts from which the present trouble was looked at
     started: float = 0.0
     read_only: bool = False
-    notes: tuple[str, ...] = ()
     writing: frozenset[tuple[str, str]] = frozenset()  # (host, stamp) of backups being written
 
     def endpoint_of(self, member: Member) -> EndpointView | None:

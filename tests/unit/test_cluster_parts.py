@@ -48,6 +48,15 @@ class TestSpeaker:
         assert speaker.voice().host == "b" and speaker.voice().turn > turn
         assert len(changes) == 2
 
+    def test_another_is_one_that_has_not_looked_yet_and_pipes_come_first(self) -> None:
+        speaker = Speaker(board(), lambda: None)
+        speaker.able("c", RUNNER, ACCESS, SUDO)
+        speaker.able("a", RUNNER, HostAccess(etcdctl="etcdctl", ca="/ca", certificate="/c", key="/k"), SUDO)
+        speaker.able("b", RUNNER, ACCESS, SUDO)
+        assert speaker.another(["c"]) and speaker.voice().host == "b"
+        assert speaker.another(["c", "b"]) and speaker.voice().host == "a"
+        assert not speaker.another(["a", "b", "c"]) and speaker.voice().host == "a"
+
     def test_says_so_when_no_host_is_left(self) -> None:
         speaker = Speaker(board(), lambda: None)
         speaker.able("a", RUNNER, ACCESS, SUDO)
@@ -124,8 +133,8 @@ class TestBoard:
         heard: list[int] = []
         b = board()
         b.listen(lambda: heard.append(1))
-        b.speak("m1")
-        b.note("x")
+        b.speak("m1", 1)
+        b.seen_from(("m1",))
         assert len(heard) == 2
 
 

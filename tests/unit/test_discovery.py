@@ -117,6 +117,14 @@ def test_a_list_told_without_a_leader_is_not_believed_against_one_with(start: St
     assert told is not None and told.members == LISTED.members
 
 
+def test_a_member_restored_alone_does_not_replace_the_list(start: Start) -> None:
+    cluster, _ = start(ClusterConfig("prod", hosts=(Host("m1", "10.0.0.1"),)))
+    cluster._members_told(LISTED, True)
+    cluster._members_told(MemberList(0xBAD, (member(1),)), True)
+    told = cluster.view().members.value
+    assert told is not None and told.cluster_id == 0xC1 and len(cluster.view().endpoints) == 3
+
+
 def test_an_unknown_host_has_no_runner(start: Start) -> None:
     cluster, _ = start(ClusterConfig("prod", hosts=(Host("m1", "10.0.0.1"),)))
     with pytest.raises(config.ConfigError, match="No host is called 'nobody'"):

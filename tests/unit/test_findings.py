@@ -45,14 +45,14 @@ def test_a_healthy_cluster_has_nothing_worse_than_advice() -> None:
     assert judge(view).level is Level.HEALTHY
     assert {f.severity for f in found(view)} <= {Severity.ADVICE, Severity.GOOD}
     assert one(view, "good").sentence == "All 3 voters are well; masternode1 leads."
-    assert "lies only on the cluster" in one(view, "backup").sentence
+    assert "no copy off the cluster" in one(view, "backup").sentence
 
 
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
         (Fault.REFUSED, "nothing listens"),
-        (Fault.SILENT, "gives no answer"),
+        (Fault.SILENT, "its etcd gives no answer"),
         (Fault.UNREACHABLE, "no way to its address"),
         (Fault.DROPPED, "ends them"),
         (Fault.TLS, "TLS handshake"),

@@ -16,8 +16,9 @@ def backups(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
     looked = [host for host in view.hosts if host.facts.value is not None]
     if not looked:
         return
-    complete = [backup for backup in view.backups if backup.complete and not backup.dirty]
-    for backup in view.backups:
+    found = view.backups
+    complete = [backup for backup in found if backup.complete and not backup.dirty]
+    for backup in found:
         if not backup.complete and not backup.writing:
             yield Finding(
                 f"5-half-{backup.host}-{backup.stamp}",
@@ -39,8 +40,8 @@ def backups(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
             else "Take one as soon as a member is well: b.",
         )
         return
-    last = complete[0]
-    old = view.now - max(backup.finished for backup in complete)
+    last = max(complete, key=lambda backup: backup.finished)
+    old = view.now - last.finished
     if old > BACKUP_HOURS * 3600:
         yield Finding(
             "4-backup",
@@ -53,7 +54,7 @@ def backups(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
         yield Finding(
             "8-backup",
             Severity.ADVICE,
-            f"The last backup is {text.age(old)} old, and lies only on the cluster.",
+            f"The last backup is {text.age(old)} old; no copy off the cluster is known.",
             f"{last.stamp} on {last.host}.",
             "A backup on the master that dies is none: copy both files off the cluster.",
         )

@@ -23,8 +23,14 @@ def quorum(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
             "Bring one stopped member back first: that loses nothing. Restore only when none can come back.",
         )
     elif health.level is Level.UNKNOWN:
-        yield Finding("0-unknown", Severity.CRITICAL, "Cannot tell how etcd is.", health.sentence)
-    elif health.level is Level.DEGRADED and health.quorum.tolerance == 0 and health.quorum.voters > 1:
+        yield Finding(
+            "0-unknown",
+            Severity.CRITICAL,
+            "Cannot tell how etcd is.",
+            health.sentence,
+            "Mend a way to look first: the other findings say what each host, and the API, answered.",
+        )
+    elif _at_the_edge(health):
         yield Finding(
             "1-tolerance",
             Severity.WARNING,
@@ -32,6 +38,13 @@ def quorum(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
             health.sentence,
             "Reboot nothing; repair or replace the failed member first.",
         )
+
+
+def _at_the_edge(health: ClusterHealth) -> bool:
+    """No more failure can be borne; not while a member merely was not asked yet."""
+    if health.level is not Level.DEGRADED or health.quorum.tolerance or health.quorum.voters < 2:
+        return False
+    return not any(row.state is MemberState.UNKNOWN for row in health.members if not row.member.learner)
 
 
 def unreachable_members(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
@@ -70,9 +83,9 @@ def _member_sentence(row: MemberHealth) -> tuple[str, str]:
             )
         case MemberState.SILENT:
             return (
-                f"{name}: accepts connections, but its etcd gives no answer.",
-                "A frozen or starved process, a hanging disk, or a network that drops packets: "
-                f"look at {name}'s load and disk.",
+                f"{name}: its etcd gives no answer.",
+                "A frozen or starved process, a hanging disk, a network that drops packets, or a machine "
+                f"that is off: look at {name}'s SSH, load and disk.",
             )
         case MemberState.TLS:
             return (
@@ -88,6 +101,11 @@ def _member_sentence(row: MemberHealth) -> tuple[str, str]:
             return (
                 f"{name}: answers for itself, but no read is confirmed by the others.",
                 "An election, a slow disk of the leader, or cut peer connections: see latency and leader.",
+            )
+        case MemberState.FOREIGN:
+            return (
+                f"{name}: something else answers at its address.",
+                "Compare the member list with what runs there before anything is changed.",
             )
         case MemberState.UNSTARTED:
             return (

@@ -28,7 +28,7 @@ def api(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
             "3-api",
             Severity.WARNING,
             "The Kubernetes API does not answer."
-            if problem.fault in {Fault.REFUSED, Fault.SILENT, Fault.UNREACHABLE, Fault.ODD}
+            if problem.fault in {Fault.REFUSED, Fault.SILENT, Fault.UNREACHABLE, Fault.DROPPED}
             else "The Kubernetes API cannot be used.",
             problem.message + since,
             "It needs etcd's quorum: repair etcd first."
@@ -77,7 +77,7 @@ def nodes_disagree(view: ClusterView, health: ClusterHealth) -> Iterator[Finding
     if facts is None or not facts.nodes:
         return
     nodes = {node.name for node in facts.nodes}
-    members = {row.member.name for row in health.members if row.member.started}
+    members = {row.member.name for row in health.members if row.member.name}
     if members and nodes and members != nodes:
         extra, lacking = sorted(members - nodes), sorted(nodes - members)
         told = []
@@ -138,6 +138,15 @@ def hosts(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
                 host.facts.problem.hint,
                 host.name,
             )
+        if host.missing:
+            yield Finding(
+                f"5-missing-{host.name}",
+                Severity.ADVICE,
+                f"{host.name}: not all that is needed to ask etcd from there was found.",
+                " ".join(text.clean(sentence) for sentence in host.missing),
+                "Nothing to do while another host can be used; a rebuilt master has it once etcd runs there.",
+                host.name,
+            )
         if facts is None:
             continue
         yield from _disks(host, facts)
@@ -146,13 +155,14 @@ def hosts(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
 
 
 def _disks(host: HostView, facts: HostFacts) -> Iterator[Finding]:
-    for disk in {d.path: d for d in (facts.data_disk, facts.backup_disk) if d}.values():
+    of_data = facts.data_disk.path if facts.data_disk else ""
+    for disk in {d.path: d for d in (facts.backup_disk, facts.data_disk) if d}.values():
         if disk.total and disk.free / disk.total < DISK_FREE_SHARE:
             yield Finding(
                 f"3-disk-{host.name}-{disk.path}",
                 Severity.WARNING,
                 f"{host.name}: {disk.path} has {text.size(disk.free)} free of {text.size(disk.total)}.",
-                "etcd stops when it cannot write its log.",
+                "etcd stops when it cannot write its log." if disk.path == of_data else "Backups lie there.",
                 "Make room before a backup or a defragmentation: both need space.",
                 host.name,
             )
