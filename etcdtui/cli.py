@@ -6,19 +6,23 @@ Every import that costs time stands inside the function that needs it.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from etcdtui import __version__
 from etcdtui.errors import ConfigError, EtcdTuiError
+from etcdtui.text import clean
 
 if TYPE_CHECKING:
     from etcdtui.config import ClusterConfig, Config
 
-USAGE = 64  # bad arguments; 0 to 3 are verdicts
+USAGE = 64  # bad arguments or configuration; 0 to 3 are verdicts
+BROKEN = 70  # etcdtui itself failed, or nobody reads its output
+DOUBT = 2.5  # seconds a lost quorum is looked at again, for an election passes
 PATIENCE = 6.0  # seconds `status` waits for sources
 
 
@@ -26,20 +30,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
     options = _parser().parse_args(argv)
     command: Callable[[argparse.Namespace], int] = options.run
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a sign must not stop the sentence
     try:
         return command(options)
     except EtcdTuiError as error:
-        print(f"etcdtui: {error}", file=sys.stderr)
+        print(f"etcdtui: {clean(str(error), 4000)}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
+        # Whoever read us has gone; nobody may take that for a verdict.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return BROKEN
+    except Exception as error:
+        if os.environ.get("ETCDTUI_TRACEBACK"):
+            raise
+        print(
+            f"etcdtui itself failed, which is a defect of it: {type(error).__name__}: {clean(str(error))}. "
+            "ETCDTUI_TRACEBACK=1 shows where.",
+            file=sys.stderr,
+        )
+        return BROKEN
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse ends with 2 on bad arguments; here 2 is a verdict."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(USAGE, f"{self.prog}: {message}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
-    where = argparse.ArgumentParser(add_help=False)
+    where = _Parser(add_help=False)
     group = where.add_argument_group("which cluster")
     suppress = argparse.SUPPRESS
     group.add_argument("--config", metavar="FILE", default=suppress, help="another clusters.toml")
@@ -49,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument("--context", metavar="NAME", default=suppress, help="of the kubeconfig")
     group.add_argument("--read-only", action="store_true", default=suppress, help="no key changes anything")
 
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="etcdtui",
         description="Look after the etcd cluster of an OpenShift control plane.",
         parents=[where],
@@ -64,7 +89,8 @@ def _parser() -> argparse.ArgumentParser:
         "status",
         parents=[where],
         help="how the cluster is, in lines or JSON",
-        description="Exit codes: 0 healthy, 1 degraded, 2 no quorum, 3 cannot tell, 64 bad arguments.",
+        description="Exit codes: 0 healthy, 1 degraded, 2 no quorum, 3 cannot tell, 64 bad arguments or "
+        "configuration, 70 etcdtui itself failed.",
     )
     status.add_argument("--json", action="store_true", help="the documented JSON shape")
     status.add_argument("--timeout", type=_seconds, default=PATIENCE, metavar="SECONDS")
@@ -86,7 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("directory", type=Path, metavar="DIR")
     _lab_options(up)
     up.set_defaults(run=_lab_up)
-    do = actions.add_parser("do", help="hurt it, and heal it")
+    do = actions.add_parser(
+        "do", help="hurt it, and heal it", epilog="An unknown action lists the known ones."
+    )
     do.add_argument("directory", type=Path, metavar="DIR")
     do.add_argument("action", metavar="ACTION")
     do.add_argument("node", nargs="?", metavar="NODE")
@@ -101,9 +129,12 @@ def _lab_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _seconds(word: str) -> float:
-    value = float(word)
+    try:
+        value = float(word)
+    except ValueError:
+        value = 0.0
     if not 0 < value <= 600:
-        raise argparse.ArgumentTypeError("between 0 and 600 seconds")
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number of seconds between 0 and 600")
     return value
 
 
@@ -111,10 +142,13 @@ def _configuration(options: argparse.Namespace) -> Config:
     from etcdtui import config
 
     given = vars(options)
+    ways = [way for way in ("config", "ssh", "kubeconfig") if way in given]
+    if "config" in ways and len(ways) > 1:
+        raise ConfigError(f"--config and --{ways[1]} both say which cluster: give one of them.")
     changes = {"read_only": True} if given.get("read_only") else {}
     if "ssh" in given:
-        ways = {key: given[key] for key in ("kubeconfig", "context") if key in given}
-        return config.from_ssh(given["ssh"], **ways, **changes)
+        api = {key: given[key] for key in ("kubeconfig", "context") if key in given}
+        return config.from_ssh(given["ssh"], **api, **changes)
     if "config" in given:
         return config.load(Path(given["config"]).expanduser())
     if "kubeconfig" in given or "context" in given:
@@ -174,6 +208,8 @@ def _status(options: argparse.Namespace) -> int:
     cluster.start()
     try:
         view = cluster.wait(settled, options.timeout)
+        if judge(view).doubtful:
+            view = cluster.wait(lambda later: not judge(later).doubtful, DOUBT)
     finally:
         cluster.close()
     health = judge(view)
@@ -198,6 +234,8 @@ def _journal(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
+    from dataclasses import replace
+
     from etcdtui import config
     from etcdtui.lab.demo import Lab
 
@@ -205,7 +243,10 @@ def _demo(options: argparse.Namespace) -> int:
         raise EtcdTuiError("The demo's dashboard needs a terminal.", "Without one: etcdtui lab up DIR.")
     with Lab(nodes=options.nodes, etcd_dir=options.etcd_dir, ssh=options.ssh_server, progress=print) as lab:
         os.environ["XDG_STATE_HOME"] = str(lab.directory / "state")
-        return _open(config.load(lab.config).cluster(None), mouse=not options.no_mouse)
+        cluster = config.load(lab.config).cluster(None)
+        if vars(options).get("read_only"):
+            cluster = replace(cluster, read_only=True)
+        return _open(cluster, mouse=not options.no_mouse)
 
 
 def _lab_up(options: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from etcdtui.errors import ConfigError
 from etcdtui.platforms.layout import PATH_FIELDS, Layout
@@ -77,9 +78,30 @@ def default_path() -> Path:
 
 
 def from_kubeconfig(kubeconfig: str | None, context: str | None, **changes: Any) -> Config:
-    """A kubeconfig alone: the control plane nodes are found through the API."""
-    cluster = ClusterConfig(context or "cluster", discover=True, kubeconfig=kubeconfig or "", context=context)
+    """A kubeconfig alone: the control plane nodes are found through the API, and logged in to as core.
+
+    The cluster is called after its API server, for every OpenShift's context is called admin.
+    """
+    name = _server_of(kubeconfig, context) or context or "cluster"
+    cluster = ClusterConfig(
+        name, discover=True, ssh=SshOptions(user="core"), kubeconfig=kubeconfig or "", context=context
+    )
     return Config((replace(cluster, **changes),))
+
+
+def _server_of(kubeconfig: str | None, context: str | None) -> str:
+    """The name of the API server; empty when it cannot be found here (the API's own errors tell why)."""
+    import yaml
+
+    listed = kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    try:
+        raw = yaml.safe_load(Path(listed.split(os.pathsep)[0]).expanduser().read_text(encoding="utf-8"))
+        wanted = context or raw["current-context"]
+        chosen = next(c["context"]["cluster"] for c in raw["contexts"] if c["name"] == wanted)
+        server = next(c["cluster"]["server"] for c in raw["clusters"] if c["name"] == chosen)
+        return (urlsplit(str(server)).hostname or "").removeprefix("api.")
+    except (OSError, ValueError, KeyError, TypeError, StopIteration, yaml.YAMLError):
+        return ""
 
 
 def state_directory() -> Path:

@@ -1,0 +1,102 @@
+"""The command line without a cluster: refusals are sentences, and no bad argument looks like a verdict."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from etcdtui import cli, config
+from etcdtui.model.findings import find
+from etcdtui.model.health import judge
+from etcdtui.status import as_json, as_lines
+from tests.views import endpoint, gone, healthy, with_endpoints
+
+KUBECONFIG = """
+current-context: admin
+contexts: [{name: admin, context: {cluster: prod, user: admin}}]
+clusters: [{name: prod, cluster: {server: "https://api.prod.example.com:6443"}}]
+users: [{name: admin, user: {token: x}}]
+"""
+
+
+def run(*words: str) -> int:
+    try:
+        return cli.main(words)
+    except SystemExit as end:
+        return int(end.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("status", "--bogus"), "unrecognized arguments: --bogus"),
+        (("status", "--timeout", "abc"), "'abc' is not a number of seconds"),
+        (("status", "--timeout", "-1"), "is not a number of seconds"),
+        (("status", "--config", "/does/not/exist"), "There is no configuration file /does/not/exist."),
+        (("status", "--config", "a", "--ssh", "b"), "--config and --ssh both say which cluster"),
+        (("status", "--ssh", "core@"), "names no host"),
+        (("status", "--ssh", "core@m1:99999"), "is no port"),
+        (("nonsense",), "invalid choice: 'nonsense'"),
+        (("lab", "do", "/does/not/exist", "stop", "masternode1"), "/does/not/exist"),
+    ],
+)
+def test_bad_arguments_are_refused_in_words(
+    words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*words) == 64
+    told = capsys.readouterr()
+    assert said in told.err and "Traceback" not in told.err and not told.out
+
+
+def test_without_a_terminal_the_dashboard_says_what_to_use(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--ssh", "core@masternode1") == 64
+    assert "etcdtui status" in capsys.readouterr().err
+
+
+def test_a_defect_is_told_as_one_and_is_no_verdict(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(options: object) -> int:
+        raise ZeroDivisionError("oops \x1b[2J")
+
+    monkeypatch.setattr(cli, "_status", broken)
+    assert run("status") == 70
+    told = capsys.readouterr().err
+    assert "a defect of it" in told and "\x1b" not in told
+
+
+def test_an_empty_journal(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert run("journal") == 0
+    assert "is empty" in capsys.readouterr().out
+
+
+def test_a_kubeconfig_alone_names_the_cluster_after_its_server(tmp_path: Path) -> None:
+    file = tmp_path / "kubeconfig"
+    file.write_text(KUBECONFIG)
+    found = config.from_kubeconfig(str(file), None).cluster(None)
+    assert (found.name, found.ssh.user, found.discover) == ("prod.example.com", "core", True)
+    (tmp_path / "broken").write_text("][")
+    assert config.from_kubeconfig(str(tmp_path / "broken"), "admin").cluster(None).name == "admin"
+
+
+class TestStatus:
+    def test_the_json_says_what_the_screen_says(self) -> None:
+        view = with_endpoints(endpoint(1), endpoint(2), gone(3))
+        health = judge(view)
+        told = as_json(view, health, find(view, health))
+        assert json.loads(json.dumps(told)) == told
+        assert (told["verdict"], told["exit_code"], told["can_lose"]) == ("DEGRADED", 1, 0)
+        assert [m["fault"] for m in told["members"]] == [None, None, "refused"]
+        assert told["backups"][0]["complete"] is True and told["leader"] == "masternode1"
+
+    def test_the_lines_hold_nothing_that_a_terminal_obeys(self) -> None:
+        view = healthy(name="\x1b[2J[/red]")
+        health = judge(view)
+        lines = list(as_lines(view, health, find(view, health)))
+        assert lines[0].startswith("\\x1b[2J[/red]: HEALTHY, 3/3 voters, can lose 1")
+        assert not any("\x1b" in line for line in lines)
