@@ -21,7 +21,7 @@ def measure(lab: Lab, folder: Path, quick: bool) -> Iterator[Result]:
     cold = None
     with dashboard(lab.config, env) as program:  # compiles; leaves an inventory behind
         cold = program.when(*VERDICT, timeout=30)
-        first = f"{cold - program.began:.2f} s" if cold else "none within 30 s"
+        first = f"{cold - program.began:.2f} s" if cold else f"none within 30 s: {program.last_words()}"
     frames, verdicts, nothing, missed, busy = [], [], [], 0, load()
     for _ in range(4 if quick else 12):
         nothing += [python_pass(env) for _ in range(2)]
@@ -33,7 +33,7 @@ def measure(lab: Lab, folder: Path, quick: bool) -> Iterator[Result]:
                 frames.append(frame - program.began)
                 verdicts.append(verdict - program.began)
     if not frames:
-        yield Result("4 first frame", f"never seen ({missed} starts)", "≤ 50 × python -c pass", None)
+        yield Result("4 first frame", f"never seen, {first}", "≤ 50 × python -c pass", None)
         return
     one = median(nothing)
     loaded = _loaded(lab.config, folder, env)

@@ -17,6 +17,8 @@ from tests.bench.start import VERDICT
 from tests.bench.terminal import Program
 
 SETTLE = 12.0  # seconds
+NAME = "7 key to screen while every SSH server is frozen"
+GOAL = "< 100 ms, < 1 s"
 
 
 def measure_crowd(folder: Path, nodes: int, quick: bool) -> Iterator[Result]:
@@ -59,6 +61,9 @@ def measure_keys(lab: Lab, folder: Path, quick: bool) -> Iterator[Result]:
     nodes = [f"masternode{n}" for n in (1, 2, 3)]
     with dashboard(lab.config, environment(folder)) as program:
         healthy = program.when(*VERDICT, timeout=20)
+        if healthy is None:
+            yield Result(NAME, f"no verdict: {program.last_words()}", GOAL, None)
+            return
         before = _press(program, 10 if quick else 30)
         try:
             for node in nodes:
@@ -75,19 +80,19 @@ def measure_keys(lab: Lab, folder: Path, quick: bool) -> Iterator[Result]:
     heard = [key for key in keys if key is not None]
     good = [key for key in before if key is not None]
     if not heard or not good:
-        yield Result("7 key to screen, all SSH frozen", "never seen", "median and p95 < 100 ms", None)
+        yield Result(NAME, "never seen", GOAL, None)
         return
     leaving = end - pressed if end else None
     yield Result(
-        "7 key to screen while every SSH server is frozen",
+        NAME,
         f"median {median(heard) * 1e3:.0f} ms, p95 {p95(heard) * 1e3:.0f} ms "
         f"({p95(heard) / p95(good):.1f} × the p95 before); "
         f"q to the end {f'{leaving:.2f} s' if leaving else 'never'}",
-        "< 100 ms, < 1 s",
+        GOAL,
         p95(heard) < 0.1 and leaving is not None and leaving < 1.0 and len(heard) == len(keys),
         [
             milliseconds("frozen", heard) + f"; not seen within 2 s: {len(keys) - len(heard)}",
-            milliseconds("before", good) + f"; frozen for {lasted:.1f} s; verdict before: {bool(healthy)}",
+            milliseconds("before", good) + f"; frozen for {lasted:.1f} s",
             load(),
         ],
     )

@@ -57,9 +57,10 @@ class Program:
             return sum(len(data) for _, data in self._blocks)
 
     def send(self, keys: str) -> float:
-        """Press keys; the monotonic second just before."""
+        """Press keys; the monotonic second just before. A program that has ended does not hear them."""
         now = time.monotonic()
-        os.write(self._master, keys.encode())
+        with contextlib.suppress(OSError):
+            os.write(self._master, keys.encode())
         return now
 
     def place(self) -> int:
@@ -88,6 +89,10 @@ class Program:
         """All it has said, without colours and places."""
         with self._changed:
             return self._plain(0, len(self._blocks)).decode("utf-8", "replace")
+
+    def last_words(self) -> str:
+        """The end of what it said, in one line."""
+        return " ".join(self.text().split())[-200:]
 
     def ended(self, timeout: float) -> float | None:
         """The monotonic second of its end; None if it does not end by itself."""
