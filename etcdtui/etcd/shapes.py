@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from etcdtui.errors import UnexpectedOutput
-from etcdtui.model.versions import wrong_status_quota
 from etcdtui.model.members import EndpointStatus, Member, MemberList
+from etcdtui.model.versions import wrong_status_quota
 from etcdtui.text import clean
 
 _MOST = 1 << 64

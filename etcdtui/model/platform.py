@@ -45,6 +45,8 @@ class HostFacts:
     etcdctl: str = ""  # "path", "container", or "" for none
     openssl: bool = False
     running_jobs: tuple[str, ...] = ()
+    # When the oldest backup job that runs there began, by the host's clock; None for none.
+    writing_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,7 @@ def parse_look(stdout: bytes | str, now: float, host: str = "") -> HostFacts:
         raise _not_run(found, host)
     hostname = _one(found, "hostname")
     backups = _one(found, "backups")
+    running = _jobs(found.get("job", ()))
     return HostFacts(
         hostname=hostname,
         clock_offset=_offset(found.get("date", ()), now),
@@ -148,7 +149,8 @@ def parse_look(stdout: bytes | str, now: float, host: str = "") -> HostFacts:
         backup_script="script" in found,
         etcdctl=_one(found, "etcdctl"),
         openssl="openssl" in found,
-        running_jobs=tuple(found.get("job", ())),
+        running_jobs=tuple(name for name, _ in running),
+        writing_since=min((at for name, at in running if name.startswith("backup-") and at), default=None),
     )
 
 
@@ -289,6 +291,16 @@ def _files(lines: Sequence[str], host: str) -> tuple[FoundFile, ...]:
                 FoundFile(host, directory or "/", name, int(match[1]), float(match[2]), int(match[3], 8))
             )
     return tuple(files)
+
+
+def _jobs(lines: Sequence[str]) -> tuple[tuple[str, float | None], ...]:
+    """Jobs that run: id, and when they began by the host's clock."""
+    words = [line.partition(" ") for line in lines]
+    return tuple(
+        (name, float(start) if start.isdecimal() and len(start) < 13 else None)
+        for start, _, name in words
+        if name
+    )
 
 
 def _certificates(lines: Sequence[str]) -> tuple[Certificate, ...]:

@@ -6,6 +6,7 @@ begins with a word of ours, so that foreign text and file names cannot pass for 
 
 from __future__ import annotations
 
+from etcdtui.platforms.job_state import STATE
 from etcdtui.platforms.layout import Layout
 
 CERTIFICATES = 24  # certificates looked at on one host
@@ -89,6 +90,7 @@ printf 'end\\n'
 # how many certificates, how many files.
 _LOOK = (
     _COMMON
+    + STATE
     + """
 data=$1 backups=$2 manifests=$3 host=$4 script=$5 jobs=$6 tools=$7 node=$8 most=$9
 shift; files=$9
@@ -130,8 +132,10 @@ done
 if [ -f "$script" ] && [ -x "$script" ]; then printf 'script\\n'; fi
 for job in "$jobs"/*; do
   case $job in *"$nl"*) continue;; esac
-  [ -e "$job/start" ] && [ ! -e "$job/rc" ] || continue
-  printf 'job %s\\n' "${job##*/}"
+  [ -d "$job" ] && [ ! -L "$job" ] && [ -f "$job/start" ] && [ ! -p "$job/pid" ] || continue
+  j=$job
+  state
+  if [ "$state" = running ]; then printf 'job %s %s\\n' "$start" "${job##*/}"; fi
 done
 if have openssl; then
   printf 'openssl\\n'

@@ -9,7 +9,7 @@ from etcdtui.model.platform import ApiFacts, DiskSpace, HostFacts
 from etcdtui.model.problems import Fault
 from etcdtui.model.view import FRESH_API, FRESH_HOST, ClusterView, HostView
 from etcdtui.platforms.layout import Layout
-from etcdtui.text import age, listed, milliseconds, size
+from etcdtui.text import age, clean, listed, milliseconds, size
 
 OPERATORS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 RESERVE = 100 * 1024 * 1024  # bytes that must stay besides twice the database
@@ -179,12 +179,14 @@ def _room(facts: HostFacts, host: HostView, row: MemberHealth, layout: Layout, n
 
 
 def _writing(view: ClusterView) -> list[str]:
-    hosts = {host for host, _ in view.writing}
+    """Hosts on which a backup is being taken, with the record of its job where there is one."""
+    hosts = {host: host for host, _ in view.writing}
     for host in view.hosts:
         facts = host.facts.current(view.now, FRESH_HOST)
-        if facts is not None and any(job.startswith("backup-") for job in facts.running_jobs):
-            hosts.add(host.name)
-    return sorted(hosts)
+        jobs = [job for job in facts.running_jobs if job.startswith("backup-")] if facts is not None else []
+        if jobs:
+            hosts[host.name] = f"{host.name} (as the job {clean(jobs[0], 100)})"
+    return [hosts[name] for name in sorted(hosts)]
 
 
 def _rolling(view: ClusterView) -> list[str]:

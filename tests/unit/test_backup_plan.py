@@ -206,7 +206,7 @@ class TestRefusals:
         assert "being taken on masternode3" in refused(healthy(writing=frozenset({("masternode3", STAMP)})))
         jobs = ("backup-20260921-take",)
         text = refused(each(lambda n: with_facts(n, running_jobs=jobs) if n == 3 else host(n)))
-        assert "is being taken on masternode3" in text
+        assert "is being taken on masternode3 (as the job backup-20260921-take) right now" in text
 
     def test_without_the_api_it_goes_on_and_says_so(self) -> None:
         problem = Problem(Fault.REFUSED, "The API refuses the connection.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,6 +26,8 @@ from etcdtui.errors import (
 from etcdtui.model.backups import join
 from etcdtui.platforms import objects, openshift
 from etcdtui.platforms.layout import Layout
+from etcdtui.reach.jobs import Job, cancel, look, start
+from etcdtui.reach.local import LocalRunner
 from tests.recorded import NASTY
 
 POD = "/etc/kubernetes/static-pod-certs"
@@ -227,9 +230,9 @@ class TestLook:
         master.write(f"{layout.backups}/unrelated", b"y")
         master.write(f"{layout.backups}/monday/snapshot_{stamp}.db", b"x" * 32)
         master.write(layout.backup_script, "#!/bin/sh\n", 0o755)
-        master.write(f"{layout.jobs}/backup-1/start", "1")
-        master.write(f"{layout.jobs}/backup-2/start", "1")
-        master.write(f"{layout.jobs}/backup-2/rc", "0 1")
+        master.write(f"{layout.jobs}/backup-1/start", "1789999999\n")  # without a pid yet
+        master.write(f"{layout.jobs}/backup-2/start", "1789999999\n")
+        master.write(f"{layout.jobs}/backup-2/rc", "0 1\n")
         master.standin("date", '[ "$1" = +%s.%N ] && echo 1790000000.250000000 || echo 1790000000')
         facts = self.look(master, 1_789_999_998.0)
         assert facts.hostname == "master-1.example.com"
@@ -239,6 +242,7 @@ class TestLook:
         assert facts.backup_disk and facts.backup_disk.path.startswith("/")
         assert facts.backup_directory == layout.at(layout.backups)
         assert facts.backup_script and facts.openssl and facts.running_jobs == ("backup-1",)
+        assert facts.writing_since == 1_789_999_999
         whole, single = sorted(join(facts.backups), key=lambda s: len(s.directory))
         assert whole.complete and whole.host == "master-1" and whole.files[0].mode == 0o600
         assert single.directory.endswith("/monday")
@@ -264,6 +268,40 @@ class TestLook:
         facts = self.look(Master(tmp_path / "empty"))
         assert facts.data_disk is not None and facts.backups == () and facts.manifests == ()
         assert facts.certificates == () and facts.running_jobs == ()
+
+    def test_only_a_live_job_runs(self, master: Master) -> None:
+        jobs = Path(master.layout.at(master.layout.jobs))
+        local = LocalRunner("master-1")
+        live = [Job(name, str(jobs), ("sleep", "60")) for name in ("backup-3", "other-1")]
+        try:
+            for job in live:
+                assert start(local, job, 10) == "started"
+            # Left behind by a restart of the host: a start, and the number of a process of an earlier boot.
+            master.write(f"{master.layout.jobs}/backup-1/start", "1700000000")
+            master.write(f"{master.layout.jobs}/backup-1/pid", f"{os.getpid()} earlier.1234\n")
+            facts = self.look(master)
+            assert facts.running_jobs == ("backup-3", "other-1")
+            began = look(local, live[0]).started
+            assert facts.writing_since == began and began is not None
+        finally:
+            for job in live:
+                cancel(local, job, 10)
+            local.close()
+        facts = self.look(master)
+        assert facts.running_jobs == () and facts.writing_since is None
+
+    @pytest.mark.parametrize("evil", ["a[$(touch {mark})]", "$(touch {mark})", "08", "9" * 30, "-1", ""])
+    @pytest.mark.parametrize("shell", ["bash", "dash"])
+    def test_what_lies_in_a_job_is_never_run(
+        self, master: Master, tmp_path: Path, evil: str, shell: str
+    ) -> None:
+        mark = tmp_path / "ran"
+        (master.bin / "sh").symlink_to(shutil.which(shell) or pytest.skip(f"no {shell}"))
+        for name in ("start", "pid"):
+            master.write(f"{master.layout.jobs}/backup-1/{name}", evil.format(mark=mark) + " x.1\n")
+        os.mkfifo(Path(master.layout.at(master.layout.jobs)) / "start")
+        facts = self.look(master)
+        assert not mark.exists() and facts.running_jobs == () and facts.etcdctl is not None
 
     def test_a_clock_in_whole_seconds(self, master: Master) -> None:
         master.standin("date", '[ "$1" = +%s ] && echo 1790000000 || echo 1790000000.N')
