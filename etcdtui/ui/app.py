@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import App
 from textual.command import CommandPalette
 from textual.screen import ModalScreen, Screen
+from textual.widgets import Input
 
 from etcdtui.errors import EtcdTuiError, HostKeyUnknown
 from etcdtui.model.findings import find
@@ -32,6 +33,7 @@ from etcdtui.ui.messages import (
     StartWanted,
     ViewChanged,
 )
+from etcdtui.ui.parts.settling import Settling
 from etcdtui.ui.picture import Picture, Shows
 from etcdtui.ui.ports import ClusterPort, FindFindings, ProcedurePort
 from etcdtui.ui.screens.dashboard import DashboardScreen
@@ -138,6 +140,7 @@ class EtcdTui(App[None]):
             self.picture = Picture(old.view, old.health, old.findings, held, old.read_only)
         self._show()
         self._ask_about_host_keys()
+        self.control.ask_about_the_next()
 
     def _show(self) -> None:
         """The screen in front, and what can be seen behind a dialog."""
@@ -159,10 +162,21 @@ class EtcdTui(App[None]):
             for widget in screen.walk_children():
                 widget.refresh()
 
+    async def on_event(self, event: events.Event) -> None:
+        """A dialog that has just come up is deaf: those keys were meant for what was there before."""
+        keys = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
+        if not (keys and self.screen_stack and isinstance(self.screen, Settling) and self.screen.deaf()):
+            await super().on_event(event)
+
+    @property
+    def busy(self) -> bool:
+        """Is something being typed or asked, so that no question of ours may come up now?"""
+        return isinstance(self.screen, ModalScreen | CommandPalette) or isinstance(self.focused, Input)
+
     # host keys
 
     def _ask_about_host_keys(self) -> None:
-        if isinstance(self.screen, ModalScreen | CommandPalette):
+        if self.busy:
             return
         for key in self.cluster.unknown_host_keys():
             if key.fingerprint not in self._decided:
@@ -201,12 +215,12 @@ class EtcdTui(App[None]):
             self.control.drain()
 
     @on(StartWanted)
-    def _start_wanted(self) -> None:
-        self.control.start()
+    def _start_wanted(self, event: StartWanted) -> None:
+        self.control.start(event.run)
 
     @on(CancelWanted)
-    def _cancel_wanted(self) -> None:
-        self.control.cancel()
+    def _cancel_wanted(self, event: CancelWanted) -> None:
+        self.control.cancel(event.run, event.step)
 
     @on(CallEnded)
     def _call_ended(self, event: CallEnded) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from etcdtui.errors import EtcdTuiError
-from etcdtui.procedures.procedure import Answer, Event, Procedure
+from etcdtui.procedures.procedure import Answer, Choice, Event, Procedure, StepChanged, StepState
 from etcdtui.ui.background import in_background
 from etcdtui.ui.looks import Line
 from etcdtui.ui.messages import ProcedureMoved
@@ -25,9 +26,10 @@ class Control:
     def __init__(self, app: EtcdTui, procedures: ProcedurePort[Any] | None) -> None:
         self.app, self.procedures = app, procedures
         self.run: Run | None = None
-        self._events: deque[Event] = deque()  # filled from any thread
+        self._events: deque[tuple[Run, Event]] = deque()  # filled from any thread
         self._planning = False
         self._unseen = False  # it ended while its screen was not open
+        self._earlier: Sequence[Interrupted] = ()  # runs still to be asked about
 
     @property
     def running(self) -> bool:
@@ -45,24 +47,35 @@ class Control:
             self.show()
         elif self.procedures is None:
             self.app.tell(EtcdTuiError("Backups are not available here."))
+        else:
+            plan, view = self.procedures.plan_backup, self.app.cluster.view()
+            self._plan(lambda: plan(view), "plan")
+
+    def _plan(self, plan: Callable[[], Procedure], name: str) -> None:
+        """One plan at a time, and none over a procedure that runs: that one is shown."""
+        if self.running:
+            self.show()
         elif not self._planning:
             self._planning = True
-            plan, view = self.procedures.plan_backup, self.app.cluster.view()
-            in_background(self.app, lambda: plan(view), self._planned, self._not_planned, name="plan")
+            in_background(self.app, plan, self._planned, self._not_planned, name=name)
 
     def show(self) -> None:
         from etcdtui.ui.screens.procedure import ProcedureScreen
 
         self._unseen = False
-        if self.run is None or self._screen():
+        if self.run is None:
             return
-        self.app.push_screen(ProcedureScreen(self.run))
+        screen = self._screen()
+        if screen is not None:
+            screen.take(self.run)
+        else:
+            self.app.push_screen(ProcedureScreen(self.run))
         self.app.dashboard.show_running(self.lines)
 
-    def start(self) -> None:
-        """Run what is planned."""
-        run, procedures = self.run, self.procedures
-        if run is None or procedures is None or run.started:
+    def start(self, run: Run) -> None:
+        """Run what is planned, if that is what was shown."""
+        procedures = self.procedures
+        if run is not self.run or procedures is None or run.started:
             return
         run.start()
 
@@ -73,9 +86,9 @@ class Control:
 
         in_background(
             self.app,
-            lambda: procedures.run(run.procedure, self._emit),
+            lambda: procedures.run(run.procedure, partial(self._emit, run)),
             started,
-            self._not_started,
+            lambda error: self._not_started(run, error),
             name="run",
         )
         self._moved()
@@ -83,23 +96,26 @@ class Control:
     def answer(self, answer: Answer) -> None:
         if self.run is not None and self.run.handle is not None:
             self.run.records[answer.step].answered = True
+            if answer.choice is not Choice.STOP:
+                self.run.cancelling = False  # it goes on
             self.run.handle.answer(answer)
             self._moved()
 
-    def cancel(self) -> None:
-        if self.run is not None and self.run.running:
-            self.run.cancelling = True
-            if self.run.handle is not None:
-                self.run.handle.cancel()
+    def cancel(self, run: Run, step: str) -> None:
+        """The user was asked about this step, and wants it cancelled."""
+        if run is self.run and run.running:
+            run.cancelling, run.consented = True, step
+            if run.handle is not None:
+                run.handle.cancel()
             self._moved()
 
     def drain(self) -> None:
         """Take in what the engine said since the last time."""
-        run = self.run
         while self._events:
-            event = self._events.popleft()
-            if run is not None:
-                run.apply(event)
+            told, event = self._events.popleft()
+            told.apply(event)
+            self._answer_for_the_user(told, event)
+        run = self.run
         if run is not None and run.finished is not None:
             self.app.cluster.refresh()
             self._unseen = not self._screen()
@@ -134,21 +150,31 @@ class Control:
         if self.procedures is not None:
             self.procedures.close()
 
-    def _emit(self, event: Event) -> None:
-        self._events.append(event)
+    def _emit(self, run: Run, event: Event) -> None:
+        self._events.append((run, event))
         self.app.post_message(ProcedureMoved())
+
+    def _answer_for_the_user(self, run: Run, event: Event) -> None:
+        """Whether this step is to be cancelled was asked before the wish was sent: not twice."""
+        if run is not self.run or not run.cancelling or not isinstance(event, StepChanged):
+            return
+        asked = event.state is StepState.WAITING and set(event.choices) == {Choice.STOP, Choice.WAIT}
+        if asked and run.consented == event.step:
+            self.answer(Answer(Choice.STOP, "", event.step))
 
     def _planned(self, procedure: Procedure) -> None:
         self._planning = False
-        self.run = Run(procedure, self.app.clock)
+        if not self.running:
+            self.run = Run(procedure, self.app.clock)
         self.show()
 
     def _not_planned(self, error: EtcdTuiError) -> None:
         self._planning = False
         self.app.tell(error)
 
-    def _not_started(self, error: EtcdTuiError) -> None:
-        self.run = None
+    def _not_started(self, run: Run, error: EtcdTuiError) -> None:
+        if run is self.run:
+            self.run = None
         self.app.action_home()
         self.app.tell(error)
 
@@ -164,12 +190,18 @@ class Control:
         return next((s for s in self.app.screen_stack if isinstance(s, ProcedureScreen)), None)
 
     def _interrupted(self, runs: Sequence[Interrupted]) -> None:
-        """Ask about the first; the others come after it, unless it is resumed."""
+        self._earlier = runs
+        self.ask_about_the_next()
+
+    def ask_about_the_next(self) -> None:
+        """Ask about the first, when nothing else is under way; the others come after it, unless it is
+        resumed."""
         from etcdtui.ui.screens.ask import AskScreen, Option
 
-        if not runs:
+        if not self._earlier or self.running or self._planning or self._screen() or self.app.busy:
             return
-        first, rest = runs[0], runs[1:]
+        first, rest = self._earlier[0], self._earlier[1:]
+        self._earlier = ()
         sentences = [f"What is true now: {first.truth}"] if first.truth else []
         if rest:
             sentences.append(f"{len(rest)} more after this one.")
@@ -195,7 +227,7 @@ class Control:
     def _resume(self, run: Interrupted) -> None:
         if self.procedures is not None:
             resume = self.procedures.resume
-            in_background(self.app, lambda: resume(run), self._planned, self._not_planned, name="resume")
+            self._plan(lambda: resume(run), "resume")
 
     def _abandon(self, run: Interrupted, rest: Sequence[Interrupted]) -> None:
         from etcdtui.ui.screens.reason import ReasonScreen

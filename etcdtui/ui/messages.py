@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual.message import Message
+
+if TYPE_CHECKING:
+    from etcdtui.ui.runs import Run
 
 
 class ViewChanged(Message):
@@ -49,9 +53,16 @@ class LatencyChosen(Message):
 Chosen = MemberChosen | BackupChosen | FindingChosen | LatencyChosen
 
 
+@dataclass
 class StartWanted(Message):
     """Start the procedure that the screen shows."""
 
+    run: Run
 
+
+@dataclass
 class CancelWanted(Message):
-    """Cancel the running procedure; the user has been asked."""
+    """Cancel this step of the running procedure; the user has been asked about it."""
+
+    run: Run
+    step: str

@@ -51,6 +51,7 @@ class Run:
         self.handle: EngineHandle | None = None
         self.finished: Finished | None = None
         self.cancelling = False
+        self.consented: str | None = None  # the step whose cancelling the user agreed to
         self.began: float | None = None
         self.ended: float | None = None
         self.records = {step.key: StepRecord() for step in procedure.steps}

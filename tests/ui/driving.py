@@ -23,6 +23,7 @@ class Driven:
     cluster: FakeCluster
     procedures: FakeProcedures
     time: list[float] = field(default_factory=lambda: [1000.0])
+    _read: object = None  # the screen the human has read
 
     async def settle(self) -> None:
         for _ in range(3):
@@ -38,7 +39,11 @@ class Driven:
         raise AssertionError(f"it never came true; the screen:\n{self.text}")
 
     async def press(self, *keys: str) -> None:
+        """As a human does: what has just come up is read first."""
         for key in keys:
+            if self.app.screen is not self._read:
+                self._read = self.app.screen
+                self.time[0] += 1
             await self.pilot.press(key)
         await self.settle()
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from etcdtui.model.health import ClusterHealth, MemberHealth, is_slow
-from etcdtui.model.member_state import SLOW_READ
 from etcdtui.model.latency import LatencySeries
+from etcdtui.model.member_state import SLOW_READ
 from etcdtui.model.rules.performance import COMMIT_ADVICE, COMMIT_ALERT, FSYNC_ADVICE, FSYNC_ALERT
 from etcdtui.model.view import ClusterView
 from etcdtui.text import clean, milliseconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -16,6 +16,10 @@ from textual.widgets import Button
 from etcdtui.text import clean
 from etcdtui.ui.looks import Line, Role, muted, plain
 from etcdtui.ui.parts.dialog import Body, Dialog
+from etcdtui.ui.parts.settling import Settling
+
+if TYPE_CHECKING:
+    from etcdtui.ui.app import EtcdTui
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class Option:
     dangerous: bool = False
 
 
-class AskScreen(ModalScreen[str | None]):
+class AskScreen(Settling, ModalScreen[str | None]):
     """Returns the name of an option; None for escape."""
 
     CSS_PATH = "dialogs.tcss"
@@ -50,6 +54,9 @@ class AskScreen(ModalScreen[str | None]):
         super().__init__()
         self.heading = title
         self.question, self.sentences, self.options, self.details = question, sentences, options, details
+
+    def on_mount(self) -> None:
+        self.settle(cast("EtcdTui", self.app).clock)
 
     def compose(self) -> ComposeResult:
         lines: list[Line] = [((clean(self.question), Role.STRONG),)]

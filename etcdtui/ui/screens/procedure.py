@@ -18,6 +18,7 @@ from etcdtui.ui.parts.bar import Bar
 from etcdtui.ui.parts.footer import KeyLine
 from etcdtui.ui.parts.lines import Lines
 from etcdtui.ui.parts.listing import Listing
+from etcdtui.ui.parts.settling import SETTLE
 from etcdtui.ui.picture import Picture
 from etcdtui.ui.procedure_text import about, command_of, facts, gate, kind_of_gate, plan, steps, title
 from etcdtui.ui.runs import Run
@@ -26,8 +27,6 @@ from etcdtui.ui.screens.ask import AskScreen, Option
 if TYPE_CHECKING:
     from etcdtui.ui.app import EtcdTui
 
-# A gate that has just opened is not passed by a key that was meant for something else.
-SETTLE = 0.4  # seconds
 KEY_OF = {Choice.GO: "enter", Choice.RETRY: "r", Choice.WAIT: "w", Choice.SKIP: "x", Choice.STOP: "s"}
 
 
@@ -72,6 +71,7 @@ class ProcedureScreen(Screen[None]):
         self._followed: str | None = None  # the step last shown because it became the current one
         self._skipping = False
         self._said = ""
+        self._shown_at = 0.0  # since when this plan is to be read, by the run's clock
 
     def compose(self) -> ComposeResult:
         yield self.title_bar
@@ -87,11 +87,19 @@ class ProcedureScreen(Screen[None]):
     def on_mount(self) -> None:
         self.steps.border_title = "Steps"
         self.typed.display = False
+        self._shown_at = self.run.clock()
         self.show_run()
         self.set_interval(1.0, self.show_run)
 
     def show_picture(self, picture: Picture) -> None:
         """The run has its own clock."""
+
+    def take(self, run: Run) -> None:
+        """Show this run from now on."""
+        if run is not self.run:
+            self.run, self._shown_at = run, run.clock()
+            self._followed, self._skipping, self._said = None, False, ""
+        self.show_run()
 
     def show_run(self) -> None:
         """Render what the run has come to."""
@@ -161,7 +169,9 @@ class ProcedureScreen(Screen[None]):
 
     def action_go(self) -> None:
         if not self.run.started:
-            self.post_message(StartWanted())
+            # Neither a plan nor a gate that has just come up is passed by a key meant for something else.
+            if self.run.clock() - self._shown_at >= SETTLE:
+                self.post_message(StartWanted(self.run))
         elif not self._phrase():
             self._answer(Choice.GO)
 
@@ -174,7 +184,13 @@ class ProcedureScreen(Screen[None]):
             self._answer(chosen)
 
     def action_cancel(self) -> None:
-        step = self.run.current
+        run, step = self.run, self.run.current
+        wanted = CancelWanted(run, step.key if step else "")
+
+        def answered(choice: str | None) -> None:
+            if choice == "cancel":
+                self.post_message(wanted)
+
         sentence = step.cancel if step is not None else "Nothing has run yet; nothing has been changed."
         self.app.push_screen(
             AskScreen(
@@ -182,11 +198,8 @@ class ProcedureScreen(Screen[None]):
                 (sentence,),
                 (Option("on", "g", "Go on"), Option("cancel", "c", "Cancel it", dangerous=True)),
             ),
-            lambda choice: self._cancel() if choice == "cancel" else None,
+            answered,
         )
-
-    def _cancel(self) -> None:
-        self.post_message(CancelWanted())
 
     def action_copy(self) -> None:
         text = command_of(self._shown()) or self.about.text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -13,9 +13,13 @@ from textual.widgets import Input
 from etcdtui.text import clean
 from etcdtui.ui.looks import muted, plain
 from etcdtui.ui.parts.dialog import Body, Dialog
+from etcdtui.ui.parts.settling import Settling
+
+if TYPE_CHECKING:
+    from etcdtui.ui.app import EtcdTui
 
 
-class ReasonScreen(ModalScreen[str | None]):
+class ReasonScreen(Settling, ModalScreen[str | None]):
     """Returns what was typed; None for escape. An empty reason is none."""
 
     CSS_PATH = "dialogs.tcss"
@@ -25,6 +29,9 @@ class ReasonScreen(ModalScreen[str | None]):
     def __init__(self, question: str, about: str) -> None:
         super().__init__()
         self.question, self.about = question, about
+
+    def on_mount(self) -> None:
+        self.settle(cast("EtcdTui", self.app).clock)
 
     def compose(self) -> ComposeResult:
         lines = [
