@@ -103,6 +103,12 @@ class BackupSet:
         return max((f.modified for f in self.files), default=0.0)
 
 
+def stamp_of(name: str) -> str:
+    """The time stamp in a backup file's name; empty when it is none of ours."""
+    match = _NAME.match(name)
+    return match["stamp"] if match else ""
+
+
 def join(
     files: Iterable[FoundFile], *, writing: frozenset[tuple[str, str]] = frozenset()
 ) -> tuple[BackupSet, ...]:

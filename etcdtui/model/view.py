@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from etcdtui.model.backups import BackupSet, join
+from etcdtui.model.backups import BackupSet, join, stamp_of
 from etcdtui.model.latency import LatencySeries, ReadTimes
 from etcdtui.model.members import DiskMetrics, EndpointStatus, Member, MemberList
 from etcdtui.model.platform import ApiFacts, HostFacts
@@ -87,6 +88,15 @@ class ClusterView:
     @property
     def backups(self) -> tuple[BackupSet, ...]:
         """Backups seen on all hosts, newest first, also from hosts that no longer answer."""
-        return join(
-            (f for h in self.hosts if h.facts.value for f in h.facts.value.backups), writing=self.writing
-        )
+        files = [f for h in self.hosts if h.facts.value for f in h.facts.value.backups]
+        return join(files, writing=self.writing | frozenset(self._being_written()))
+
+    def _being_written(self) -> Iterator[tuple[str, str]]:
+        """(host, stamp) of what a running job writes: files newer than its start."""
+        for host in self.hosts:
+            facts = host.facts.value
+            if facts is None or facts.writing_since is None:
+                continue
+            for found in facts.backups:
+                if found.modified >= facts.writing_since - 1:
+                    yield found.host, stamp_of(found.name)

@@ -222,6 +222,16 @@ def test_old_missing_and_half_written_backups() -> None:
     assert "not a backup" in finding.sentence and finding.evidence == half.name
 
 
+def test_what_a_running_job_writes_is_being_written_not_half_written() -> None:
+    facts = host(2).facts.value
+    assert facts is not None
+    part = FoundFile("masternode2", "/b", "snapshot_2026-09-22_020000.db.part", 12, NOW - 3)
+    busy = replace(facts, backups=(*facts.backups, part), writing_since=NOW - 5)
+    view = healthy(hosts=(host(2, facts=Reading(busy, NOW)),))
+    assert [b.completeness.value for b in view.backups] == ["being written", "2 files"]
+    assert not [f for f in found(view) if "half" in f.key]
+
+
 def test_findings_are_sorted_worst_first_and_their_keys_are_unique() -> None:
     view = replace(with_endpoints(leaderless(1), gone(2), gone(3, Fault.SILENT)), api=api())
     findings = found(view)
