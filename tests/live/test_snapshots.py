@@ -9,6 +9,7 @@ import base64
 import hashlib
 import http.client
 import json
+import random
 import shutil
 import ssl
 import subprocess
@@ -27,10 +28,22 @@ from etcdtui.etcd.snapshot import etcd_hash, prove
 from etcdtui.model.members import Member
 from etcdtui.model.proof import behind, same_cluster
 from tests.data.record import HERE, Trio, found_binaries, run
+from tests.snapshotfiles import mutated, resealed
 
 pytestmark = pytest.mark.live
 BINARIES = found_binaries()
-CASES = ("empty", "few", "thousands", "large", "compacted", "defragmented", "leases", "auth", "alarm", "learner")
+CASES = (
+    "empty",
+    "few",
+    "thousands",
+    "large",
+    "compacted",
+    "defragmented",
+    "leases",
+    "auth",
+    "alarm",
+    "learner",
+)
 
 
 @dataclass
@@ -116,7 +129,9 @@ class Camera:
             self.shoot("large")
             self.put(2000, 200)
             self.ctl("del", "--prefix", "/kubernetes.io/configmaps/space-3/")
-            revision = json.loads(self.ctl("endpoint", "status", "-w", "json"))[0]["Status"]["header"]["revision"]
+            revision = json.loads(self.ctl("endpoint", "status", "-w", "json"))[0]["Status"]["header"][
+                "revision"
+            ]
             self.ctl("compact", "--physical", str(revision - 3))
             self.shoot("compacted")
             self.ctl("defrag")
@@ -230,7 +245,9 @@ def test_contents_are_those_of_the_cluster(taken: Taken) -> None:
     with Contents(taken.snapshots["defragmented"]) as contents:
         summary = contents.summary()
         assert summary.keys == taken.live_keys["defragmented"]
-        assert not any(entry.key.startswith(b"/kubernetes.io/configmaps/space-3/") for entry in contents.live())
+        assert not any(
+            entry.key.startswith(b"/kubernetes.io/configmaps/space-3/") for entry in contents.live()
+        )
         (found,) = contents.find("deploy prod/web")
         assert found.key == b"/kubernetes.io/deployments/prod/web"
     changes = compare(taken.snapshots["few"], taken.snapshots["compacted"])
@@ -254,6 +271,19 @@ def test_what_restore_refuses_is_refused(taken: Taken, tmp_path: Path) -> None:
         proof = prove(bad)
         assert not proof.good and proof.failed, name
         assert not _restores(taken, bad, tmp_path), name
+
+
+def test_what_status_and_restore_refuse_is_refused_at_random(taken: Taken, tmp_path: Path) -> None:
+    """With a digest that fits, so that etcd's programs look at the structure alone."""
+    good, pick, bad = taken.snapshots["few"].read_bytes(), random.Random(11), tmp_path / "bad.db"
+    refused = 0
+    for _ in range(60):
+        bad.write_bytes(resealed(mutated(good, pick)))
+        status = run([_program(taken), "snapshot", "status", str(bad), "-w", "json"], timeout=20)["status"]
+        if status != 0:
+            refused += 1
+            assert not prove(bad).good, bad.read_bytes()
+    assert refused > 5
 
 
 def make_fixtures() -> None:

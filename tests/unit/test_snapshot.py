@@ -1,0 +1,262 @@
+"""The proof of a snapshot: real files, every kind of damage, nothing bad called good."""
+
+from __future__ import annotations
+
+import os
+import random
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from etcdtui.errors import Cancelled, EtcdTuiError
+from etcdtui.etcd.bbolt import Damaged, Unreadable
+from etcdtui.etcd.comparing import compare
+from etcdtui.etcd.contents import Contents
+from etcdtui.etcd.crc32c import FOLD, POLYNOMIAL, Crc32c, crc32c
+from etcdtui.etcd.snapshot import etcd_hash, prove
+from etcdtui.model.members import Member
+from etcdtui.model.proof import Identity, Outcome, Proof, behind, same_cluster
+from tests.recorded import VERSIONS
+from tests.snapshotfiles import PAGE, REAL, mutated, resealed, with_page, written
+
+# What etcdctl 3.4.23 and etcdutl 3.5.1 print of these two files.
+KNOWN = {"3.4.23": (1550294841, 9, 90), "3.5.1": (4054916499, 9, 92)}
+
+
+@pytest.fixture(params=VERSIONS)
+def version(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def path(version: str, tmp_path: Path) -> Path:
+    return written(tmp_path, REAL[version])
+
+
+def failures(proof: Proof) -> dict[str, str]:
+    return {check.name: check.sentence for check in proof.failed}
+
+
+def test_a_real_snapshot_is_good(path: Path, version: str) -> None:
+    proof = prove(path, etcd_hash=True)
+    assert proof.good and not proof.failed
+    assert [check.name for check in proof.checks] == [
+        *("length", "digest", "meta pages", "structure", "cluster", "unchanged")
+    ]
+    facts = proof.facts
+    assert facts is not None
+    assert (facts.etcd_hash, facts.revision, facts.entries) == KNOWN[version]
+    assert (facts.live_keys, facts.tombstones) == (74, 1)
+    assert [member.name for member in facts.members] == ["m1"]
+    assert facts.cluster_version == f"{version[:3]}.0"
+    assert facts.voters == ((facts.members[0].id,) if version > "3.5" else ())
+    assert "is good" in proof.verdict and "74 live keys" in proof.verdict
+
+
+def test_progress_grows_to_its_end_and_cancel_ends_it(path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    prove(path, progress=lambda done, total: seen.append((done, total)))
+    assert seen == sorted(seen) and seen[-1][0] == seen[-1][1]
+    with pytest.raises(Cancelled, match="stopped"):
+        prove(path, cancelled=lambda: True)
+
+
+def test_digest(path: Path, version: str) -> None:
+    good = REAL[version]
+    path.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    assert failures(prove(path)) == {
+        "digest": "The sha256 behind the database does not fit: "
+        "bytes were changed after the snapshot was taken."
+    }
+    path.write_bytes(good[:-32])
+    said = failures(prove(path))
+    assert said["length"] == "The last 32 bytes, the digest, are missing."
+    assert said["digest"].startswith("There is no sha256 behind the database")
+
+
+def test_length(path: Path, version: str) -> None:
+    good = REAL[version]
+    path.write_bytes(good[: len(good) // 2])
+    assert failures(prove(path))["length"].startswith("The end of the file is missing: ")
+    path.write_bytes(resealed(good + bytes(PAGE)))
+    assert failures(prove(path))["length"].startswith("The file has 4\u202f096 bytes more than")
+    path.write_bytes(b"")
+    assert failures(prove(path))["length"] == "The file is empty."
+    path.write_bytes(b"<html>404 Not Found</html>")
+    proof = prove(path)
+    assert not proof.good and proof.facts is None
+    assert {check.name: check.outcome for check in proof.checks}["structure"] is Outcome.NOT_APPLICABLE
+
+
+def test_a_file_of_zeros(path: Path) -> None:
+    path.write_bytes(bytes(10 * PAGE + 32))
+    assert failures(prove(path))["meta pages"] == "Meta page 0 is all zeros."
+
+
+def test_a_copy_of_the_database_of_a_running_etcd_is_no_snapshot(path: Path, version: str) -> None:
+    path.write_bytes(REAL[version][:-32] + bytes(64 * PAGE))
+    said = failures(prove(path))
+    assert "more than its database" in said["length"] and "digest" in said
+
+
+def test_a_file_that_is_written_to_while_it_is_read(path: Path) -> None:
+    def touch(done: int, total: int) -> None:
+        os.utime(path, (1, 1))
+
+    assert "unchanged" in failures(prove(path, progress=touch))
+
+
+def test_a_file_that_shrinks_while_it_is_read(path: Path) -> None:
+    proof = prove(path, progress=lambda done, total: os.truncate(path, PAGE))
+    assert not proof.good
+
+
+def test_what_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(Unreadable, match="No such file"):
+        prove(tmp_path / "none.db")
+    with pytest.raises(Unreadable, match="is not a file"):
+        prove(tmp_path)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(Unreadable, match="is not a file"):
+        prove(pipe)
+
+
+def test_a_database_of_something_else(path: Path, version: str) -> None:
+    """The bucket of keys renamed: bbolt finds nothing wrong with it."""
+    named = b"cluster", b"clusteq"  # still in order
+    path.write_bytes(resealed(REAL[version].replace(*named)))
+    assert prove(path).good  # nobody needs to know the cluster's version
+    path.write_bytes(resealed(REAL[version].replace(b"members", b"membert")))
+    assert "no bucket members" in failures(prove(path))["cluster"]
+
+
+@given(seed=st.integers(0, 1 << 48), version=st.sampled_from(VERSIONS), times=st.integers(1, 3))
+@settings(max_examples=300, deadline=None)
+def test_no_damaged_file_is_called_good(seed: int, version: str, times: int) -> None:
+    pick, good = random.Random(seed), REAL[version]
+    bad = good
+    for _ in range(times):
+        bad = mutated(bad, pick) if len(bad) >= PAGE else bad
+    with tempfile.TemporaryDirectory() as folder:
+        path = written(Path(folder), bad)
+        proof = prove(path)
+        assert proof.good == (bad == good)
+        if bad != good:
+            assert proof.failed and all(check.sentence.endswith(".") for check in proof.failed)
+            assert "NOT good" in proof.verdict
+
+
+@given(seed=st.integers(0, 1 << 48), version=st.sampled_from(VERSIONS), times=st.integers(1, 3))
+@settings(max_examples=300, deadline=None)
+def test_with_a_fitting_digest_nothing_but_our_errors_come_out(seed: int, version: str, times: int) -> None:
+    pick, good = random.Random(seed), REAL[version]
+    bad = good
+    for _ in range(times):
+        bad = mutated(bad, pick) if len(bad) >= PAGE else bad
+    with tempfile.TemporaryDirectory() as folder:
+        path, other = written(Path(folder), resealed(bad)), written(Path(folder), good, "good.db")
+        proof = prove(path, etcd_hash=True)
+        assert proof.verdict and {"length", "digest"} <= {check.name for check in proof.checks}
+        try:
+            assert (etcd_hash(path) is not None) and proof.facts is not None
+            with Contents(path) as contents:
+                contents.summary()
+                contents.find("pod prod/web")
+            compare(other, path)
+        except EtcdTuiError as error:
+            assert error.message.endswith(".")
+
+
+@given(data=st.binary(max_size=3 * PAGE))
+@settings(max_examples=50, deadline=None)
+def test_any_bytes(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        assert not prove(written(Path(folder), data)).good
+
+
+def test_every_page_zeroed_is_found_by_the_structure(path: Path, version: str) -> None:
+    """Not by the digest, which is made to fit; a free page may hold anything."""
+    good = REAL[version]
+    whole = prove(path)
+    assert whole.facts is not None
+    found = 0
+    for number in range(whole.facts.pages):
+        path.write_bytes(with_page(good, number, bytes(PAGE)))
+        proof = prove(path)
+        if not proof.good:
+            found += 1
+            said = " ".join(failures(proof).values())
+            assert f"Page {number} says it is page 0: zeroed or overwritten." in said or number < 2
+    assert found == whole.facts.pages - whole.facts.free_pages
+
+
+def test_crc32c() -> None:
+    def plain(data: bytes) -> int:
+        state = 0xFFFFFFFF
+        for byte in data:
+            state ^= byte
+            for _ in range(8):
+                state = state >> 1 ^ (POLYNOMIAL if state & 1 else 0)
+        return state ^ 0xFFFFFFFF
+
+    assert crc32c(b"123456789") == 0xE3069283
+    pick = random.Random(1)
+    for length in (0, 1, 4, 4096, 4097, 7000, 7001, 54_217, 70_003):
+        data = pick.randbytes(length)
+        assert crc32c(data) == plain(data), length
+    data, pieces = pick.randbytes(3 << 20), Crc32c()
+    for at in range(0, len(data), 70_001):
+        pieces.update(data[at : at + 70_001])
+    assert pieces.value() == crc32c(data)
+
+
+def test_the_fold_rests_on_a_multiple_of_the_polynomial() -> None:
+    whole = int(f"{POLYNOMIAL:032b}"[::-1], 2) | 1 << 32
+    rest = 1
+    for exponent in FOLD:
+        rest ^= 1 << exponent
+    while rest.bit_length() > 32:
+        rest ^= whole << (rest.bit_length() - 33)
+    assert rest == 0
+
+
+def test_identity(path: Path) -> None:
+    proof = prove(path)
+    assert proof.facts is not None
+    (member,) = proof.facts.members
+    m1, m2 = Member(member.id, "m1"), Member(99, "m2")
+    assert same_cluster(proof, [m1]) == Identity(
+        True, "Taken from this cluster: m1 are its members, by name and ID."
+    )
+    assert "m2 came since" in same_cluster(proof, [m1, m2]).sentence
+    other = same_cluster(proof, [Member(7, "m1")])
+    assert other.same is False and "same names but other IDs" in other.sentence
+    stranger = same_cluster(proof, [m2])
+    assert stranger.same is False and "another cluster" in stranger.sentence
+    assert same_cluster(proof, []).same is None
+    assert same_cluster(Proof("x", 0, "", ()), [m1]).same is None
+
+
+def test_behind(path: Path) -> None:
+    proof = prove(path)
+    assert proof.facts is not None
+    own = proof.facts.revision
+    assert behind(proof, own + 283).startswith("283 revisions behind: ")
+    assert behind(proof, own + 1).startswith("1 revision behind: ")
+    assert "Nothing was written" in behind(proof, own)
+    assert "AHEAD" in behind(proof, own - 1)
+
+
+def test_nothing_checked_is_nothing_proven() -> None:
+    proof = Proof("x.db", 0, "", ())
+    assert not proof.good and proof.verdict == "x.db is not proven."
+
+
+def test_hash_of_a_damaged_file(path: Path, version: str) -> None:
+    path.write_bytes(REAL[version][:PAGE])
+    with pytest.raises(Damaged):
+        etcd_hash(path)
