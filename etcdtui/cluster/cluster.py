@@ -113,9 +113,12 @@ class Cluster:
         return self._clock()
 
     def refresh(self) -> None:
-        """Ask every source now."""
+        """Ask every source now, also hosts that are being left alone after a failure."""
         with self._lock:
+            runners = list(self._runners.values())
             watchers = [*self._watchers, *self._endpoints.values()]
+        for runner in runners:
+            runner.reconnect()
         for watcher in watchers:
             watcher.poke()
 
@@ -164,8 +167,13 @@ class Cluster:
     def trust(self, key: HostKeyUnknown) -> None:
         """The user compared the fingerprint: write the key to known_hosts and try again."""
         from etcdtui.reach.known_hosts import trust
+        from etcdtui.reach.ssh_config import resolve
 
-        trust(key, Path(self.config.ssh.known_hosts or "~/.ssh/known_hosts").expanduser())
+        with self._lock:
+            named = [self._hosts[name] for name, k in self._unknown_keys.items() if k.line == key.line]
+        # It is written where it will be read: the first file that ssh_config, or ours, names for that host.
+        files = resolve(named[0], self.config.ssh).known_hosts if named else ()
+        trust(key, Path(files[0] if files else "~/.ssh/known_hosts").expanduser())
         with self._lock:
             self._unknown_keys = {name: k for name, k in self._unknown_keys.items() if k.line != key.line}
         self.refresh()

@@ -77,5 +77,8 @@ class LoggedRunner:
         self._log.add(self.host, argv, began, None)
         return stream
 
+    def reconnect(self) -> None:
+        self._inner.reconnect()
+
     def close(self) -> None:
         self._inner.close()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from etcdtui.lab.kubelet import Kubelet
 
 # Well below the election timeout of 1000 ms: it answers late, it does not fall out.
-STOPPED = 0.15
+STOPPED = 0.35
 AWAKE = 0.05
 
 

@@ -68,6 +68,9 @@ class LocalRunner:
         process = self._start(argv)
         return LocalStream(process, self._host)
 
+    def reconnect(self) -> None:
+        """There is no connection that could have failed."""
+
     def close(self) -> None:
         with self._lock:
             self._closed = True

@@ -65,5 +65,8 @@ class Runner(Protocol):
     def stream(self, argv: Sequence[str], *, timeout: float) -> Stream:
         """Start a command and return at once; ``timeout`` bounds the start only. Raises as ``run``."""
 
+    def reconnect(self) -> None:
+        """Forget the pause after a connection that could not be made: a human asks, so try now."""
+
     def close(self) -> None:
         """Let go of everything. Calls under way end with an error."""

@@ -52,7 +52,7 @@ class SshRunner:
         """Seconds during which calls fail at once with the last error; 0 when they try."""
         return self._pool.retry_in()
 
-    def reconnect_now(self) -> None:
+    def reconnect(self) -> None:
         """Try at the next call, whatever failed before."""
         self._pool.reconnect_now()
 

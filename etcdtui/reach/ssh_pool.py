@@ -6,10 +6,11 @@ import threading
 import time
 from collections.abc import Callable
 
-from etcdtui.errors import EtcdTuiError, TimedOut, Unreachable
+from etcdtui.errors import AuthFailed, EtcdTuiError, HostKeyChanged, TimedOut, Unreachable
 from etcdtui.reach.ssh_connect import Link, as_error
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
+TURNED_AWAY = 120.0  # seconds; logins that fail again and again get an address banned
 """Seconds before the next attempt after the first, second … failed one."""
 
 
@@ -124,6 +125,8 @@ class Pool:
             elif failure is not None:
                 self._failure = failure
                 pause = PAUSES[min(self._failures, len(PAUSES) - 1)]
+                if isinstance(failure, AuthFailed | HostKeyChanged):
+                    pause = TURNED_AWAY
                 self._failures, self._retry_at = self._failures + 1, time.monotonic() + pause
             self._changed.notify_all()
         if link is not None:

@@ -343,7 +343,7 @@ def test_a_failure_is_not_repeated_at_once(steady):
     assert second.value is first.value
     assert second.value.__cause__ is not None
     assert time.monotonic() - started < 0.1
-    runner.reconnect_now()
+    runner.reconnect()
     assert runner.retry_in() == 0
     with pytest.raises(Refused) as third:
         runner.run(("true",), timeout=5)
@@ -386,7 +386,7 @@ def test_a_server_that_is_gone_and_comes_back(server):
     with pytest.raises(Unreachable):
         runner.run(("true",), timeout=5)
     server.start()
-    runner.reconnect_now()
+    runner.reconnect()
     assert runner.run(("true",), timeout=5).ok
     runner.close()
 

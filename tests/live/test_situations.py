@@ -6,14 +6,18 @@ Each situation is also asked of ``etcdtui status --json``: the same truth, and t
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from etcdtui import config
+from etcdtui.cluster import Cluster, hosts
 from etcdtui.lab.demo import Lab
 from etcdtui.model.finding import Severity
-from etcdtui.model.health import Level, MemberState
+from etcdtui.model.health import Level, MemberState, judge
 from etcdtui.model.problems import Fault
 from tests.live.watched import Seen, Watched, watched
 
@@ -181,10 +185,6 @@ def test_health_as_a_human_would_ask_it(cluster: Watched) -> None:
 def test_where_openssl_is_missing_etcdctl_is_asked_and_the_screen_says_so(
     cluster: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace
-
-    from etcdtui.cluster import hosts
-
     parse = hosts.parse_access
     monkeypatch.setattr(hosts, "parse_access", lambda out, host: replace(parse(out, host), openssl=""))
     with watched(cluster.lab, cluster.state / "other") as other:
@@ -193,9 +193,27 @@ def test_where_openssl_is_missing_etcdctl_is_asked_and_the_screen_says_so(
         assert seen.health.level is Level.HEALTHY and seen.health.leader is not None
 
 
-def test_the_whole_cluster_ends_within_a_second_whatever_hangs(cluster: Watched) -> None:
-    import time
+def test_unknown_hosts_are_kept_out_until_their_keys_are_trusted(lab: Lab, tmp_path: Path) -> None:
+    found = config.load(lab.config).cluster(None)
+    known = tmp_path / "ssh" / "known_hosts"
+    stranger = Cluster(replace(found, ssh=replace(found.ssh, known_hosts=str(known))), tmp_path)
+    stranger.start()
+    try:
+        view = stranger.wait(lambda _: len(stranger.unknown_host_keys()) == 3, 20)
+        assert all(h.link.problem and h.link.problem.fault is Fault.HOST_KEY for h in view.hosts)
+        for key in stranger.unknown_host_keys():
+            assert key.fingerprint.startswith("SHA256:")
+            stranger.trust(key)
+        view = stranger.wait(lambda v: all(h.link.at and not h.link.problem for h in v.hosts), 20)
+        assert not stranger.unknown_host_keys(), [str(h.link.problem) for h in view.hosts]
+        view = stranger.wait(lambda v: judge(v).level is Level.HEALTHY and judge(v).source == "etcd", 10)
+        assert judge(view).level is Level.HEALTHY
+        assert known.stat().st_mode & 0o777 == 0o600
+    finally:
+        stranger.close()
 
+
+def test_the_whole_cluster_ends_within_a_second_whatever_hangs(cluster: Watched) -> None:
     for node in (M1, M2, M3):
         cluster.lab.do("freeze-ssh", node)
     began = time.monotonic()

@@ -130,7 +130,7 @@ def test_a_host_that_stays_away_is_given_up_and_the_rest_comes_later(tmp_path, s
         kept = target.with_name(target.name + ".part").stat().st_size
         assert kept >= half and not target.exists()
         server.start()
-        runner.reconnect_now()
+        runner.reconnect()
         told: list[Moved] = []
         fetch(runner, str(source), target, size=SIZE, progress=told.append)
         assert told[0].done >= kept // BLOCK * BLOCK

@@ -33,6 +33,9 @@ class Nobody:
     def stream(self, argv: Sequence[str], *, timeout: float) -> Stream:
         raise Refused(f"{self.host} refuses the connection.")
 
+    def reconnect(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 
