@@ -34,7 +34,9 @@ class FewTools(LocalRunner):
         super().__init__("bare")
         folder.mkdir()
         for name in (*TOOLS, *more):
-            if path := shutil.which(name):
+            # This interpreter itself: what the PATH calls python3 may be a wrapper that needs other tools.
+            path = os.path.realpath(sys.executable) if name == "python3" else shutil.which(name)
+            if path:
                 (folder / name).symlink_to(path)
         self.path = str(folder)
 
