@@ -224,10 +224,10 @@ class _Arrival:
                 raise Cancelled(
                     f"Fetching {self.source.name} from {self.runner.host} was stopped.", self._kept(landing)
                 ) from exc
-            if self._patiently(self._look, meter, landing.length) != seen:
+            if self._patiently(self._look, meter, landing.length, landing) != seen:
                 landing.discard()
                 raise self._changed("changed while it was being fetched")
-            told = self.source.sha256 or told or self._patiently(self._sum, meter, landing.length)
+            told = self.source.sha256 or told or self._patiently(self._sum, meter, landing.length, landing)
             if made == told:
                 return Fetched(self.target, self.source.size, made), landing
             if not resumed:
