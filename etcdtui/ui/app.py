@@ -19,9 +19,10 @@ from etcdtui.model.findings import find
 from etcdtui.model.health import judge
 from etcdtui.ui import looks
 from etcdtui.ui.ascii import driver_for_terminal
-from etcdtui.ui.background import CallEnded, close_within, in_background
+from etcdtui.ui.background import CallEnded, close_within
 from etcdtui.ui.commands import Verb, Verbs
 from etcdtui.ui.control import Control
+from etcdtui.ui.host_keys import HostKeys, key_of, offered
 from etcdtui.ui.messages import (
     BackupChosen,
     CancelWanted,
@@ -79,10 +80,10 @@ class EtcdTui(App[None]):
         self.palette = self._palette()
         self.dashboard = DashboardScreen(cluster.colour)
         self.control = Control(self, procedures)
+        self.host_keys = HostKeys(self)
         self.picture: Picture | None = None
         self._every, self._painted, self._due, self._news = tick, -1.0, False, False
         self._held_since: float | None = None
-        self._decided: set[str] = set()
 
     def get_default_screen(self) -> Screen[None]:
         return self.dashboard
@@ -134,12 +135,13 @@ class EtcdTui(App[None]):
         if self._held_since is None or self.picture is None:
             view = self.cluster.view()
             health = judge(view)
-            self.picture = Picture(view, health, self.findings(view, health), None, self.cluster.read_only)
+            findings = offered(self.findings(view, health), self.cluster.unknown_host_keys())
+            self.picture = Picture(view, health, findings, None, self.cluster.read_only)
         else:
             old, held = self.picture, self.clock() - self._held_since
             self.picture = Picture(old.view, old.health, old.findings, held, old.read_only)
         self._show()
-        self._ask_about_host_keys()
+        self.host_keys.ask()
         self.control.ask_about_the_next()
 
     def _show(self) -> None:
@@ -173,29 +175,6 @@ class EtcdTui(App[None]):
         """Is something being typed or asked, so that no question of ours may come up now?"""
         return isinstance(self.screen, ModalScreen | CommandPalette) or isinstance(self.focused, Input)
 
-    # host keys
-
-    def _ask_about_host_keys(self) -> None:
-        if self.busy:
-            return
-        for key in self.cluster.unknown_host_keys():
-            if key.fingerprint not in self._decided:
-                from etcdtui.ui.screens.host_key import HostKeyScreen
-
-                self._decided.add(key.fingerprint)
-                self.push_screen(HostKeyScreen(key), lambda trusted, key=key: self._trust(key, bool(trusted)))
-                return
-
-    def _trust(self, key: HostKeyUnknown, trusted: bool) -> None:
-        if trusted:
-            in_background(
-                self,
-                lambda: self.cluster.trust(key),
-                lambda _: self.cluster.refresh(),
-                self.tell,
-                name="trust",
-            )
-
     # intents of panes and screens
 
     @on(MemberChosen)
@@ -206,8 +185,19 @@ class EtcdTui(App[None]):
         from etcdtui.ui.describe import describer
         from etcdtui.ui.screens.document import DocumentScreen
 
-        if self.picture is not None and not isinstance(self.screen, DocumentScreen):
+        if self.picture is None or isinstance(self.screen, DocumentScreen):
+            return
+        key = self._undecided(event.key) if isinstance(event, FindingChosen) else None
+        if key is not None:
+            self.host_keys.about(key)
+        else:
             self.push_screen(DocumentScreen(describer(event), self.picture))
+
+    def _undecided(self, finding_key: str) -> HostKeyUnknown | None:
+        """The unknown host key that this finding tells of."""
+        findings = self.picture.findings if self.picture else ()
+        finding = next((f for f in findings if f.key == finding_key), None)
+        return key_of(finding, self.cluster.unknown_host_keys()) if finding else None
 
     @on(ProcedureMoved)
     def _procedure_moved(self) -> None:
@@ -269,6 +259,9 @@ class EtcdTui(App[None]):
 
         if not isinstance(self.screen, HealthScreen):
             self.push_screen(HealthScreen(self.cluster, self.clock))
+
+    def action_trust(self) -> None:
+        self.host_keys.again()
 
     def action_log(self) -> None:
         from etcdtui.ui.screens.log import LogScreen

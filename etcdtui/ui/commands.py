@@ -33,6 +33,7 @@ VERBS = (
     Verb("health", "health", "Run etcdctl endpoint health, as by hand", ("h",)),
     Verb("backup", "backup", "Plan a backup", ("b",), writes=True),
     Verb("log", "log", "Every command that ran on the hosts", ("audit",)),
+    Verb("trust", "trust", "Decide about SSH host keys that no known_hosts file names"),
     Verb("pause", "pause", "Hold the picture still, or let it go on"),
     Verb("refresh", "refresh_now", "Ask every source now", ("r",)),
     Verb("theme", "change_theme", "Choose another theme"),

@@ -8,7 +8,7 @@ from etcdtui.procedures.procedure import Action, Choice, Ending, GateKind, Step,
 from etcdtui.text import age, clean, size
 from etcdtui.ui.looks import Line, Paragraph, Role, Span, wrap
 from etcdtui.ui.parts.listing import Item
-from etcdtui.ui.runs import Run
+from etcdtui.ui.runs import Run, StepRecord
 from etcdtui.ui.words import ENDING, STEP
 
 OUTPUT = 200  # last lines of output that are shown
@@ -126,13 +126,27 @@ def facts(run: Run, width: int) -> list[Line]:
     spans: list[Span] = [("elapsed ", Role.MUTED), (age(run.elapsed), Role.STRONG)]
     spans += [("  step ", Role.MUTED), (age(run.elapsed_of(step)), Role.STRONG)]
     if record.measured is not None:
-        spans += [("  written ", Role.MUTED), (size(record.measured), Role.STRONG)]
-        if step.expected:
-            share = min(99, int(100 * record.measured / step.expected))
-            spans.append((f" of about {size(step.expected)} ({share} %)", Role.MUTED))
+        spans += _bytes(step, record)
     if run.running and record.awaiting:
         spans += [("  awaiting ", Role.MUTED), (clean(record.awaiting), Role.PLAIN)]
     return wrap(tuple(spans), width, 2)
+
+
+def _bytes(step: Step, record: StepRecord) -> list[Span]:
+    """Bytes that went, of how many, how fast, how long still."""
+    measured = record.measured or 0
+    label = "  done " if step.action is Action.WORK else "  written "
+    spans: list[Span] = [(label, Role.MUTED), (size(measured), Role.STRONG)]
+    if record.total:
+        spans.append((f" of {size(record.total)} ({int(100 * measured / record.total)} %)", Role.MUTED))
+    elif step.expected:
+        share = min(99, int(100 * measured / step.expected))
+        spans.append((f" of about {size(step.expected)} ({share} %)", Role.MUTED))
+    if record.rate:
+        spans.append((f"  {size(int(record.rate))}/s", Role.PLAIN))
+    if record.left is not None:
+        spans.append((f"  {age(record.left)} left", Role.PLAIN))
+    return spans
 
 
 def kind_of_gate(run: Run) -> str:
@@ -164,7 +178,7 @@ def gate(run: Run, width: int, *, skipping: bool = False, said: str = "") -> lis
             (("Why is this step skipped? ", Role.STRONG), ("enter sends it, esc does not", Role.MUTED)),
         ]
     if record.state is StepState.WAITING and Choice.GO in choices:
-        return [*lines, *wrap(_asked(step, record.sentence), width, 2)[:3]]
+        return [*lines, *wrap(_asked(step, record.sentence, optional=Choice.NO in choices), width, 2)[:3]]
     if choices:
         words = record.sentence or "This step needs a decision."
         return [*lines, *wrap((("⏸ ", Role.WARN), (clean(words, 600), Role.PLAIN)), width, 2)[:4]]
@@ -172,8 +186,8 @@ def gate(run: Run, width: int, *, skipping: bool = False, said: str = "") -> lis
     return wrap(((words, Role.MUTED), (clean(step.cancel, 400), Role.MUTED)), width, 2)[:2]
 
 
-def _asked(step: Step, sentence: str) -> Line:
-    prompt = clean(step.gate.prompt or sentence, 400)
+def _asked(step: Step, sentence: str, *, optional: bool) -> Line:
+    prompt = clean(sentence or step.gate.prompt, 600)
     spans: list[Span] = [("⏸ ", Role.WARN), (prompt + " " if prompt else "", Role.PLAIN)]
     if step.gate.kind is GateKind.PHRASE:
         spans += [
@@ -183,4 +197,6 @@ def _asked(step: Step, sentence: str) -> Line:
         ]
     else:
         spans += [("enter", Role.KEY), (" goes on.", Role.PLAIN)]
+        if optional:
+            spans += [(" n", Role.KEY), (" leaves it.", Role.PLAIN)]
     return tuple(spans)

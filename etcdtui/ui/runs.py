@@ -37,6 +37,9 @@ class StepRecord:
     elapsed: float = 0.0
     told: float = 0.0  # when ``elapsed`` was told, by our clock
     measured: int | None = None
+    total: int | None = None  # bytes there are to be measured
+    rate: float | None = None  # bytes per second
+    left: float | None = None  # seconds
     awaiting: str = ""
     asked: float = 0.0  # when it began to wait for an answer, by our clock
     answered: bool = False
@@ -116,6 +119,7 @@ class Run:
         elif isinstance(event, Progress):
             record.elapsed, record.told = event.elapsed, self.clock()
             record.measured = event.measured if event.measured is not None else record.measured
+            record.total, record.rate, record.left = event.total, event.rate, event.left
             record.awaiting = event.awaiting
 
     def _change(self, record: StepRecord, event: StepChanged) -> None:

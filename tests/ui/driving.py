@@ -26,8 +26,11 @@ class Driven:
     _read: object = None  # the screen the human has read
 
     async def settle(self) -> None:
-        for _ in range(3):
+        for n in range(50):
             await self.pilot.pause(0.01)
+            # The line of keys is made anew in a task of its own.
+            if n >= 2 and self.text.splitlines()[-1].strip():
+                return
 
     async def until(self, true: Callable[[], object]) -> None:
         """Wait for something that a thread brings about."""

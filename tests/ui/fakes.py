@@ -135,7 +135,8 @@ def healthy(
         Reading(api_facts(names), now - 3),
         True,
         names[0],
-        now - 3600,
+        len(names),
+        started=now - 3600,
     )
 
 
@@ -220,6 +221,15 @@ def no_quorum() -> ClusterView:
         ),
         api=gone,
     )
+
+
+def unknown_key(key: HostKeyUnknown, place: int = 0) -> ClusterView:
+    """One host shows an SSH key that nobody has decided about."""
+    view = healthy()
+    problem = Problem(Fault.HOST_KEY, key.message, key.hint)
+    hosts = list(view.hosts)
+    hosts[place] = replace(hosts[place], link=Reading(None, None, problem, view.now - 20), facts=Reading())
+    return replace(view, hosts=tuple(hosts), speaking=hosts[place - 1].name)
 
 
 def only_api() -> ClusterView:

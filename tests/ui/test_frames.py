@@ -7,6 +7,8 @@ import pytest
 from driving import driven
 from frames import assert_frame
 
+from etcdtui.errors import HostKeyUnknown
+
 SITUATIONS = {
     "healthy": fakes.healthy,
     "one-down": fakes.one_down,
@@ -67,6 +69,14 @@ async def test_finding_details() -> None:
     async with driven(fakes.one_down()) as it:
         await it.press("4", "enter")
         assert_frame(it.app, "finding-details-80x24")
+
+
+async def test_unknown_host_key() -> None:
+    key = HostKeyUnknown("192.168.50.10", 22, "ssh-ed25519", f"SHA256:{'k' * 43}", "line")
+    cluster = fakes.FakeCluster(fakes.unknown_key(key), keys=[key])
+    async with driven(cluster=cluster) as it:
+        await it.until(lambda: it.screen_name == "HostKeyScreen")
+        assert_frame(it.app, "host-key-80x24")
 
 
 async def test_help() -> None:

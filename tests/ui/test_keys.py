@@ -5,6 +5,7 @@ from __future__ import annotations
 import fakes
 import pytest
 from driving import driven
+from frames import frame
 
 from etcdtui.errors import HostKeyUnknown, Refusal
 from etcdtui.ui.app import EtcdTui
@@ -247,6 +248,62 @@ async def test_unknown_host_key_is_trusted_only_by_word_and_button() -> None:
         await it.look(fakes.healthy())
         assert it.screen_name == "DashboardScreen", "asked once, not again and again"
         assert not [call for call in cluster.calls if call.startswith("trust")]
+
+
+def _at_a_stranger() -> tuple[fakes.FakeCluster, HostKeyUnknown]:
+    key = HostKeyUnknown("masternode1", 22, "ssh-ed25519", "SHA256:abc", "line")
+    return fakes.FakeCluster(fakes.unknown_key(key), keys=[key]), key
+
+
+async def test_a_host_key_put_off_comes_back_by_command() -> None:
+    cluster, key = _at_a_stranger()
+    cluster.keys.append(HostKeyUnknown("masternode2", 22, "ssh-ed25519", "SHA256:def", "line 2"))
+    async with driven(cluster=cluster) as it:
+        await it.press("escape")
+        await it.look(cluster.shown)
+        await it.press("escape", "colon", *"trust", "enter")
+        await it.until(lambda: it.screen_name == "HostKeyScreen")
+        assert key.fingerprint in it.text
+        await it.press("escape")
+        await it.look(cluster.shown)
+        assert "SHA256:def" in it.text, "the next one follows"
+        await it.press("escape")
+        await it.look(cluster.shown)
+        assert it.screen_name == "DashboardScreen"
+
+
+async def test_a_host_key_put_off_comes_back_by_palette() -> None:
+    cluster, key = _at_a_stranger()
+    async with driven(cluster=cluster) as it:
+        await it.press("escape", "ctrl+p", *"host keys")
+        await it.until(lambda: "no known_hosts file" in it.text)
+        await it.press("enter")
+        await it.until(lambda: it.screen_name == "HostKeyScreen")
+        assert key.fingerprint in it.text
+
+
+async def test_a_host_key_put_off_comes_back_from_its_finding() -> None:
+    cluster, key = _at_a_stranger()
+    app = EtcdTui(cluster, clock=lambda: 1000.0)
+    async with app.run_test(size=(80, 40), notifications=True) as pilot:
+        await pilot.pause(0.1)
+        await pilot.press("escape", "4")
+        place = next(n for n, i in enumerate(app.dashboard.findings.items) if ":trust" in str(i.paragraphs))
+        await pilot.press("g", *"j" * place, "enter")
+        await pilot.pause(0.05)
+        assert key.fingerprint in frame(app)  # type: ignore[arg-type]
+        assert type(app.screen).__name__ == "HostKeyScreen"
+        await pilot.press("escape")
+        cluster.keys.clear()
+        await pilot.press("enter")
+        await pilot.pause(0.05)
+        assert type(app.screen).__name__ == "DocumentScreen", "decided elsewhere: an ordinary finding"
+
+
+async def test_trust_says_when_there_is_nothing_to_decide() -> None:
+    async with driven() as it:
+        await it.press("colon", *"trust", "enter")
+        assert "No SSH host key waits" in it.text
 
 
 async def test_trusting_a_host_key() -> None:

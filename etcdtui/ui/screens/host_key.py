@@ -45,10 +45,11 @@ class HostKeyScreen(ModalScreen[bool]):
             plain("Compare it with the host's own (console, or ssh-keygen -lf on the host). A wrong key here "
                   "would give whoever holds it the commands meant for etcd."),
             (),
+            plain("Not now leaves this host alone; :trust asks again."),
             (("To add it to known_hosts, type ", Role.PLAIN), (WORD, Role.KEY), (".", Role.PLAIN)),
         ]  # fmt: skip
         yield Dialog(
-            Body(lines, 13),
+            Body(lines),
             Horizontal(
                 Button("Not now  esc", id="cancel", compact=True),
                 Button("Trust this key", id="trust", compact=True, disabled=True, classes="-danger"),
