@@ -9,7 +9,7 @@ from etcdtui.model.quorum import Verdict
 from etcdtui.model.view import ClusterView
 from etcdtui.procedures.desk import CancelAsked, Desk
 from etcdtui.procedures.history import History
-from etcdtui.procedures.procedure import Action, Check, Choice, Ending, Step, StepState, World
+from etcdtui.procedures.procedure import Action, Check, Choice, Ending, Gate, Step, StepState, World
 from etcdtui.procedures.turns import choices_of, turn
 from etcdtui.reach.runner import Runner
 from etcdtui.text import age
@@ -41,7 +41,7 @@ class Checker:
     """Asks checks, anew and on the record."""
 
     def __init__(self, desk: Desk, scene: Scene) -> None:
-        self._desk, self._scene = desk, scene
+        self._desk, self.scene = desk, scene
         self.found = ""  # what the last prechecks that all agreed have said
 
     def already(self, step: Step) -> str | None:
@@ -52,6 +52,13 @@ class Checker:
         verdict = self.check(step, step.done, "whether this is so already")
         self._note(step, "done", verdict)
         return verdict.reason if verdict.allowed else None
+
+    def gate(self, step: Step) -> Gate:
+        """What the human must do before it runs, as things are now. Raises what reading them raises."""
+        if step.ask is None:
+            return step.gate
+        ask = step.ask
+        return self._desk.during(step, lambda: ask(self.scene), "what there is to ask about")
 
     def refusal(self, step: Step) -> str | None:
         """Read everything now; the sentence of the first precheck that refuses, or None."""
@@ -87,14 +94,14 @@ class Checker:
         desk = self._desk
         timeout = desk.pace.again
         try:
-            desk.during(step, lambda: self._scene.look_again(timeout), "every source to answer anew")
+            desk.during(step, lambda: self.scene.look_again(timeout), "every source to answer anew")
         except EtcdTuiError as exc:
             desk.note("trouble", step, sentence=str(exc))  # the checks judge by the age of what they see
 
     def check(self, step: Step, check: Check, awaiting: str, *, cut: bool = True) -> Verdict:
         """The verdict; an error in getting it is a no, in the error's own words."""
         try:
-            return self._desk.during(step, lambda: check(self._scene), awaiting, cut=cut)
+            return self._desk.during(step, lambda: check(self.scene), awaiting, cut=cut)
         except EtcdTuiError as exc:
             return Verdict(False, str(exc))
 

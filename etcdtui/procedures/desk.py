@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from etcdtui.journal import Record
+from etcdtui.landing import Moved
 from etcdtui.procedures.history import History
 from etcdtui.procedures.mailbox import Mailbox
 from etcdtui.procedures.procedure import (
@@ -95,6 +96,14 @@ class Desk:
     def progress(self, step: Step, awaiting: str, measured: int | None = None) -> None:
         self.tell(Progress(step.key, self.elapsed, measured, awaiting))
 
+    def moved(self, step: Step, moved: Moved | None) -> None:
+        """Progress of work that moves bytes."""
+        if moved is None:
+            self.progress(step, "etcdtui itself")
+            return
+        awaiting = f"{moved.name}: {moved.note}" if moved.note else moved.name
+        self.tell(Progress(step.key, self.elapsed, moved.done, awaiting, moved.total, moved.rate, moved.left))
+
     def output(self, step: Step, text: str, *, stderr: bool) -> None:
         if not text or self._shown > OUTPUT_LIMIT:
             return
@@ -105,8 +114,11 @@ class Desk:
 
     # -- waiting and listening
 
-    def during(self, step: Step, call: Callable[[], T], awaiting: str, *, cut: bool = True) -> T:
-        """The result of ``call``, made in a thread of its own while progress is told.
+    def during(
+        self, step: Step, call: Callable[[], T], awaiting: str | Callable[[], None], *, cut: bool = True
+    ) -> T:
+        """The result of ``call``, made in a thread of its own while progress is told: ``awaiting`` in words,
+        or a function that tells it.
 
         Raises Leave when the human goes, and CancelAsked with ``cut``; the call is then left alone.
         """
@@ -132,7 +144,10 @@ class Desk:
                 raise Leave
             if cut and self.mail.cancelling:
                 raise CancelAsked
-            self.progress(step, awaiting)
+            if callable(awaiting):
+                awaiting()
+            else:
+                self.progress(step, awaiting)
         if errors:
             raise errors[0]
         return results[0]

@@ -34,6 +34,7 @@ from etcdtui.procedures.procedure import (
 )
 from etcdtui.procedures.registry import Rebuild, resume
 from etcdtui.procedures.turns import Again, End, Skipped, stuck
+from etcdtui.procedures.working import Worker
 from etcdtui.records import JournalError
 from etcdtui.text import clean
 
@@ -107,6 +108,7 @@ class _Course:
         self._procedure, self._world, self._desk, self._jobs = procedure, world, desk, jobs
         self._checker = Checker(desk, Scene(world, desk.history))
         self._step: Step | None = None
+        self._told = ""  # what the last piece of work found
 
     def finish(self) -> Finished:
         try:
@@ -177,11 +179,12 @@ class _Course:
         if ended is not None and ended.status != 0:
             stuck(self._desk, step, _failure(step, ended))
         proven = self._checker.verify(step)
-        return proven or (f"The command on {step.host} ended well." if ended else self._checker.found)
+        found = self._told if step.action is Action.WORK else self._checker.found
+        return proven or (f"The command on {step.host} ended well." if ended else found)
 
     def _already(self, step: Step, past: Past) -> str | None:
-        if past.announced and step.action is Action.JOB:
-            return None  # the job itself knows
+        if past.announced and step.action in {Action.JOB, Action.WORK}:
+            return None  # the job itself knows, and work finds what it has done
         already = self._checker.already(step)
         if already is None and past.announced and step.done is None:
             stuck(
@@ -207,8 +210,9 @@ class _Course:
                 return self._command(step)
             case Action.JOB:
                 return self._job(step, past)
-            case _:
-                return None
+            case Action.WORK:
+                self._work(step)
+        return None
 
     # -- before
 
@@ -226,15 +230,18 @@ class _Course:
 
     def _gate(self, step: Step) -> float:
         """Wait for the human; returns how many seconds that took."""
-        gate, began = step.gate, time.monotonic()
+        gate, began = self._checker.gate(step), time.monotonic()
         if gate.kind is GateKind.NONE:
             return 0.0
+        choices = (Choice.GO, *((Choice.NO,) if gate.optional else ()), Choice.STOP)
         phrase = gate.kind is GateKind.PHRASE
         words = gate.prompt or (f"Type {gate.phrase} to go on." if phrase else f"{step.title}?")
         while True:
-            answer = self._desk.ask(step, StepState.WAITING, words, (Choice.GO, Choice.STOP))
+            answer = self._desk.ask(step, StepState.WAITING, words, choices)
             if answer.choice is Choice.STOP:
                 raise self._stop_before(step)
+            if answer.choice is Choice.NO:
+                raise Skipped("you said no.")
             if not phrase or answer.text.strip() == gate.phrase:
                 return time.monotonic() - began
             typed = f"“{clean(answer.text.strip(), 60)}” is" if answer.text.strip() else "Nothing typed is"
@@ -268,6 +275,20 @@ class _Course:
         desk.output(step, done.err(), stderr=True)
         desk.note("ended", step, status=done.status, stdout=done.out(), stderr=done.err())
         return Ended(done.status, done.out() + done.err())
+
+    def _work(self, step: Step) -> None:
+        desk = self._desk
+        desk.begin()
+        desk.change(step, StepState.RUNNING)
+        desk.note("work", step)
+        try:
+            verdict = Worker(desk, self._checker.scene, step).run()
+        except EtcdTuiError as exc:
+            stuck(desk, step, f"{step.title}: {exc}")
+            raise AssertionError("a stuck step takes a turn") from exc
+        if not verdict.allowed:
+            stuck(desk, step, verdict.reason)
+        self._told = verdict.reason
 
     def _job(self, step: Step, past: Past) -> Ended:
         follower = self._follower(step, past)

@@ -63,6 +63,8 @@ class History:
                 past.announced = True
                 baseline = entry.facts.get("baseline")
                 past.baseline = baseline if isinstance(baseline, int) else 0
+            case "work":
+                past.announced = True
             case "started":
                 past.confirmed = True
             case "cancelling":

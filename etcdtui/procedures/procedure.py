@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from etcdtui.landing import Cancel, Moved
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.view import ClusterView
 from etcdtui.reach.runner import Runner
@@ -40,7 +41,24 @@ class Context(World, Protocol):
         """The end of what that step's command printed, standard output first; empty when it never ran."""
 
 
+class Reporter(Protocol):
+    """What a piece of work tells while it goes on, and how it learns that it is to stop."""
+
+    @property
+    def cancelled(self) -> Cancel:
+        """Set once the work is to stop; it then raises Cancelled and leaves what it has done resumable."""
+
+    def moved(self, moved: Moved) -> None:
+        """Bytes that went, and how fast."""
+
+    def say(self, line: str) -> None:
+        """One line for whoever watches."""
+
+
 Check = Callable[[Context], Verdict]  # a function of a plain World is one too
+Work = Callable[[Context, Reporter], Verdict]
+"""Done by etcdtui itself; safe to cut and to repeat: what is done already is found and not done again."""
+Ask = Callable[[Context], "Gate"]
 Explain = Callable[[int, str], str]  # exit code and output of a failed command -> a sentence, or ""
 
 
@@ -52,11 +70,12 @@ class GateKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What a human must do before the step runs."""
+    """What a human must do before the step runs. ``optional``: saying no passes over the step."""
 
     kind: GateKind = GateKind.NONE
     phrase: str = ""
     prompt: str = ""
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +90,7 @@ class Action(StrEnum):
     CHECK = "check"  # nothing runs; the prechecks are the step
     COMMAND = "command"  # short and safe to cut: run and waited for
     JOB = "job"  # outlives our connection and us
+    WORK = "work"  # etcdtui itself does it, on this machine or from it
     HUMAN = "human"  # only a human can do it; verify watches until it is done
 
 
@@ -82,7 +102,8 @@ class Step:
     bytes ``measure`` should reach, when that is known. ``cancel`` says what cancelling does, ``after_cancel``
     tells what is true afterwards, ``explain`` puts known failures of the command into words.
     ``directory`` is the folder on the host where a JOB keeps its record. A step that is not ``skippable``
-    can be repeated or left, never passed over.
+    can be repeated or left, never passed over. ``ask`` makes the gate when the step is reached, from what is
+    true then; the plan shows ``gate``. ``work`` is what a WORK does.
     """
 
     key: str
@@ -92,6 +113,8 @@ class Step:
     host: str = ""
     argv: tuple[str, ...] = ()
     gate: Gate = field(default_factory=Gate)
+    ask: Ask | None = None
+    work: Work | None = None
     prechecks: tuple[Check, ...] = ()
     done: Check | None = None
     verify: Check | None = None
@@ -139,6 +162,7 @@ class Choice(StrEnum):
     GO = "go"  # pass the gate; Answer.text holds the typed phrase where one is asked for
     RETRY = "retry"
     WAIT = "keep waiting"
+    NO = "no"  # at an optional gate: goes on without the step
     SKIP = "skip"  # Answer.text holds the typed reason
     STOP = "stop here"
 
@@ -181,12 +205,18 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a step is: seconds since it began, bytes measured, and what is awaited, in words."""
+    """How far a step is: seconds since it began, bytes measured, and what is awaited, in words.
+
+    ``total`` in bytes, ``rate`` in bytes per second and ``left`` in seconds, where they are known.
+    """
 
     step: str
     elapsed: float
     measured: int | None = None
     awaiting: str = ""
+    total: int | None = None
+    rate: float | None = None
+    left: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ COPY = Binding("y", "copy", "Copy", show=True, tooltip="Copy what is shown")
 
 PROCEDURE = [
     Binding("enter", "go", "Go", show=True, tooltip="Start, or pass the gate"),
+    Binding("n", "choose('no')", "No", show=True, tooltip="Go on without this step"),
     Binding("r", "choose('retry')", "Retry", show=True, tooltip="Try the step again"),
     Binding("w", "choose('keep waiting')", "Wait", show=True, tooltip="Wait longer for the same"),
     Binding("x", "choose('skip')", "Skip…", show=True, tooltip="Go on without it; asks for the reason"),

@@ -27,7 +27,14 @@ from etcdtui.ui.screens.ask import AskScreen, Option
 if TYPE_CHECKING:
     from etcdtui.ui.app import EtcdTui
 
-KEY_OF = {Choice.GO: "enter", Choice.NO: "n", Choice.RETRY: "r", Choice.WAIT: "w", Choice.SKIP: "x", Choice.STOP: "s"}
+KEY_OF = {
+    Choice.GO: "enter",
+    Choice.NO: "n",
+    Choice.RETRY: "r",
+    Choice.WAIT: "w",
+    Choice.SKIP: "x",
+    Choice.STOP: "s",
+}
 
 
 class StepList(Listing):
