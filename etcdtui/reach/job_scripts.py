@@ -8,7 +8,27 @@ from __future__ import annotations
 
 from etcdtui.platforms.job_state import STATE
 
-_COMMON = STATE
+FOREIGN = 77  # exit code where the folder of the jobs is not ours alone
+
+# ours: goes on only where nobody else can put anything into folder $d, or where there is none. One lstat
+# tells kind, mode and owner, so that nothing can change in between; what is ours in a sticky folder stays.
+_COMMON = (
+    STATE
+    + r"""
+ours() {
+  set -- $(LC_ALL=C ls -ldn "$d" 2>/dev/null)
+  case $1 in
+    '') if [ ! -e "$d" ] && [ ! -L "$d" ]; then return 0; fi; why='it cannot be looked at';;
+    l*) why='it is a symbolic link';;
+    d????-??-*) if [ "$3" = "$(id -u)" ]; then return 0; fi; why="it belongs to user $3";;
+    d*) why='others may write into it';;
+    *) why='it is no folder';;
+  esac
+  echo "$why" >&2
+  exit """
+    + str(FOREIGN)
+    + "; }\n"
+)
 
 # Arguments: DIRECTORY ID BY COMMAND...
 # rc.new is written at the start, so that its end can be told on a full disk, too. The traps let the wrapper
@@ -21,7 +41,10 @@ way=
 for w in setsid perl python3; do if command -v $w >/dev/null 2>&1; then way=$w; break; fi; done
 # Without a session of its own a job could neither be told from others nor cancelled with all it started.
 if [ -z "$way" ]; then echo 'neither setsid nor perl nor python3 is there to detach a job' >&2; exit 1; fi
-mkdir -p -m 700 "$d" || exit 1
+case $d in ?*/*) (umask 077; mkdir -p "${d%/*}") || exit 1;; esac
+said=$(mkdir -m 700 "$d" 2>&1)
+ours
+if [ ! -d "$d" ]; then echo "$said" >&2; exit 1; fi
 if ! mkdir -m 700 "$j" 2>/dev/null; then
   if [ -d "$j" ]; then echo already; exit 0; fi
   mkdir -m 700 "$j" || exit 1
@@ -49,8 +72,9 @@ echo started
 LOOK = (
     _COMMON
     + r"""
-j=$1/$2; oo=$3; oe=$4; limit=$5; prefix=$6; shift 6
+d=$1; j=$1/$2; oo=$3; oe=$4; limit=$5; prefix=$6; shift 6
 size() { if [ -f "$1" ]; then echo $(($(wc -c <"$1"))); else echo 0; fi; }
+ours
 state
 no=$(($(size "$j/out") - oo)); ne=$(($(size "$j/err") - oe)); more=0
 if [ "$no" -lt 0 ]; then no=0; fi
@@ -74,7 +98,8 @@ exit 0
 CANCEL = (
     _COMMON
     + r"""
-j=$1/$2; patience=$3; shift 3
+d=$1; j=$1/$2; patience=$3; shift 3
+ours
 state
 if [ "$state" = running ] && [ -n "$pid" ]; then
   end_it() {
@@ -102,7 +127,8 @@ echo "etcdtui-job 1 $state"
 FORGET = (
     _COMMON
     + r"""
-j=$1/$2
+d=$1; j=$1/$2
+ours
 state
 if [ "$state" = running ]; then echo "etcdtui-job 1 running"; exit 0; fi
 rm -rf "$j" && echo "etcdtui-job 1 gone"
@@ -113,6 +139,8 @@ rm -rf "$j" && echo "etcdtui-job 1 gone"
 LIST = (
     _COMMON
     + r"""
+d=$1
+ours
 for j in "$1"/*/; do
   j=${j%/}
   if [ ! -e "$j/start" ]; then continue; fi

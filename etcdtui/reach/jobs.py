@@ -15,6 +15,7 @@ from etcdtui.errors import CommandFailed, ConfigError, Refusal, UnexpectedOutput
 from etcdtui.reach import job_scripts
 from etcdtui.reach.runner import Completed, Runner
 from etcdtui.reach.wrap import split_sudo
+from etcdtui.text import clean
 
 State = Literal["absent", "running", "ended", "vanished"]
 """absent: never started, or forgotten. vanished: not alive, without an end: killed, or the host restarted."""
@@ -180,7 +181,9 @@ def list_jobs(runner: Runner, directory: str, timeout: float = 10.0) -> tuple[Ly
 
 
 def _run(runner: Runner, script: str, arguments: tuple[str, ...], timeout: float) -> Completed:
-    return runner.run(("sh", "-c", script, "sh", *arguments), timeout=timeout)
+    directory, *others = arguments
+    # A slash at its end would make the host look through a symbolic link instead of at it.
+    return runner.run(("sh", "-c", script, "etcdtui-job", directory.rstrip("/"), *others), timeout=timeout)
 
 
 def _answer(runner: Runner, done: Completed, what: str) -> tuple[list[str], bytes]:
@@ -195,8 +198,14 @@ def _answer(runner: Runner, done: Completed, what: str) -> tuple[list[str], byte
 
 def _failed(runner: Runner, what: str, done: Completed) -> CommandFailed:
     said = done.err().strip()
+    last = clean(said.splitlines()[-1]).rstrip(".") if said else f"exit code {done.status}"
+    foreign = done.status == job_scripts.FOREIGN
     return CommandFailed(
-        f"On {runner.host} {what}: {said.splitlines()[-1] if said else f'exit code {done.status}'}.",
+        f"On {runner.host} {what}: {f'the folder cannot be trusted, {last}' if foreign else last}.",
+        "Somebody else could change what lies there. Look who made it and remove it, or name another folder "
+        "in the configuration (jobs, in layout)."
+        if foreign
+        else "",
         argv=done.argv[:1],
         status=done.status,
         said=said,

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.live
 
 TOOLS = (
     *("sh", "sleep", "cat", "echo", "date", "mkdir", "mv", "rm", "head", "tail", "wc", "sed", "awk"),
-    *("ps", "tr", "kill", "true", "printf"),
+    *("ps", "tr", "kill", "true", "printf", "ls", "id"),
 )
 
 
@@ -251,3 +251,74 @@ def test_a_job_survives_its_connection(tmp_path, job):
         assert look(runner, it).state == "running"
         assert until_ended(runner, it).stdout == b"survived\n"
         runner.close()
+
+
+def test_the_folder_of_the_jobs_is_made_for_us_alone(runner, tmp_path):
+    it = Job("job-1", str(tmp_path / "var" / "tmp" / "jobs") + "/", ("true",))
+    start(runner, it, 10)
+    until_ended(runner, it)
+    assert (tmp_path / "var" / "tmp" / "jobs").stat().st_mode & 0o777 == 0o700
+
+
+def a_link(folder):
+    folder.with_name("elsewhere").mkdir(0o700)
+    folder.symlink_to(folder.with_name("elsewhere"))
+
+
+def a_link_to_nothing(folder):
+    folder.symlink_to(folder.with_name("nowhere"))
+
+
+def a_file(folder):
+    folder.write_text("")
+
+
+def for_the_group(folder):
+    folder.mkdir()
+    folder.chmod(0o770)
+
+
+def for_the_world(folder):
+    folder.mkdir()
+    folder.chmod(0o1707)
+
+
+def anothers(folder):
+    if os.getuid() != 0:
+        pytest.skip("only root can give a folder away")
+    folder.mkdir(0o700)
+    os.chown(folder, 65534, 65534)
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (a_link, "symbolic link"),
+        (a_link_to_nothing, "symbolic link"),
+        (a_file, "no folder"),
+        (for_the_group, "others may write"),
+        (for_the_world, "others may write"),
+        (anothers, "belongs to user 65534"),
+    ],
+)
+def test_a_folder_that_is_not_ours_alone_is_refused(tmp_path, make, words, slash):
+    folder = tmp_path / "jobs"
+    make(folder)
+    runner = LocalRunner()
+    it = Job("job-1", f"{folder}{slash}", ("true",))
+    try:
+        for ask in (
+            lambda: start(runner, it, 10),
+            lambda: look(runner, it),
+            lambda: cancel(runner, it, 10),
+            lambda: forget(runner, it, 10),
+            lambda: list_jobs(runner, it.directory),
+        ):
+            with pytest.raises(CommandFailed, match=words) as caught:
+                ask()
+            assert caught.value.hint
+    finally:
+        runner.close()
+    assert not folder.is_dir() or list(folder.iterdir()) == []
+    assert not folder.with_name("nowhere").exists()
