@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 
-from etcdtui.model.backups import BackupSet, join, stamp_of
+from etcdtui.model.backups import BackupSet, FoundFile, join, stamp_of
 from etcdtui.model.latency import LatencySeries, ReadTimes
 from etcdtui.model.members import DiskMetrics, EndpointStatus, Member, MemberList
+from etcdtui.model.places import Backup, Place, PlacedSet, PlaceKind, PlaceView, join_places
 from etcdtui.model.platform import ApiFacts, HostFacts
 from etcdtui.model.readings import Reading
+from etcdtui.model.same import Same
 
 FRESH = 3.5  # seconds after which a fast source (1 Hz) no longer speaks for now
 FRESH_ETCDCTL = 16.0  # the same for endpoints asked by etcdctl, every 5 s
@@ -75,6 +78,7 @@ class ClusterView:
     started: float = 0.0
     read_only: bool = False
     writing: frozenset[tuple[str, str]] = frozenset()  # (host, stamp) of backups being written
+    places: tuple[PlaceView, ...] = ()  # here and stores; of hosts only what has a manifest beside it
 
     def endpoint_of(self, member: Member) -> EndpointView | None:
         """By member ID where the endpoint told it, else by URL."""
@@ -88,8 +92,14 @@ class ClusterView:
     @property
     def backups(self) -> tuple[BackupSet, ...]:
         """Backups seen on all hosts, newest first, also from hosts that no longer answer."""
-        files = [f for h in self.hosts if h.facts.value for f in h.facts.value.backups]
-        return join(files, writing=self.writing | frozenset(self._being_written()))
+        files = tuple(Same(h.facts.value.backups) for h in self.hosts if h.facts.value)
+        return _joined(files, self.writing | frozenset(self._being_written()))
+
+    @property
+    def known_backups(self) -> tuple[Backup, ...]:
+        """Backups in all places, newest first, also in places that cannot be looked at now."""
+        placed = tuple(Same(p.sets.value) for p in self.places if p.sets.value is not None)
+        return _known(Same(self.backups), placed)
 
     def _being_written(self) -> Iterator[tuple[str, str]]:
         """(host, stamp) of what a running job writes: files newer than its start."""
@@ -100,3 +110,34 @@ class ClusterView:
             for found in facts.backups:
                 if found.modified >= facts.writing_since - 1:
                     yield found.host, stamp_of(found.name)
+
+
+# Every frame asks for the backups, and they may be thousands: joined once for each listing, not each frame.
+
+
+@lru_cache(maxsize=16)
+def _joined(
+    files: tuple[Same[tuple[FoundFile, ...]], ...], writing: frozenset[tuple[str, str]]
+) -> tuple[BackupSet, ...]:
+    return join((file for listed in files for file in listed.value), writing=writing)
+
+
+@lru_cache(maxsize=16)
+def _known(
+    on_hosts: Same[tuple[BackupSet, ...]], placed: tuple[Same[tuple[PlacedSet, ...]], ...]
+) -> tuple[Backup, ...]:
+    everywhere = [one for sets in placed for one in sets.value]
+    off_hosts = [one for one in everywhere if not one.place.on_cluster]
+    told = {_at(one.set): one for one in everywhere if one.place.on_cluster}
+    wrapped = []
+    for found in on_hosts.value:
+        seen = told.get(_at(found))
+        if seen is not None and seen.set.files == found.files:
+            wrapped.append(replace(seen, set=found))
+        else:  # the files are other ones than those the manifest was read beside
+            wrapped.append(PlacedSet(Place(PlaceKind.HOST, found.host), found))
+    return join_places([*wrapped, *off_hosts])
+
+
+def _at(backup: BackupSet) -> tuple[str, str, str, bool]:
+    return backup.host, backup.directory, backup.stamp, backup.dirty
