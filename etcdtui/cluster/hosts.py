@@ -11,13 +11,14 @@ from etcdtui.cluster.problems import problem_of
 from etcdtui.cluster.speaker import Speaker
 from etcdtui.cluster.watcher import Watcher
 from etcdtui.config import Host
-from etcdtui.errors import CommandFailed, EtcdTuiError, HostKeyUnknown
+from etcdtui.errors import EtcdTuiError, HostKeyUnknown
 from etcdtui.platforms.openshift import (
     HostAccess,
     access_script,
     look_script,
     parse_access,
     parse_look,
+    script_failed,
 )
 from etcdtui.reach.echo import Echo
 from etcdtui.reach.runner import Runner
@@ -101,12 +102,7 @@ class HostWatcher(Watcher):
         completed = self._runner.run(argv, timeout=LOOK_TIMEOUT)
         took = self.board.clock() - began
         if not completed.ok:
-            raise CommandFailed(
-                f"{self._host.name}: looking at its files failed with exit {completed.status}: "
-                f"{completed.err().strip()[-200:] or 'nothing was said'}.",
-                argv=argv,
-                status=completed.status,
-            )
+            raise script_failed(self._host.name, completed.status, completed.err())
         # The script reads the host's clock first thing.
         way = self.board.way_to(self._host.name) or 0.0
         facts = parse_look(completed.stdout, began + way / 2, self._host.name)
@@ -118,6 +114,8 @@ class HostWatcher(Watcher):
         """Read how etcd is asked from here; once, then now and then, and after every silence."""
         if self._access is None or time.monotonic() - self._read > RELOOK:
             completed = self._runner.run(access_script(self._host.layout), timeout=ACCESS_TIMEOUT)
+            if not completed.ok:
+                raise script_failed(self._host.name, completed.status, completed.err())
             self._access = parse_access(completed.stdout, self._host.name)
             self._read = time.monotonic()
             access = self._access

@@ -90,11 +90,22 @@ def split_endpoint(url: str) -> tuple[str, int]:
     return match[1].strip("[]"), int(match[2])
 
 
+def script_failed(host: str, status: int, said: str) -> EtcdTuiError:
+    """A script ended with exit code ``status``: sudo refused, or there is no shell to run it."""
+    problem = explain(said)
+    if problem is not None and problem.fault is Fault.LOGIN:
+        return SudoRefused(f"On {host} {problem.message}.", problem.hint)
+    return CommandFailed(
+        f"On {host} the script that looks at it failed with exit code {status}: "
+        f"{last_words(said) or 'it said nothing'}.",
+        status=status,
+        said=said[-2000:],
+    )
+
+
 def parse_access(stdout: bytes | str, host: str = "") -> HostAccess:
-    """What ``access_script`` printed. Raises SudoRefused, CommandFailed, UnexpectedOutput."""
+    """What ``access_script`` printed. Raises UnexpectedOutput when there is nothing of it."""
     found = _sections(stdout, "etcdtui access", host)
-    if "etcdtui" not in found:
-        raise _not_run(found, host)
     env = parse_env("\n".join(found.get("env", ())))
     hostname = _one(found, "hostname")
     peers = _peers(env)
@@ -132,8 +143,6 @@ def parse_look(stdout: bytes | str, now: float, host: str = "") -> HostFacts:
     Sections that are missing leave their fields empty. Raises UnexpectedOutput when there is nothing.
     """
     found = _sections(stdout, "etcdtui look", host)
-    if "etcdtui" not in found:
-        raise _not_run(found, host)
     hostname = _one(found, "hostname")
     backups = _one(found, "backups")
     running = _jobs(found.get("job", ()))
@@ -176,26 +185,9 @@ def _sections(stdout: bytes | str, title: str, host: str) -> dict[str, list[str]
         word, _, rest = line.partition(" ")
         found.setdefault(word, []).append(rest)
     if title.partition(" ")[2] not in found.get("etcdtui", ()):
-        found.pop("etcdtui", None)
-        if "status" not in found:
-            shown = f"it printed {clean(text.strip(), 120)!r}" if text.strip() else "it printed nothing"
-            raise UnexpectedOutput(f"{host or 'The host'} did not run our script: {shown}.")
+        shown = f"it printed {clean(text.strip(), 120)!r}" if text.strip() else "it printed nothing"
+        raise UnexpectedOutput(f"{host or 'The host'} did not run our script: {shown}.")
     return found
-
-
-def _not_run(found: Mapping[str, Sequence[str]], host: str) -> EtcdTuiError:
-    """The script did not begin: sudo refused, or there is no shell to run it."""
-    said = "\n".join(found.get("stderr", ()))
-    problem = explain(said)
-    where = f"On {host} " if host else ""
-    if problem is not None and problem.fault is Fault.LOGIN:
-        return SudoRefused(f"{where}{problem.message}.", problem.hint)
-    status = _one(found, "status")
-    return CommandFailed(
-        f"{where}the script that finds etcd did not run: {last_words(said) or 'nothing was said'}.",
-        status=int(status) if status.isdigit() and len(status) < 4 else -1,
-        said=said[-2000:],
-    )
 
 
 def _one(found: Mapping[str, Sequence[str]], key: str) -> str:

@@ -5,6 +5,7 @@ from etcdtui.platforms.host_answers import (
     parse_access,
     parse_env,
     parse_look,
+    script_failed,
     split_endpoint,
 )
 from etcdtui.platforms.host_scripts import access_script, article_health, look_script
@@ -33,5 +34,6 @@ __all__ = [
     "parse_operators",
     "parse_pods",
     "parse_version",
+    "script_failed",
     "split_endpoint",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
+import functools
+import subprocess
 import threading
 import time
 from collections.abc import Sequence
@@ -22,7 +23,6 @@ class LocalRunner:
         self._lock = threading.Lock()
         self._closed = False
         self._running: set[Process] = set()
-        self._has_timeout = shutil.which("timeout") is not None
 
     @property
     def host(self) -> str:
@@ -38,7 +38,7 @@ class LocalRunner:
         """
         deadline = time.monotonic() + timeout
         # What sudo starts can only be ended from inside sudo.
-        command = wrap.bounded(argv, timeout, self._has_timeout) if wrap.split_sudo(argv)[0] else argv
+        command = wrap.bounded(argv, timeout, _has_timeout()) if wrap.split_sudo(argv)[0] else argv
         capture = Capture(self._host, tuple(argv), limit)
         rest = memoryview(stdin)
         with self._start(command) as process:
@@ -100,6 +100,15 @@ class LocalRunner:
 
     def _gone(self) -> Unreachable:
         return Unreachable(f"The connection to {self._host} was closed.")
+
+
+@functools.cache
+def _has_timeout() -> bool:
+    """What ``wrap.PROBE`` says of this machine."""
+    try:
+        return subprocess.run(wrap.PROBE, capture_output=True, timeout=5).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
 
 
 class LocalStream:

@@ -116,16 +116,16 @@ class SshRunner:
 
 
 def _probe(link: Link, name: str, timeout: float) -> bool:
-    """Whether the host has a timeout(1) that knows -k."""
+    """What ``wrap.PROBE`` says of the host."""
     deadline = time.monotonic() + timeout
     try:
-        run = Exec.start(link, name, "timeout -k 2 5 true", deadline=deadline, window=RUN_WINDOW)
+        run = Exec.start(link, name, shlex.join(wrap.PROBE), deadline=deadline, window=RUN_WINDOW)
     except (NoSession, Broken) as exc:
         raise Unreachable(
             f"{name} lets us in but gives no session: {exc}.", "Check MaxSessions there."
         ) from exc
     try:
-        return _finish(run, ("timeout", "true"), b"", deadline, timeout, OUTPUT_LIMIT).ok
+        return _finish(run, wrap.PROBE, b"", deadline, timeout, OUTPUT_LIMIT).ok
     finally:
         run.close()
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-# Ends the command after "$1" seconds where there is no timeout(1). Standard input is handed on through
-# descriptor 3, because a shell gives its background commands /dev/null.
+# Succeeds where timeout(1) is GNU's, which ends all that its command started; busybox's ends one process.
+PROBE = ("timeout", "--foreground", "-k", "2", "5", "true")
+
+# Ends the group, which is the command's own over SSH and for LocalRunner, after "$1" seconds where there is
+# no such timeout(1). Standard input is handed on through descriptor 3, because a shell gives its background
+# commands /dev/null.
 _WATCH = """t=$1; shift; exec 3<&0
 "$@" <&3 3<&- & p=$!
-( exec </dev/null >/dev/null 2>&1 3<&-; sleep "$t"; kill -TERM $p; sleep 2; kill -KILL $p ) & w=$!
+( exec </dev/null >/dev/null 2>&1 3<&-; sleep "$t"; trap '' TERM; kill -TERM 0; sleep 2; kill -KILL 0 ) & w=$!
 exec 3<&-; wait $p; s=$?; kill $w 2>/dev/null; exit $s"""
 
 # Copies standard input to the command. When that input ends, everything of the group ends; when the command
@@ -51,7 +55,8 @@ def split_sudo(argv: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def bounded(argv: Sequence[str], seconds: float, has_timeout: bool) -> tuple[str, ...]:
     """``argv`` so that the host itself ends it after ``seconds`` (rounded up to whole ones).
 
-    The limit goes inside sudo: an ordinary user may not signal what sudo started.
+    The limit goes inside sudo: an ordinary user may not signal what sudo started. ``has_timeout``: what
+    ``PROBE`` says of that host.
     """
     sudo, command = split_sudo(argv)
     if not command:

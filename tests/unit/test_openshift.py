@@ -28,6 +28,7 @@ from etcdtui.platforms import objects, openshift
 from etcdtui.platforms.layout import Layout
 from etcdtui.reach.jobs import Job, cancel, look, start
 from etcdtui.reach.local import LocalRunner
+from etcdtui.reach.wrap import split_sudo
 from tests.recorded import NASTY
 
 POD = "/etc/kubernetes/static-pod-certs"
@@ -172,9 +173,16 @@ class TestAccess:
     def test_sudo_refuses(self, master: Master, said: str, kind: type[EtcdTuiError]) -> None:
         master.standin("sudo", f"echo '{said}' >&2; exit 1")
         argv = openshift.access_script(replace(master.layout, sudo=("sudo", "-n")))
-        with pytest.raises(kind) as caught:
-            openshift.parse_access(master.run(argv).stdout, "master-1")
-        assert "master-1" in caught.value.message and said.rstrip(".") in caught.value.message
+        done = master.run(argv)
+        error = openshift.script_failed("master-1", done.returncode, done.stderr.decode())
+        assert type(error) is kind
+        assert "master-1" in error.message and said.rstrip(".") in error.message
+
+    def test_sudo_comes_first_so_that_a_time_limit_goes_inside_it(self, master: Master) -> None:
+        layout = replace(master.layout, sudo=("sudo", "-n"))
+        for argv in (openshift.access_script(layout), openshift.look_script(layout)):
+            assert split_sudo(argv)[0] == ("sudo", "-n")
+            assert master.run(split_sudo(argv)[1]).returncode == 0
 
     def test_etcd_env_is_read_not_run(self, master: Master, tmp_path: Path) -> None:
         mark = tmp_path / "ran"

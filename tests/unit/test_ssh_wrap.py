@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -41,8 +43,22 @@ def test_without_timeout_a_shell_watches():
     done = subprocess.run(argv, input=b"in", capture_output=True, timeout=10)
     assert (done.returncode, done.stdout, done.stderr) == (7, b"in", b"err\n")
     assert time.monotonic() - started < 1
-    done = subprocess.run(bounded(("sleep", "20"), 1, False), capture_output=True, timeout=10)
-    assert done.returncode == 143
+
+
+@pytest.mark.parametrize("has_timeout", [True, False])
+@pytest.mark.parametrize("trap", ["", "trap '' TERM; "])
+def test_all_that_was_started_ends_in_time(has_timeout, trap, tmp_path):
+    mark = tmp_path / "child"
+    script = f'{trap}sleep 60 & echo $! >"$1"; cat "$2"'  # as df does on a server that went away
+    os.mkfifo(tmp_path / "dead")
+    argv = bounded(("sh", "-c", script, "look", str(mark), str(tmp_path / "dead")), 1, has_timeout)
+    done = subprocess.run(argv, capture_output=True, timeout=10, start_new_session=True)
+    assert done.returncode != 0
+    child = Path(f"/proc/{mark.read_text().strip()}/stat")
+    until = time.monotonic() + 5
+    while child.exists() and child.read_text().split()[2] != "Z":
+        assert time.monotonic() < until, "the child lives on"
+        time.sleep(0.05)
 
 
 def test_a_tethered_command_has_no_other_meaning():
