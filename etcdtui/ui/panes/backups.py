@@ -19,14 +19,11 @@ class BackupsPane(Table[BackupSet]):
     def __init__(self) -> None:
         self._short: dict[str, str] = {}
         columns: list[Column[BackupSet]] = [
-            Column("taken", "TAKEN", _taken, lambda b: b.stamp, least=16),
+            Column("TAKEN", _taken, lambda b: b.stamp, least=16),
+            Column("SIZE", lambda b: (size(b.size), Role.PLAIN), lambda b: b.size, right=True, least=5),
+            Column("FILES", completeness, lambda b: completeness(b)[0], least=9, most=20),
+            Column("HOST", self._host, lambda b: b.host, least=8),
             Column(
-                "size", "SIZE", lambda b: (size(b.size), Role.PLAIN), lambda b: b.size, right=True, least=5
-            ),
-            Column("files", "FILES", completeness, lambda b: completeness(b)[0], least=9, most=20),
-            Column("host", "HOST", self._host, lambda b: b.host, least=8),
-            Column(
-                "folder",
                 "FOLDER",
                 lambda b: (clean(b.directory, 200), Role.MUTED),
                 most=120,

@@ -13,7 +13,7 @@ from etcdtui.model.member_state import SLOW_READ
 from etcdtui.model.rules.performance import COMMIT_ADVICE, COMMIT_ALERT, FSYNC_ADVICE, FSYNC_ALERT
 from etcdtui.model.view import ClusterView
 from etcdtui.text import clean, milliseconds
-from etcdtui.ui.looks import Line, Role, Span, fit, muted, width_of, wrap
+from etcdtui.ui.looks import Line, Paragraph, Role, Span, fit, muted, width_of, wrap
 from etcdtui.ui.messages import LatencyChosen
 from etcdtui.ui.parts.lines import Lines
 from etcdtui.ui.words import short_names
@@ -43,7 +43,7 @@ class LatencyPane(Lines):
         self._last, self._rendered = (view, health), {}
         width = self.scrollable_content_region.width
         if width and self.display:
-            self.set_lines(self._made_for(health, width))
+            self.set_paragraphs([Paragraph(line) for line in self._made_for(health, width)])
 
     def wanted(self, width: int) -> int:
         """Lines it would take at this width."""

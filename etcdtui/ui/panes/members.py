@@ -20,16 +20,14 @@ class MembersPane(Table[MemberHealth]):
         self._now = 0.0
         self._short: dict[str, str] = {}
         columns: list[Column[MemberHealth]] = [
-            Column("name", "NAME", self._name_cell, lambda r: r.member.label, least=8, comfort=18),
-            Column("state", "STATE", self._state_cell, lambda r: list(MemberState).index(r.state), most=24),
-            Column("role", "ROLE", _role, lambda r: r.role, least=8, drop=2),
-            Column("db", "DB / IN USE", _database, lambda r: r.status.db_size if r.status else -1, least=9),
-            Column("lag", "LAG", _lag, lambda r: -1 if r.lag is None else r.lag, right=True, drop=3),
-            Column("pods", "PODS", _pods, _pod_order, drop=4),
-            Column("version", "VERSION", _version, lambda r: r.status.version if r.status else "", drop=5),
-            Column(
-                "term", "TERM", _term, lambda r: r.status.raft_term if r.status else -1, right=True, drop=6
-            ),
+            Column("NAME", self._name_cell, lambda r: r.member.label, least=8, comfort=18),
+            Column("STATE", self._state_cell, lambda r: list(MemberState).index(r.state), most=24),
+            Column("ROLE", _role, lambda r: r.role, least=8, drop=2),
+            Column("DB / IN USE", _database, lambda r: r.status.db_size if r.status else -1, least=9),
+            Column("LAG", _lag, lambda r: -1 if r.lag is None else r.lag, right=True, drop=3),
+            Column("PODS", _pods, _pod_order, drop=4),
+            Column("VERSION", _version, lambda r: r.status.version if r.status else "", drop=5),
+            Column("TERM", _term, lambda r: r.status.raft_term if r.status else -1, right=True, drop=6),
         ]
         super().__init__(columns, id="members", classes="pane", empty="No member list yet.")
         self.border_title = "1 Members"

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
-from textual.strip import Strip
 
-from etcdtui.ui.looks import Line, Paragraph, as_text, muted, palette_of, to_strip, wrap
+from etcdtui.ui.looks import Paragraph, as_text, muted, palette_of
+from etcdtui.ui.parts.wrapped import Wrapped
+
+NOWHERE = -2  # what is said of an empty list belongs to no item, and is never under the cursor
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +25,9 @@ class Item:
     paragraphs: tuple[Paragraph, ...]
 
 
-class Listing(ScrollView, can_focus=True):
+class Listing(Wrapped):
     """Items one below the other, one of them under the cursor."""
 
-    DEFAULT_CSS = """
-    Listing { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "step(-1)", "Up", show=False),
         Binding("down,j", "step(1)", "Down", show=False),
@@ -52,15 +50,11 @@ class Listing(ScrollView, can_focus=True):
 
     def __init__(self, *, empty: str = "", **named: Any) -> None:
         super().__init__(**named)
-        self.empty = empty
+        self._empty = (Paragraph(muted(empty)),) if empty else ()
         self._items: tuple[Item, ...] = ()
-        self._wrapped: list[tuple[int, Line]] = []  # item's place, line
-        self._width = 0
+        self._place_of: tuple[int, ...] = (NOWHERE,)  # by paragraph: the place of its item
         self.cursor_key: str | None = None
-
-    @property
-    def allow_select(self) -> bool:
-        return False
+        self.set_paragraphs(self._empty)
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -86,7 +80,9 @@ class Listing(ScrollView, can_focus=True):
         self._items = new
         if new and all(item.key != self.cursor_key for item in new):
             self.cursor_key = new[min(max(place, 0), len(new) - 1)].key
-        self._rewrap()
+        self._place_of = tuple(place for place, item in enumerate(new) for _ in item.paragraphs) or (NOWHERE,)
+        self.set_paragraphs([p for item in new for p in item.paragraphs] or self._empty)
+        self.refresh()
 
     def point_at(self, key: str) -> None:
         """Move the cursor without telling anybody."""
@@ -110,9 +106,9 @@ class Listing(ScrollView, can_focus=True):
             self.post_message(self.Chosen(self, self.current.key))
 
     def on_click(self, event: events.Click) -> None:
-        number = event.get_content_offset_capture(self).y + self.scroll_offset.y
-        if 0 <= number < len(self._wrapped):
-            key = self._items[self._wrapped[number][0]].key
+        row = event.get_content_offset_capture(self).y + self.scroll_offset.y
+        if self._items and 0 <= row < len(self._wrapped):
+            key = self._items[self._place_of[self._wrapped[row][0]]].key
             if key == self.cursor_key:
                 self.action_choose()
             else:
@@ -120,41 +116,20 @@ class Listing(ScrollView, can_focus=True):
                 self.refresh()
                 self.post_message(self.Moved(self, key))
 
-    def on_mount(self) -> None:
-        # A scrollbar that comes or goes changes the width without a resize event.
-        self.watch(self, "show_vertical_scrollbar", self._width_changed, init=False)
-
-    def _width_changed(self) -> None:
-        self.call_after_refresh(self.width_changed)
-
-    def width_changed(self) -> None:
-        if self.scrollable_content_region.width != self._width:
-            self._rewrap()
-
-    def on_resize(self, event: events.Resize) -> None:
-        self.width_changed()
-
     def on_focus(self) -> None:
         self.refresh()
 
     def on_blur(self) -> None:
         self.refresh()
 
-    def _rewrap(self) -> None:
-        self._width = width = self.scrollable_content_region.width or self.size.width
-        if not width:
-            return
-        self._wrapped = [
-            (place, part)
-            for place, item in enumerate(self._items)
-            for paragraph in item.paragraphs
-            for part in wrap(paragraph.line, width, paragraph.indent)
-        ]
-        self.virtual_size = Size(width, len(self._wrapped))
-        self.refresh()
+    def base_of(self, paragraph: int) -> Style:
+        if self._place_of[paragraph] != self.cursor:
+            return self.rich_style
+        styles = palette_of(self)
+        return self.rich_style + (styles.cursor if self.has_focus else styles.cursor_away)
 
     def _reveal(self) -> None:
-        rows = [n for n, (place, _) in enumerate(self._wrapped) if place == self.cursor]
+        rows = [row for row, (number, _) in enumerate(self._wrapped) if self._place_of[number] == self.cursor]
         height = self.size.height
         if rows and height:
             top = self.scroll_offset.y
@@ -163,19 +138,3 @@ class Listing(ScrollView, can_focus=True):
             elif rows[-1] >= top + height:
                 self.scroll_to(y=min(rows[0], rows[-1] - height + 1), animate=False)
         self.refresh()
-
-    def notify_style_update(self) -> None:
-        super().notify_style_update()
-        self.refresh()
-
-    def render_line(self, y: int) -> Strip:
-        base, styles, width = self.rich_style, palette_of(self), self.size.width
-        if not self._items and y == 0 and self.empty:
-            return to_strip(muted(self.empty), width, styles, base)
-        number = y + self.scroll_offset.y
-        if number >= len(self._wrapped):
-            return Strip.blank(width, base)
-        place, line = self._wrapped[number]
-        if place == self.cursor:
-            base += styles.cursor if self.has_focus else styles.cursor_away
-        return to_strip(line, width, styles, base)

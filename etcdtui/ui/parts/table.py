@@ -31,7 +31,6 @@ MEASURED = 200  # rows that decide how wide a column is
 class Column(Generic[T]):
     """A column: how a cell looks and sorts. ``drop`` 0 always stays; of the others the highest goes first."""
 
-    key: str
     title: str
     cell: Callable[[T], Span]
     order: Callable[[T], Any] | None = None
@@ -100,11 +99,6 @@ class Table(ScrollView, Generic[T], can_focus=True):
     @property
     def filter(self) -> str:
         return self._filter
-
-    @property
-    def sorting(self) -> str:
-        """What it is sorted by, as the header says it; empty for the given order."""
-        return "" if self._sorted is None else self._columns[self._sorted].key
 
     @property
     def cursor(self) -> int:

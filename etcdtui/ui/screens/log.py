@@ -33,19 +33,16 @@ class Logged:
 class LogTable(Table[Logged]):
     def __init__(self) -> None:
         columns: list[Column[Logged]] = [
-            Column("at", "AT", lambda r: (_clock(r.record.at), Role.MUTED), lambda r: r.record.at, least=8),
+            Column("AT", lambda r: (_clock(r.record.at), Role.MUTED), lambda r: r.record.at, least=8),
             Column(
-                "host",
                 "HOST",
                 lambda r: (clean(r.record.host, 60), Role.PLAIN),
                 lambda r: r.record.host,
                 most=20,
             ),
-            Column("status", "EXIT", _status, lambda r: _status(r)[0], right=True),
-            Column("took", "TOOK", _took, lambda r: r.record.seconds, right=True, least=7),
-            Column(
-                "command", "COMMAND", lambda r: (clean(r.record.command, 400), Role.PLAIN), least=20, most=400
-            ),
+            Column("EXIT", _status, lambda r: _status(r)[0], right=True),
+            Column("TOOK", _took, lambda r: r.record.seconds, right=True, least=7),
+            Column("COMMAND", lambda r: (clean(r.record.command, 400), Role.PLAIN), least=20, most=400),
         ]
         super().__init__(columns, id="log", empty="No command has run yet.")
 

@@ -19,7 +19,6 @@ from etcdtui.ui.parts.footer import KeyLine
 from etcdtui.ui.parts.lines import Lines
 from etcdtui.ui.parts.listing import Listing
 from etcdtui.ui.parts.settling import SETTLE
-from etcdtui.ui.picture import Picture
 from etcdtui.ui.procedure_text import about, command_of, facts, gate, kind_of_gate, plan, steps, title
 from etcdtui.ui.runs import Run
 from etcdtui.ui.screens.ask import AskScreen, Option
@@ -97,9 +96,6 @@ class ProcedureScreen(Screen[None]):
         self._shown_at = self.run.clock()
         self.show_run()
         self.set_interval(1.0, self.show_run)
-
-    def show_picture(self, picture: Picture) -> None:
-        """The run has its own clock."""
 
     def take(self, run: Run) -> None:
         """Show this run from now on."""
