@@ -23,7 +23,11 @@ class DiskSpace:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate on a host and when it ends, epoch seconds."""
+    """A file of certificates on a host and when it ends, epoch seconds.
+
+    A bundle of authorities ends with the last of them: a rotation leaves the old one beside the new, and
+    that the old one ends is no trouble.
+    """
 
     path: str
     not_after: float
@@ -41,6 +45,7 @@ class HostFacts:
     certificates: tuple[Certificate, ...] = ()
     backup_directory: str = ""
     backups: tuple[FoundFile, ...] = ()
+    backups_cut: int = 0  # files that lie there and are not in ``backups``, for there are too many
     backup_script: bool = False
     etcdctl: str = ""  # "path", "container", or "" for none
     openssl: bool = False

@@ -155,6 +155,7 @@ def parse_look(stdout: bytes | str, now: float, host: str = "") -> HostFacts:
         certificates=_certificates(found.get("certificate", ())),
         backup_directory=backups,
         backups=_files(found.get("file", ()), host or hostname),
+        backups_cut=sum(int(n) for n in found.get("cut", ()) if n.isdecimal() and len(n) < 10),
         backup_script="script" in found,
         etcdctl=_one(found, "etcdctl"),
         openssl="openssl" in found,
@@ -296,14 +297,15 @@ def _jobs(lines: Sequence[str]) -> tuple[tuple[str, float | None], ...]:
 
 
 def _certificates(lines: Sequence[str]) -> tuple[Certificate, ...]:
-    found = []
+    """One for each file: of a bundle, which has several lines, the latest end."""
+    ends: dict[str, float] = {}
     for line in lines:
         match = _CERTIFICATE.match(line)
         if match and match[1] in _MONTHS:
             month, day, hour, minute, second, year = match[1], *(int(match[i]) for i in range(2, 7))
-            ends = calendar.timegm((year, _MONTHS.index(month) + 1, day, hour, minute, second, 0, 0, 0))
-            found.append(Certificate(match[7], float(ends)))
-    return tuple(found)
+            end = calendar.timegm((year, _MONTHS.index(month) + 1, day, hour, minute, second, 0, 0, 0))
+            ends[match[7]] = max(float(end), ends.get(match[7], 0.0))
+    return tuple(Certificate(path, end) for path, end in ends.items())
 
 
 def _is_ip(name: str) -> bool:

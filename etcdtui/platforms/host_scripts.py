@@ -11,7 +11,7 @@ from etcdtui.platforms.job_state import STATE
 from etcdtui.platforms.layout import Layout
 
 CERTIFICATES = 24  # certificates looked at on one host
-BACKUPS = 600  # newest backup files listed
+BACKUPS = 600  # backup files of each of the two kinds listed
 
 _COMMON = """
 LC_ALL=C; export LC_ALL
@@ -111,13 +111,17 @@ list() {
   else stat -L -f '%z %m %Lp %N' "$@" 2>/dev/null; fi
 }
 printf '%s\\n' "$backups" | told backups
+# The names begin with the time. Of too many the first go: those of the folders below, then the oldest.
 for pattern in snapshot_ static_kuberesources_; do
   set --
-  for file in "$backups/$pattern"* "$backups"/*/"$pattern"*; do
+  for file in "$backups"/*/"$pattern"* "$backups/$pattern"*; do
     case $file in *"$nl"*) continue;; esac
     [ -f "$file" ] && set -- "$@" "$file"
   done
-  while [ $# -gt "$files" ]; do shift; done
+  if [ $# -gt "$files" ]; then
+    printf 'cut %s\\n' $(($# - files))
+    shift $(($# - files))
+  fi
   list "$@" | told file
 done
 if [ -f "$script" ] && [ -x "$script" ]; then printf 'script\\n'; fi
@@ -128,6 +132,15 @@ for job in "$jobs"/*; do
   state
   if [ "$state" = running ]; then printf 'job %s %s\\n' "$start" "${job##*/}"; fi
 done
+ends() {
+  case $1 in
+    "$host"/configmaps/*)
+      awk -v end='openssl x509 -noout -enddate 2>/dev/null' '/-----BEGIN/ { on = 1; n++ }
+        on && n <= 16 { print | end }
+        /-----END/ { on = 0; close(end) }' "$1";;
+    *) openssl x509 -noout -enddate -in "$1" 2>/dev/null </dev/null | head -n 1;;
+  esac
+}
 if have openssl; then
   printf 'openssl\\n'
   [ -n "$node" ] || node=$(name | head -n 1)
@@ -142,8 +155,7 @@ if have openssl; then
     case $file in *"$nl"*) continue;; esac
     [ "$most" -gt 0 ] || break
     most=$((most - 1))
-    ends=$(openssl x509 -noout -enddate -in "$file" 2>/dev/null </dev/null | head -n 1)
-    printf 'certificate %s %s\\n' "${ends:-notAfter=}" "$file" | head -n 1
+    ends "$file" | while read -r end; do printf 'certificate %s %s\\n' "$end" "$file"; done
   done
 fi
 PATH=$PATH:$tools

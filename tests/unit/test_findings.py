@@ -228,6 +228,15 @@ def test_what_a_running_job_writes_is_being_written_not_half_written() -> None:
     part = FoundFile("masternode2", "/b", "snapshot_2026-09-22_020000.db.part", 12, NOW - 3)
     busy = replace(facts, backups=(*facts.backups, part), writing_since=NOW - 5)
     view = healthy(hosts=(host(2, facts=Reading(busy, NOW)),))
+def test_backup_files_that_are_not_shown_are_told() -> None:
+    two = host(2)
+    assert two.facts.value is not None
+    many = replace(two, facts=Reading(replace(two.facts.value, backups_cut=12), NOW))
+    told = [f for f in found(healthy(hosts=(host(1), many, host(3)))) if "not shown" in f.sentence]
+    assert [(f.severity, f.subject) for f in told] == [(Severity.ADVICE, "masternode2")]
+    assert "12 backup files" in told[0].sentence
+
+
     assert [b.completeness.value for b in view.backups] == ["being written", "2 files"]
     assert not [f for f in found(view) if "half" in f.key]
 

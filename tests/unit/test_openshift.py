@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +53,23 @@ export NODE_master_1_example_com_ETCD_NAME="master-1.example.com"
 export NODE_master_1_example_com_ETCD_URL_HOST="10.0.0.1"
 export NODE_master_1_example_com_IP="10.0.0.1"
 echo this line is no variable"""
+
+
+def pem(days: float) -> bytes:
+    """A certificate that ends in so many days."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")])
+    end = datetime.now(UTC) + timedelta(days=days)
+    unsigned = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(end - timedelta(days=1000))
+        .not_valid_after(end)
+    )
+    return unsigned.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 class Master:
@@ -315,31 +338,42 @@ class TestLook:
         master.standin("date", '[ "$1" = +%s ] && echo 1790000000 || echo 1790000000.N')
         assert self.look(master, 1_790_000_000.0).clock_offset == 0.5
 
+    def test_of_too_many_files_the_main_folders_newest_stay(
+        self, master: Master, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("etcdtui.platforms.host_scripts.BACKUPS", 3)
+        for day in (1, 2, 3, 4):
+            master.write(f"{master.layout.backups}/snapshot_2026-11-0{day}_000000.db")
+            master.write(f"{master.layout.backups}/old/snapshot_2026-10-0{day}_000000.db")
+        master.write(f"{master.layout.backups}/static_kuberesources_2026-11-04_000000.tar.gz")
+        facts = self.look(master)
+        assert [file.name for file in facts.backups][:3] == [
+            f"snapshot_2026-11-0{day}_000000.db" for day in (2, 3, 4)
+        ]
+        assert facts.backups_cut == 5 and len(facts.backups) == 4
+
+    def test_few_files_are_all_there(self, master: Master) -> None:
+        master.write(f"{master.layout.backups}/old/snapshot_2026-10-01_000000.db")
+        assert self.look(master).backups_cut == 0
+
     def test_certificates_of_this_node(self, master: Master) -> None:
         certs = Path(master.layout.at(master.layout.host_certificates)) / "secrets/etcd-all-certs"
         for name in ("peer-master-1", "serving-master-0"):
-            place = certs / f"etcd-{name}.example.com"
-            subprocess.run(
-                [
-                    *(
-                        "openssl",
-                        "req",
-                        "-x509",
-                        "-newkey",
-                        "ec",
-                        "-pkeyopt",
-                        "ec_paramgen_curve:P-256",
-                        "-nodes",
-                    ),
-                    *("-keyout", f"{place}.key", "-out", f"{place}.crt", "-subj", "/CN=x", "-days", "30"),
-                ],
-                check=True,
-                capture_output=True,
-            )
-        now = float(subprocess.run(["date", "+%s"], capture_output=True, check=True).stdout)
+            (certs / f"etcd-{name}.example.com.crt").write_bytes(pem(30))
+        now = time.time()
         (certificate,) = self.look(master, now).certificates
         assert certificate.path == str(certs / "etcd-peer-master-1.example.com.crt")
-        assert certificate.not_after == pytest.approx(now + 30 * 86400, abs=30)
+        assert certificate.not_after == pytest.approx(now + 30 * 86400, abs=60)
+
+    @pytest.mark.parametrize("days", [(-3, 300), (300, -3), (20, 300), (300,), (-3, -1)])
+    def test_a_bundle_ends_with_its_last_authority(self, master: Master, days: tuple[int, ...]) -> None:
+        bundle = b"# etcd-signer\n" + b"# the next one\n".join(pem(n) for n in days)
+        path = f"{master.layout.host_certificates}/configmaps/etcd-all-bundles/server-ca-bundle.crt"
+        place = master.write(path, bundle + b"-----BEGIN NONSENSE-----\nx\n-----END NONSENSE-----\n")
+        now = time.time()
+        (certificate,) = self.look(master, now).certificates
+        assert certificate.path == str(place)
+        assert certificate.not_after == pytest.approx(now + max(days) * 86400, abs=60)
 
 
 class TestArticle:

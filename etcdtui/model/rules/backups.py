@@ -60,4 +60,20 @@ def backups(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
         )
 
 
-RULES: tuple[Rule, ...] = (backups,)
+def cut(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
+    """So many files that not all are listed."""
+    for host in view.hosts:
+        facts = host.facts.value
+        if facts is not None and facts.backups_cut:
+            yield Finding(
+                f"8-backups-cut-{host.name}",
+                Severity.ADVICE,
+                f"{host.name}: {text.counted(facts.backups_cut, 'backup file is', 'backup files are')} not "
+                "shown, for there are too many.",
+                f"Left out were folders below {text.clean(facts.backup_directory)} first, then the oldest.",
+                "Copy old backups off the host and delete them there.",
+                host.name,
+            )
+
+
+RULES: tuple[Rule, ...] = (backups, cut)
