@@ -120,6 +120,7 @@ class ApiFacts:
     pods: tuple[PodFacts, ...] = ()
     operators: tuple[OperatorFacts, ...] = ()
     word: OperatorWord | None = None
+    authenticated: bool = True  # the server proved who it is: TLS, with its certificate verified
     # Parts of the API that could not be read, as sentences (narrow rights, a missing kind).
     missing: tuple[str, ...] = ()
 

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
-import os
+import re
 import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from kubernetes import client, config
-from kubernetes.config import kube_config
 from urllib3 import exceptions as http
-from yaml import YAMLError, safe_load
+from yaml import YAMLError
 
 from etcdtui.errors import (
     AuthFailed,
@@ -33,6 +29,8 @@ from etcdtui.errors import (
     UnexpectedOutput,
     Unreachable,
 )
+from etcdtui.reach import kubeconfig as kube
+from etcdtui.reach.login import LoginProgram
 
 PAGE = 500
 """Objects asked for at a time."""
@@ -40,19 +38,12 @@ PAGE = 500
 ANSWER_LIMIT = 64 * 1024 * 1024
 """Bytes of one answer; more is not read."""
 
-# These modules of the library carry no types.
-_CONFIG: Any = config
-_KUBE_CONFIG: Any = kube_config
-
-_IN_CLUSTER = "the service account of this pod"
-
 
 class Api:
     """One API server, with the credentials of a kubeconfig. All methods may be called from any thread.
 
     Looks for configuration in this order: ``kubeconfig``, KUBECONFIG (a list), ~/.kube/config, the service
-    account of the pod it runs in. Loads it at once; a login program may speak on the terminal, so this
-    belongs before the screen is opened. Raises ConfigError or AuthFailed.
+    account of the pod it runs in. Nothing is read before ``load``.
     """
 
     def __init__(self, kubeconfig: str | None = None, context: str | None = None) -> None:
@@ -61,11 +52,14 @@ class Api:
         self._closed = False
         self._client: Any = None
         self._source = ""
-        self.load()
+        self._read: kube.Stamps = ()
+        self._program = LoginProgram()
 
     @property
     def server(self) -> str:
-        """``host:port`` of the API server, for sentences."""
+        """``host:port`` of the API server, for sentences; empty before ``load``."""
+        if self._client is None:
+            return ""
         parts = urlsplit(self._client.configuration.host)
         return f"{parts.hostname}:{parts.port or (80 if parts.scheme == 'http' else 443)}"
 
@@ -74,26 +68,35 @@ class Api:
         """Where the credentials come from, for sentences."""
         return self._source
 
+    @property
+    def authenticated(self) -> bool:
+        """The server proves who it is: it speaks TLS, and its certificate is verified."""
+        settings = self._client.configuration
+        return bool(settings.verify_ssl) and str(settings.host).startswith("https:")
+
+    @property
+    def changed(self) -> bool:
+        """The kubeconfig is not the one that was read last."""
+        return self._read != kube.stamps(self._kubeconfig)
+
     def load(self) -> None:
-        """Read the configuration (anew), and log in where a login program is used."""
+        """Read the configuration (anew), and log in where a login program is used: that may take its time.
+
+        Raises ConfigError or AuthFailed.
+        """
         settings = client.Configuration()
-        with _quiet() as said:
-            try:
-                self._source = _load(settings, self._kubeconfig, self._context)
-            except EtcdTuiError:
-                raise
-            except (config.ConfigException, YAMLError, OSError, KeyError, TypeError, ValueError) as exc:
-                raise ConfigError(
-                    f"The kubeconfig {self._kubeconfig or _found() or ''} cannot be used: {exc}.".replace(
-                        "  ", " "
-                    ),
-                    "Check it with: kubectl config view.",
-                ) from exc
-        if said:
-            raise AuthFailed(
-                f"The login for the API, as {self._source} asks for it, failed: {said[-1].strip()}.",
-                "Run it by hand (for instance: oc login), then try again.",
-            )
+        self._read = kube.stamps(self._kubeconfig)
+        try:
+            self._source = kube.load(settings, self._kubeconfig, self._context, self._program)
+        except EtcdTuiError:
+            raise
+        except (config.ConfigException, YAMLError, OSError, KeyError, TypeError, ValueError) as exc:
+            raise ConfigError(
+                f"The kubeconfig {self._kubeconfig or kube.found() or ''} cannot be used: {exc}.".replace(
+                    "  ", " "
+                ),
+                "Check it with: kubectl config view.",
+            ) from exc
         # urllib3 would try three times, each with the full time limit.
         settings.retries = False
         fresh = client.ApiClient(configuration=settings)
@@ -148,9 +151,16 @@ class Api:
         raise Unreachable(f"The API {self.server} could not finish the list {path}: it changes too fast.")
 
     def close(self) -> None:
-        """No further calls; one under way ends with its own time limit. Safe from any thread, and twice."""
+        """No further calls; one under way ends with its own time limit, a login program at once.
+
+        Safe from any thread, and twice.
+        """
         self._closed = True
-        self._client.rest_client.pool_manager.clear()
+        self._program.close()
+        with self._lock:
+            api = self._client
+        if api is not None:
+            api.rest_client.pool_manager.clear()
 
     def _ask(
         self, path: str, query: Sequence[tuple[str, str]], timeout: tuple[float, float]
@@ -204,12 +214,14 @@ class Api:
                 f"{name} accepts connections but gave no answer to {path} within {timeout[1]:g} s."
             )
         if isinstance(exc, client.ApiException) or "CERTIFICATE" in str(exc) or "SSL" in str(exc):
-            words = str(getattr(exc, "reason", "") or exc).splitlines()
+            ours = "PEM" in str(exc) or "MISMATCH]" in str(exc) or "alert" in str(exc)
             return TlsFailed(
-                f"{name} and we do not agree on TLS: {words[-1] if words else exc}.",
-                "Does certificate-authority-data of the kubeconfig belong to this cluster?",
+                f"{name} and we do not agree on TLS: {_reason(getattr(exc, 'reason', None) or exc)}.",
+                "Look at the client certificate and key of the kubeconfig."
+                if ours
+                else "Does certificate-authority-data of the kubeconfig belong to this cluster?",
             )
-        return Unreachable(f"{name} cannot be reached: {said}.")
+        return Unreachable(f"{name} cannot be reached: {_reason(said)}.")
 
     def _refusal(self, path: str, status: int, body: bytes) -> EtcdTuiError:
         said = _message(body)
@@ -236,74 +248,6 @@ class _Expired(Unreachable):
     """The continue token of a list is too old."""
 
 
-def _load(settings: Any, kubeconfig: str | None, context: str | None) -> str:
-    """Fill ``settings``; returns where from."""
-    if kubeconfig and not os.path.exists(os.path.expanduser(kubeconfig)):
-        raise ConfigError(f"There is no kubeconfig {kubeconfig}.")
-    paths = os.path.expanduser(kubeconfig) if kubeconfig else _found()
-    if not paths:
-        try:
-            _CONFIG.load_incluster_config(client_configuration=settings)
-        except config.ConfigException as exc:
-            raise ConfigError(
-                "There is no kubeconfig (neither KUBECONFIG nor ~/.kube/config), and this is no pod.",
-                "Log in with oc login, or name one with kubeconfig in the configuration.",
-            ) from exc
-        return _IN_CLUSTER
-    loader = _KUBE_CONFIG.KubeConfigLoader(
-        config_dict=_KUBE_CONFIG.KubeConfigMerger(paths).config,
-        active_context=context or _current(paths),
-        config_base_path=None,
-    )
-    loader.load_and_set(settings)
-    renew = settings.refresh_api_key_hook
-
-    def check(current: Any) -> None:
-        # The login program must not be started behind a screen, where it would write over it.
-        expiry = getattr(loader, "expiry", None)
-        if isinstance(expiry, datetime) and _aware(expiry) <= datetime.now(UTC):
-            raise AuthFailed(f"The login of {paths} has expired.", "Log in again.")
-        if expiry is None and renew:
-            renew(current)
-
-    settings.refresh_api_key_hook = check
-    return paths
-
-
-def _found() -> str:
-    """The kubeconfigs that are there, as a list with ``:``; "" for none."""
-    listed = [p for p in os.environ.get("KUBECONFIG", "").split(os.pathsep) if p]
-    paths = [os.path.expanduser(p) for p in listed or ["~/.kube/config"]]
-    return os.pathsep.join(p for p in paths if os.path.exists(p))
-
-
-def _current(paths: str) -> str | None:
-    """The context kubectl would use: the first file that names one. The library would take the last."""
-    for path in paths.split(os.pathsep):
-        raw = safe_load(Path(path).read_text(encoding="utf-8"))
-        if isinstance(raw, dict) and raw.get("current-context"):
-            return str(raw["current-context"])
-    return None
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[list[str]]:
-    """Catch what the library says through the root logger, where it would be printed over the screen."""
-    said: list[str] = []
-
-    class Catch(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.levelno >= logging.ERROR:
-                said.append(record.getMessage())
-
-    handler, root = Catch(), logging.getLogger()
-    root.addHandler(handler)
-    try:
-        yield said
-    finally:
-        root.removeHandler(handler)
-
-
 @contextlib.contextmanager
 def _insecure_quietly(settings: Any) -> Iterator[None]:
     """Without urllib3's warning where the user's own kubeconfig says insecure-skip-tls-verify."""
@@ -313,6 +257,13 @@ def _insecure_quietly(settings: Any) -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", http.InsecureRequestWarning)
         yield
+
+
+def _reason(exc: object) -> str:
+    """What went wrong, without the library's own marks: its kind in brackets, its line of C."""
+    words = str(exc).strip().splitlines()
+    said = re.sub(r"\s*\(_ssl\.c:\d+\)|\[SSL(: \w+)?\]\s*", "", words[-1] if words else type(exc).__name__)
+    return said.strip().rstrip(".")
 
 
 def _innermost(exc: BaseException) -> BaseException:
@@ -328,7 +279,3 @@ def _message(body: bytes) -> str:
         if isinstance(status, dict) and isinstance(status.get("message"), str):
             return str(status["message"]).strip().rstrip(".")
     return body[:120].decode("utf-8", "replace").strip() or "without a word"
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
