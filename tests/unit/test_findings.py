@@ -171,6 +171,12 @@ def test_the_api_down_and_the_operator_behind() -> None:
     assert "3 members are available" in one(stale, "operator-behind").sentence
 
 
+def test_answers_of_an_api_that_proves_nothing_are_not_to_be_trusted() -> None:
+    finding = one(healthy(api=api(authenticated=False)), "3-api-unauthenticated")
+    assert "not authenticated" in finding.sentence and "insecure-skip-tls-verify" in finding.evidence
+    assert finding.severity is Severity.WARNING
+
+
 def test_nodes_operators_and_pods() -> None:
     view = healthy(
         api=api(

@@ -72,6 +72,18 @@ def api(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
         yield Finding(f"6-api-{missing}", Severity.ADVICE, text.clean(missing))
 
 
+def api_unauthenticated(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
+    facts = view.api.value
+    if facts is not None and not facts.authenticated:
+        yield Finding(
+            "3-api-unauthenticated",
+            Severity.WARNING,
+            "The Kubernetes API's answers are not authenticated: anybody on the way could give them.",
+            "The kubeconfig says insecure-skip-tls-verify, or an address without https.",
+            "Put certificate-authority-data of this cluster there instead; until then trust what SSH tells.",
+        )
+
+
 def nodes_disagree(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
     facts = view.api.current(view.now, FRESH_API)
     if facts is None or not facts.nodes:
@@ -200,6 +212,7 @@ def _certificates(host: HostView, facts: HostFacts, now: float) -> Iterator[Find
 
 RULES: tuple[Rule, ...] = (
     api,
+    api_unauthenticated,
     nodes_disagree,
     hosts,
 )
