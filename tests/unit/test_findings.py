@@ -228,12 +228,6 @@ def test_old_missing_and_half_written_backups() -> None:
     assert "not a backup" in finding.sentence and finding.evidence == half.name
 
 
-def test_what_a_running_job_writes_is_being_written_not_half_written() -> None:
-    facts = host(2).facts.value
-    assert facts is not None
-    part = FoundFile("masternode2", "/b", "snapshot_2026-09-22_020000.db.part", 12, NOW - 3)
-    busy = replace(facts, backups=(*facts.backups, part), writing_since=NOW - 5)
-    view = healthy(hosts=(host(2, facts=Reading(busy, NOW)),))
 def test_backup_files_that_are_not_shown_are_told() -> None:
     two = host(2)
     assert two.facts.value is not None
@@ -243,6 +237,12 @@ def test_backup_files_that_are_not_shown_are_told() -> None:
     assert "12 backup files" in told[0].sentence
 
 
+def test_what_a_running_job_writes_is_being_written_not_half_written() -> None:
+    facts = host(2).facts.value
+    assert facts is not None
+    part = FoundFile("masternode2", "/b", "snapshot_2026-09-22_020000.db.part", 12, NOW - 3)
+    busy = replace(facts, backups=(*facts.backups, part), writing_since=NOW - 5)
+    view = healthy(hosts=(host(2, facts=Reading(busy, NOW)),))
     assert [b.completeness.value for b in view.backups] == ["being written", "2 files"]
     assert not [f for f in found(view) if "half" in f.key]
 
