@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from etcdtui.cluster.board import Board
 from etcdtui.cluster.etcdctl import ask_etcdctl
+from etcdtui.cluster.late import LateRead
 from etcdtui.cluster.problems import problem_of
 from etcdtui.cluster.speaker import Speaker, Voice
 from etcdtui.cluster.watcher import Watcher
@@ -29,7 +30,6 @@ from etcdtui.reach.pipe import GatewayPipe
 PATIENCE = 1.0  # seconds without an answer after which a member is called silent
 START = 2.0  # seconds for the pipe's command to start on the host
 GIVE_UP = 8.0  # seconds of silence after which the pipe is opened anew
-QUORUM_GIVES_UP = 9.0  # seconds; etcd itself ends an unconfirmed read after about 7
 INDEXES = 4  # raft indexes that are remembered, to tell lag from load
 METRICS_EVERY = 10.0  # seconds
 MEMBERS_EVERY = 3.0
@@ -58,8 +58,7 @@ class EndpointWatcher(Watcher):
         self._told = told
         self._alive = alive
         self._pipe: GatewayPipe | None = None
-        self._late: GatewayPipe | None = None  # still owes the answer of a read by the quorum
-        self._late_since = 0.0
+        self._late: LateRead | None = None  # the quorum still owes its answer
         self._turn = -1
         self._silent_since: float | None = None
         self._leader = True
@@ -128,11 +127,11 @@ class EndpointWatcher(Watcher):
         self.board.endpoint(self.url, change)
 
     def release(self) -> None:
-        pipes = (self._pipe, self._late)
+        held: tuple[GatewayPipe | LateRead | None, ...] = (self._pipe, self._late)
         self._pipe = self._late = None
-        for pipe in pipes:
-            if pipe is not None:
-                pipe.close()
+        for one in held:
+            if one is not None:
+                one.close()
 
     # through the pipe
 
@@ -185,7 +184,7 @@ class EndpointWatcher(Watcher):
         if ask_members:
             requests.append(gateway.member_list())
         # A read by the quorum that is known to hang would only hide what the member itself knows.
-        ask_quorum = self._leader and not self._learner and self._late is None
+        ask_quorum = self._leader and not self._learner and not self._owed
         if ask_quorum:
             requests.append(gateway.linearizable_read())
         times: dict[int, float] = {}
@@ -209,7 +208,7 @@ class EndpointWatcher(Watcher):
                     own = error.problem
         except TimedOut:
             if ask_quorum and len(times) == len(requests) - 1:
-                self._quorum_is_late(pipe)
+                self._quorum_is_late(pipe, voice.host)
             else:
                 raise
         self._silent_since = None
@@ -220,7 +219,6 @@ class EndpointWatcher(Watcher):
         # One connection is answered in sequence: what the quorum took came on top of the answer before.
         on_top = times[last] - times[last - 1] if ask_quorum and last in times else None
         self._told_reads(voice, times.get(0), on_top, own)
-        self._check_late()
         if now >= self._next_metrics and pipe.usable:
             self._ask_metrics(pipe)
 
@@ -254,7 +252,7 @@ class EndpointWatcher(Watcher):
                 reads = reads.failed(refused, now)
             elif not self._leader:
                 reads = reads.failed(Problem(Fault.NO_LEADER, "No leader: no read can be confirmed."), now)
-            elif not self._learner:
+            elif self._owed:
                 problem = Problem(
                     Fault.NO_QUORUM_READ, f"No read was confirmed by the quorum within {PATIENCE:g} s."
                 )
@@ -270,30 +268,20 @@ class EndpointWatcher(Watcher):
 
     # answers that are late
 
-    def _quorum_is_late(self, pipe: GatewayPipe) -> None:
-        """Leave that pipe to its read; the member itself is asked through another."""
-        self._late, self._late_since = pipe, time.monotonic()
-        self._pipe = None
-
-    def _check_late(self) -> None:
+    @property
+    def _owed(self) -> bool:
         late = self._late
-        if late is None or self._pipe is None:
-            return
-        try:
-            for answer in late.more(0.0):
-                gateway.check_read(answer.response)
-                self._told_late_read(answer.seconds)
-        except TimedOut:
-            if time.monotonic() - self._late_since < QUORUM_GIVES_UP:
-                return
-        except EtcdTuiError:
-            pass  # refused, or ended: the next round asks again
-        self._late = None
-        late.close()
+        return late is not None and not late.over
 
-    def _told_late_read(self, seconds: float) -> None:
-        now = self.board.clock()
-        self.board.endpoint(self.url, lambda e: replace(e, reads=e.reads.good(ReadTimes(seconds, None), now)))
+    def _quorum_is_late(self, pipe: GatewayPipe, host: str) -> None:
+        """Leave that pipe to its read; the member itself is asked through another."""
+
+        def told(seconds: float) -> None:
+            way, now = self.board.way_to(host) or 0.0, self.board.clock()
+            times = ReadTimes(max(SHORTEST, seconds - way), None, way)
+            self.board.endpoint(self.url, lambda e: replace(e, reads=e.reads.good(times, now)))
+
+        self._pipe, self._late = None, LateRead(pipe, told)
 
     def _wait_for_late_member(self, pipe: GatewayPipe) -> None:
         """The member owes answers: a late one makes it slow, not gone. They are not used, only awaited."""

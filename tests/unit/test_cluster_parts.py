@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,15 +14,18 @@ import pytest
 
 from etcdtui.cluster.board import Board, Constants
 from etcdtui.cluster.inventory import Inventory, path_of, recall, remember
+from etcdtui.cluster.late import LateRead
 from etcdtui.cluster.settled import settled
 from etcdtui.cluster.speaker import Speaker
 from etcdtui.cluster.watcher import Watcher
 from etcdtui.errors import EtcdTuiError, Unreachable
+from etcdtui.etcd.gateway import linearizable_read
 from etcdtui.model.members import MemberList
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.readings import Reading
 from etcdtui.platforms.openshift import HostAccess
-from etcdtui.reach.runner import Runner
+from etcdtui.reach.pipe import GatewayPipe
+from etcdtui.reach.runner import Runner, Stream
 from tests.views import NOW, endpoint, healthy, host, member
 
 RUNNER = cast("Runner", object())
@@ -210,3 +216,67 @@ class TestSettled:
         dead: Reading[float] = Reading(None, None, Problem(Fault.REFUSED, "no"), NOW)
         assert settled(healthy(hosts=(host(1, link=dead), host(2), host(3))))
         assert settled(healthy(hosts=(host(1, link=dead),), endpoints=(), speaking=""))
+
+
+class Owing:
+    """A stream that keeps its answer back until ``answer`` is called; its clock says when the bytes came."""
+
+    host = "m1"
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.closed = threading.Event()
+        self._answers: queue.Queue[bytes] = queue.Queue()
+
+    def stream(self, argv: Sequence[str], *, timeout: float) -> Stream:
+        return self
+
+    def send(self, data: bytes, timeout: float) -> None:
+        pass
+
+    def answer(self, body: bytes, status: bytes = b"200 OK") -> None:
+        self._answers.put(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body))
+
+    def receive(self, timeout: float) -> bytes:
+        while not self.closed.is_set():
+            with suppress(queue.Empty):
+                return self._answers.get(timeout=0.01)
+        raise Unreachable("The stream was closed.")
+
+    def stderr(self) -> bytes:
+        return b""
+
+    def status(self) -> int | None:
+        return None
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+class TestLateRead:
+    def late(self) -> tuple[Owing, LateRead, list[float]]:
+        owing, told = Owing(), list[float]()
+        pipe = GatewayPipe(cast("Runner", owing), ["openssl"], "https://m1:2379", clock=lambda: owing.now)
+        pipe.ask([linearizable_read()], 1.0)
+        return owing, LateRead(pipe, told.append), told
+
+    def test_is_timed_by_its_bytes_whenever_somebody_looks(self) -> None:
+        owing, late, told = self.late()
+        assert not late.over
+        owing.now = 101.3
+        owing.answer(b'{"header": {}}')
+        assert owing.closed.wait(5)
+        owing.now = 105.0
+        assert late.over and told == [pytest.approx(1.3)]
+
+    def test_a_refusal_is_over_and_tells_no_time(self) -> None:
+        owing, late, told = self.late()
+        owing.answer(b'{"error": "etcdserver: request timed out", "code": 14}', b"503 Service Unavailable")
+        assert owing.closed.wait(5)
+        assert late.over and told == []
+
+    def test_one_that_is_closed_tells_nothing(self) -> None:
+        owing, late, told = self.late()
+        late.close()
+        owing.answer(b'{"header": {}}')
+        assert late.over and owing.closed.is_set() and told == []
