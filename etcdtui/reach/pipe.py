@@ -186,8 +186,8 @@ class GatewayPipe:
     def _silent(self, patience: float) -> TimedOut:
         # openssl tells the chain on standard error once the handshake is done.
         shaken = self.warm or b"depth=" in self._stream.stderr()
-        how = "accepted the connection, then gave" if shaken else "has not accepted the connection: it gave"
-        self._why = TimedOut(f"{self._label} {how} no answer for {patience:g} s.")
+        told = "after the TLS handshake" if shaken else "not even to the TLS handshake"
+        self._why = TimedOut(f"{self._label} gave no answer for {patience:g} s, {told}.")
         return self._why
 
     def _failed(self, error: EtcdTuiError) -> EtcdTuiError:
