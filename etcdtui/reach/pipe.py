@@ -31,7 +31,7 @@ from etcdtui.reach.wrap import tethered
 
 START = 10.0  # seconds for the command to start
 LONGEST = 10  # times the patience that one answer may take while its bytes keep coming
-_LAST_WORDS = 1.5  # seconds to wait for the end of standard error; it ends with the exit status
+LAST_WORDS = 1.5  # seconds to wait for the end of standard error; it ends with the exit status
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,8 @@ class GatewayPipe:
         return Dropped(f"{self._label} gave no answer yet when etcdtui let go of the connection.")
 
     def _silent(self, patience: float) -> TimedOut:
-        # openssl tells the chain on standard error once the handshake is done.
+        # openssl tells the chain on standard error once the handshake is done. Before that, a frozen process
+        # (for which the kernel takes the connection) and lost packets look the same.
         shaken = self.warm or b"depth=" in self._stream.stderr()
         told = "after the TLS handshake" if shaken else "not even to the TLS handshake"
         self._why = TimedOut(f"{self._label} gave no answer for {patience:g} s, {told}.")
@@ -197,16 +198,17 @@ class GatewayPipe:
 
     def _ended(self, error: EtcdTuiError | None = None) -> EtcdTuiError:
         """The command ended: why, from what it left on standard error."""
-        if self._closed:
+        cause = self._cause(error)
+        if self._closed:  # perhaps meanwhile, by another thread
             return self._gone()
-        self._why = self._cause(error)
+        self._why = cause
         self.close()
         return self._why
 
     def _cause(self, error: EtcdTuiError | None) -> EtcdTuiError:
         stream = self._stream
-        until = self._clock() + _LAST_WORDS
-        while stream.status() is None and self._clock() < until:
+        until = self._clock() + LAST_WORDS
+        while stream.status() is None and not self._closed and self._clock() < until:
             time.sleep(0.02)
         said, status = stream.stderr().decode("utf-8", "replace"), stream.status()
         problem = explain(said)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ from etcdtui.etcd import gateway
 from etcdtui.etcd.commands import openssl_pipe
 from etcdtui.etcd.gateway import GatewayError, NoGateway
 from etcdtui.reach.local import LocalRunner
-from etcdtui.reach.pipe import Answer, GatewayPipe
+from etcdtui.reach.pipe import LAST_WORDS, Answer, GatewayPipe
 from etcdtui.reach.runner import Completed, Stream
 from etcdtui.reach.ssh import SshRunner
 from etcdtui.reach.wrap import tethered
@@ -411,6 +412,18 @@ def test_a_frozen_member_is_slow_not_lost(cluster: Trio, runner: LocalRunner) ->
     answers = list(pipe.more(5.0))
     assert [a.index for a in answers] == [0, 1] and answers[0].seconds > 0.4
     pipe.close()
+
+
+def test_whoever_closes_a_pipe_that_ended_does_not_wait_for_its_last_words() -> None:
+    script = Script(b"")
+    pipe = GatewayPipe(script, ["openssl"], "https://10.0.0.1:2379")
+    closing = threading.Timer(0.1, pipe.close)
+    closing.start()
+    began = time.monotonic()
+    with pytest.raises(Dropped, match="let go of the connection"):
+        next(pipe.ask(ASK, 1.0))
+    assert time.monotonic() - began < LAST_WORDS / 2
+    closing.join()
 
 
 @pytest.mark.live
