@@ -10,6 +10,7 @@ from collections.abc import Callable
 import paramiko
 
 from etcdtui.errors import EtcdTuiError, TimedOut, Unreachable
+from etcdtui.reach.pieces import Pieces
 from etcdtui.reach.ssh_connect import Link
 
 BLOCK = 1024 * 1024
@@ -42,6 +43,7 @@ class Exec:
     def __init__(self, link: Link, name: str, channel: paramiko.Channel) -> None:
         self.link, self.name, self.channel = link, name, channel
         self._bell = _Bell()
+        channel.in_buffer = Pieces()  # nothing comes before a command is asked for
         channel.in_buffer.set_event(self._bell)
         channel.in_stderr_buffer.set_event(self._bell)
 
