@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +34,7 @@ from etcdtui.landing import (
     write_small,
 )
 from etcdtui.reach.runner import Runner, Stream
+from etcdtui.reach.sums import Sums
 from etcdtui.text import age, clean
 from etcdtui.text import size as bytes_text
 
@@ -64,7 +64,7 @@ sum() {
 _SUM_ONLY = _DIGEST + r"""sum <"$1" """
 
 # Arguments: FILE BLOCKS SUM. Sends the file from its BLOCKSth MiB on. While it does, the digest of the whole
-# file is made from the same pages of the cache, and said on standard error.
+# file is made from the same pages of the cache, and said on standard error; with another SUM than "sum" not.
 _SEND = (
     _DIGEST
     + r"""
@@ -84,7 +84,7 @@ _NOISE = re.compile(r"records (in|out)|bytes .*(copied|transferred)|^etcdtui-sha
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A file that is here now. ``size`` in bytes, ``sha256`` in hex, equal on both sides."""
+    """A file that is here now: ``size`` in bytes, ``sha256`` in hex as the host or the file itself tells it."""
 
     path: Path
     size: int
@@ -254,21 +254,22 @@ class _Arrival:
         return Fetched(self.target, self.source.size, here)
 
     def _flow(self, landing: Landing, meter: Meter) -> tuple[str, str | None]:
-        """Until all bytes are here: the digest made of them, and the one the host told."""
-        digest = hashlib.sha256()
+        """Until all bytes are here: the digest made of them, and the one that they or the host tell."""
+        size = self.source.size
 
-        def once() -> str | None:
+        def once() -> tuple[str, str | None]:
             # Whole blocks only: dd skips blocks, and a torn last one is taken again.
-            nonlocal digest
-            start = min(landing.length, self.source.size) // BLOCK * BLOCK
-            digest = landing.take_up(start, self.cancelled)
-            return self._stream(landing, digest, meter)
+            start = min(landing.length, size) // BLOCK * BLOCK
+            sums = Sums(landing.take_up(start, self.cancelled), start, size)
+            told = self._stream(landing, sums, meter)
+            made = sums.hexdigest()
+            return made, made if sums.sealed else told
 
-        told = self._patiently(once, meter, landing.length, landing)
-        return digest.hexdigest(), told
+        return self._patiently(once, meter, landing.length, landing)
 
-    def _stream(self, landing: Landing, digest: hashlib._Hash, meter: Meter) -> str | None:
-        want = "no" if self.source.sha256 else "sum"
+    def _stream(self, landing: Landing, sums: Sums, meter: Meter) -> str | None:
+        # A snapshot carries its digest: the host is asked for another only where that does not hold.
+        want = "no" if self.source.sha256 or self.source.name.endswith(".db") else "sum"
         words = ("etcdtui", self.source.path, str(landing.length // BLOCK), want)
         stream = self.runner.stream((*self.sudo, "sh", "-c", _SEND, *words), timeout=_START)
         try:
@@ -277,7 +278,7 @@ class _Arrival:
                 if landing.length + len(block) > self.source.size:
                     raise self._changed("grew while it was being fetched")
                 landing.write(block)
-                digest.update(block)
+                sums.update(block)
                 self.heard, self.quiet = time.monotonic(), 0
                 meter.at(landing.length)
             said = stream.stderr()

@@ -71,6 +71,19 @@ def test_the_digest_is_made_with_what_the_host_has(tools, tmp_path, local, monke
             host_digest(local, sudo, str(file))
 
 
+@pytest.mark.parametrize("name", ["snapshot.db", "resources.tar.gz"])
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_snapshot_that_holds_spares_the_host_a_digest(name, sealed, tmp_path, local, monkeypatch):
+    asked = []
+    monkeypatch.setattr(transfer, "host_digest", lambda *words: asked.append(words) or host_digest(*words))
+    content = os.urandom(3 * BLOCK)
+    content += hashlib.sha256(content).digest() if sealed else bytes(32)
+    (tmp_path / name).write_bytes(content)
+    came = fetch(local, str(tmp_path / name), tmp_path / "here" / name, size=len(content))
+    assert came.sha256 == hashlib.sha256(content).hexdigest()
+    assert len(asked) == (name.endswith(".db") and not sealed)
+
+
 def test_a_password_for_sudo(tmp_path):
     host = Host((1, b"", b"sudo: a password is required\n"))
     with pytest.raises(SudoRefused, match=r"sudo on master1 refuses: sudo: a password is required"):
