@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -25,7 +24,7 @@ from etcdtui.model.members import Member, MemberList
 from etcdtui.model.platform import ApiFacts
 from etcdtui.model.view import ClusterView
 from etcdtui.platforms.layout import Layout
-from etcdtui.platforms.openshift import HostAccess, article_health
+from etcdtui.platforms.openshift import HostAccess, article_health, article_lines
 from etcdtui.reach.runner import Runner
 
 CANONICAL_TIMEOUT = 30.0
@@ -152,12 +151,12 @@ class Cluster:
         return known.layout if known else self.config.layout
 
     def canonical_health(self) -> tuple[str, str, str]:
-        """Host, command and raw output of ``etcdctl endpoint health`` as a human would run it. Blocks."""
+        """Host, the lines a human would type for ``etcdctl endpoint health``, its raw output. Blocks."""
         voice = self._speaker.voice()
-        argv = article_health(self.layout_of(voice.host))
-        completed = voice.runner.run(argv, timeout=CANONICAL_TIMEOUT)
+        layout = self.layout_of(voice.host)
+        completed = voice.runner.run(article_health(layout), timeout=CANONICAL_TIMEOUT)
         said = "\n".join(part for part in (completed.out().rstrip(), completed.err().rstrip()) if part)
-        return voice.host, shlex.join(argv), f"{said}\nexit {completed.status}"
+        return voice.host, "\n".join(article_lines(layout)), f"{said}\nexit {completed.status}"
 
     def unknown_host_keys(self) -> Sequence[HostKeyUnknown]:
         """Keys of hosts that no known_hosts file names."""

@@ -7,6 +7,8 @@ a word of ours, so that foreign text and file names cannot pass for anything els
 
 from __future__ import annotations
 
+import shlex
+
 from etcdtui.platforms.job_state import STATE
 from etcdtui.platforms.layout import Layout
 
@@ -29,6 +31,7 @@ _ACCESS = (
 env=$1 host=$2 pod=$3 rooted=$4 manifest=$5 tools=$6
 printf 'etcdtui access\\n'
 name | head -n 1 | told hostname
+hostname -I 2>/dev/null | tr ' ' '\\n' | told address
 if [ -r "$env" ]; then
   { head -c 200000 "$env"; echo; } | told env
 else
@@ -226,6 +229,12 @@ def look_script(layout: Layout, node: str = "") -> tuple[str, ...]:
         str(CERTIFICATES),
         str(BACKUPS),
     )
+
+
+def article_lines(layout: Layout) -> tuple[str, ...]:
+    """What a human types for ``article_health``, line by line."""
+    sourced = (layout.common_tools, layout.etcd_env)
+    return (*(f"source {shlex.quote(path)}" for path in sourced), "etcdctl endpoint health")
 
 
 def article_health(layout: Layout) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from etcdtui.platforms.host_answers import (
     script_failed,
     split_endpoint,
 )
-from etcdtui.platforms.host_scripts import access_script, article_health, look_script
+from etcdtui.platforms.host_scripts import access_script, article_health, article_lines, look_script
 from etcdtui.platforms.objects import (
     collect,
     operator_word,
@@ -23,6 +23,7 @@ __all__ = [
     "HostAccess",
     "access_script",
     "article_health",
+    "article_lines",
     "collect",
     "look_script",
     "operator_word",

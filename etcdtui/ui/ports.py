@@ -15,18 +15,25 @@ FindFindings = Callable[[ClusterView, ClusterHealth], tuple[Finding, ...]]
 
 
 class CommandRecord(Protocol):
-    """A command that ran on a host: when (epoch), for how long, with which exit code, if any."""
+    """A command on a host: when (epoch), for how long (None: it runs on), with which exit code, if any;
+    ``title`` calls scripts by their names, ``error`` says why it failed."""
 
+    @property
+    def number(self) -> int: ...
     @property
     def at(self) -> float: ...
     @property
     def host(self) -> str: ...
     @property
+    def title(self) -> str: ...
+    @property
     def command(self) -> str: ...
     @property
     def status(self) -> int | None: ...
     @property
-    def seconds(self) -> float: ...
+    def seconds(self) -> float | None: ...
+    @property
+    def error(self) -> str: ...
 
 
 class ClusterPort(Protocol):
@@ -49,7 +56,7 @@ class ClusterPort(Protocol):
         """Ask every source now; returns at once."""
 
     def canonical_health(self) -> tuple[str, str, str]:
-        """Host, command as text, its raw output. Blocks."""
+        """Host, the lines a human would type, their raw output. Blocks."""
 
     def command_log(self) -> Sequence[CommandRecord]:
         """What ran lately, oldest first."""

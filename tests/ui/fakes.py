@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from etcdtui.cluster.command_log import CommandRecord
 from etcdtui.errors import EtcdTuiError, HostKeyUnknown, Refusal
 from etcdtui.model.backups import FoundFile
 from etcdtui.model.finding import Finding, Severity
@@ -142,11 +143,10 @@ def healthy(
 
 def api_facts(names: Sequence[str]) -> ApiFacts:
     return ApiFacts(
-        "4.16.3",
-        "8f1c",
-        (),
-        tuple(NodeFacts(name, f"10.0.0.{n + 1}", True) for n, name in enumerate(names)),
-        tuple(PodFacts(f"etcd-{name}", name, 4, 4, "Running") for name in names),
+        version="4.16.3",
+        cluster_id="8f1c",
+        nodes=tuple(NodeFacts(name, f"10.0.0.{n + 1}", True) for n, name in enumerate(names)),
+        pods=tuple(PodFacts(f"etcd-{name}", name, 4, 4, "Running") for name in names),
     )
 
 
@@ -316,15 +316,6 @@ def nasty() -> ClusterView:
     )
 
 
-@dataclass(frozen=True)
-class Logged:
-    at: float
-    host: str
-    command: str
-    status: int | None
-    seconds: float
-
-
 @dataclass
 class FakeCluster:
     """Shows the view it is given; remembers what was asked of it."""
@@ -335,13 +326,15 @@ class FakeCluster:
     hang: threading.Event | None = None  # canonical_health and close block until it is set
     health: tuple[str, str, str] | EtcdTuiError = (
         "masternode1",
-        "sudo -n etcdctl endpoint health --cluster",
+        "source /etc/kubernetes/static-pod-resources/etcd-certs/configmaps/etcd-scripts/etcd-common-tools\n"
+        "source /etc/kubernetes/static-pod-resources/etcd-certs/configmaps/etcd-scripts/etcd.env\n"
+        "etcdctl endpoint health",
         "https://10.0.0.1:2379 is healthy: successfully committed proposal: took = 9.1ms\n"
         "https://10.0.0.2:2379 is healthy: successfully committed proposal: took = 10.4ms\n"
         "https://10.0.0.3:2379 is unhealthy: failed to commit proposal: context deadline exceeded [/red]\n"
         "exit 1",
     )
-    log: list[Logged] = field(default_factory=list)
+    log: list[CommandRecord] = field(default_factory=list)
     keys: list[HostKeyUnknown] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     on_change: Callable[[], None] = lambda: None
@@ -368,7 +361,7 @@ class FakeCluster:
             raise self.health
         return self.health
 
-    def command_log(self) -> Sequence[Logged]:
+    def command_log(self) -> Sequence[CommandRecord]:
         return tuple(self.log)
 
     def unknown_host_keys(self) -> Sequence[HostKeyUnknown]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+
 import fakes
 import pytest
 from driving import driven
 from frames import assert_frame
 
+from etcdtui.cluster.command_log import CommandRecord
 from etcdtui.errors import HostKeyUnknown
 
 SITUATIONS = {
@@ -92,15 +95,50 @@ async def test_health_command() -> None:
         assert_frame(it.app, "health-80x24")
 
 
+SCRIPT = "umask 077\nprintf 'etcdtui look [/red]\\n'\ndate +%s\n"
+LOG = [
+    CommandRecord(1, fakes.NOW - 60, "masternode1", "cat", "cat"),
+    CommandRecord(
+        2,
+        fakes.NOW - 50,
+        "masternode1",
+        *["sudo -n etcdctl member list -w json"] * 2,
+        status=0,
+        seconds=0.034,
+    ),
+    CommandRecord(
+        3,
+        fakes.NOW - 40,
+        "masternode3",
+        "sudo -n etcdtui-look /var/lib/etcd /home/core/assets/backup",
+        f"sudo -n sh -c {shlex.quote(SCRIPT)} etcdtui-look /var/lib/etcd /home/core/assets/backup",
+        status=None,
+        seconds=10.0,
+        error="The SSH connection to masternode3 broke while a command was running (EOF).",
+    ),
+    CommandRecord(
+        4,
+        fakes.NOW - 30,
+        "masternode2",
+        *["sudo -n cat '/etc/[/red] \x1b[2J'"] * 2,
+        status=1,
+        seconds=1.5,
+        error="cat: '/etc/[/red] \x1b[2J': No such file or directory",
+    ),
+]
+
+
 async def test_command_log() -> None:
     async with driven() as it:
-        it.cluster.log = [
-            fakes.Logged(fakes.NOW - 60, "masternode1", "sudo -n etcdctl member list -w json", 0, 0.034),
-            fakes.Logged(fakes.NOW - 30, "masternode2", "sudo -n cat '/etc/[/red] \x1b[2J'", 1, 1.5),
-            fakes.Logged(fakes.NOW - 10, "masternode3", "sudo -n true", None, 10.0),
-        ]
+        it.cluster.log = LOG
         await it.press("at")
         assert_frame(it.app, "command-log-80x24")
+        await it.press("j")
+        assert "broke while a command was running" in it.text
+        await it.press("enter")
+        assert_frame(it.app, "command-log-script-80x24")
+        await it.press("escape", "G")
+        assert "✗" not in it.text.splitlines()[-2], "nothing is wrong with the last"
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)])

@@ -65,6 +65,13 @@ class Table(ScrollView, Generic[T], can_focus=True):
         table: Table[Any]
         key: str
 
+    @dataclass
+    class Moved(Message):
+        """The user moved the cursor."""
+
+        table: Table[Any]
+        key: str
+
     def __init__(self, columns: Sequence[Column[T]], *, empty: str = "", **named: Any) -> None:
         super().__init__(**named)
         self._columns = tuple(columns)
@@ -149,6 +156,7 @@ class Table(ScrollView, Generic[T], can_focus=True):
             self._reveal(after)
             for number in {before, after}:
                 self.refresh_line(number + 1)
+            self.post_message(self.Moved(self, self.cursor_key))
 
     def action_page(self, by: int) -> None:
         self.action_step(by * max(1, self.size.height - 2))

@@ -23,6 +23,7 @@ EXPLANATION = (
     "“took” is etcdctl's own time: it counts the TCP and TLS set-up of a connection made for this one "
     "question. The latency pane measures reads over connections that are already warm."
 )
+HOW = "The lines above run as one script that also finds the certificates; @ shows it as it ran."
 
 
 class HealthScreen(Screen[None]):
@@ -97,7 +98,9 @@ class HealthScreen(Screen[None]):
     def _paragraphs(self) -> list[Paragraph]:
         lines: list[Line] = []
         if self._answer:
-            lines += [(("$ ", Role.KEY), (clean(self._answer[1], 2000), Role.STRONG)), ()]
+            typed = clean_lines(self._answer[1])
+            lines += [(("$ ", Role.KEY), (line, Role.STRONG)) for line in typed]
+            lines.append(())
             lines += [plain(line) for line in clean_lines(self._answer[2])]
         elif self.running:
             lines.append(muted("Waiting for the host. Everything else goes on; esc leaves this page."))
@@ -106,4 +109,6 @@ class HealthScreen(Screen[None]):
             if self._error.hint:
                 lines.append((("→ ", Role.KEY), (clean(self._error.hint, 1000), Role.PLAIN)))
         lines += [(), muted(EXPLANATION)]
+        if self._answer:
+            lines += [(), muted(HOW)]
         return [Paragraph(line, 2 if line and line[0][0] in {"$ ", "✗ ", "→ "} else 0) for line in lines]
