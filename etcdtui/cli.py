@@ -224,11 +224,11 @@ def _status(options: argparse.Namespace) -> int:
 
 def _journal(options: argparse.Namespace) -> int:
     from etcdtui.config import state_directory
-    from etcdtui.procedures.operations import journal_lines
+    from etcdtui.journal import Journal
+    from etcdtui.journal_text import lines
 
-    for line in journal_lines(
-        state_directory(), options.id, cluster=vars(options).get("cluster"), as_json=options.json
-    ):
+    journal = Journal(state_directory() / "journal")
+    for line in lines(journal, options.id, cluster=vars(options).get("cluster"), as_json=options.json):
         print(line)
     return 0
 

@@ -6,9 +6,7 @@ import fcntl
 import getpass
 import json
 import os
-import shlex
 import socket
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,7 +15,6 @@ from typing import Any
 
 from etcdtui.errors import EtcdTuiError
 from etcdtui.procedures.procedure import Ending, StepState
-from etcdtui.text import clean, clean_lines, counted
 
 TAIL = 16 * 1024  # characters of output kept of one command
 
@@ -260,69 +257,6 @@ def _locked(path: Path) -> bool | None:
     finally:
         os.close(descriptor)
     return False
-
-
-def printed(run: Run) -> list[str]:
-    """A run as lines for people: who, what, and every line of the record. Foreign text is made harmless."""
-    who = f"{run.who.user}@{run.who.host}, process {run.who.pid}"
-    ending = run.ending.value if run.ending else "abandoned" if run.abandoned else "not ended"
-    lines = [
-        f"{clean(run.title)}  [{run.id}]",
-        f"  cluster {clean(run.cluster)}, begun {_clock(run.began, date=True)} by {clean(who)}, "
-        f"etcdtui {clean(run.version)}",
-        f"  {ending}{': ' + clean(run.sentence) if run.sentence else ''}",
-    ]
-    lines += [f"  {n}. {clean(step.title)}" for n, step in enumerate(run.steps, 1)]
-    lines += [text for entry in run.entries for text in _printed(run, entry)]
-    if run.torn:
-        lines.append(f"  ({counted(run.torn, 'line')} of the record could not be read)")
-    return lines
-
-
-def _printed(run: Run, entry: Entry) -> list[str]:
-    number = run.number(entry.step)
-    head = f"  {_clock(entry.at)}  {f'{number}. ' if number else ''}"
-    facts = entry.facts
-    match entry.kind:
-        case "header":
-            return []
-        case "resumed":
-            return [f"{head}gone on with by {clean(entry.text('user'))}@{clean(entry.text('host'))}"]
-        case "state":
-            sentence = entry.text("sentence")
-            return [f"{head}{entry.text('state')}{': ' + clean(sentence, 1000) if sentence else ''}"]
-        case "answer":
-            text = entry.text("text")
-            return [f"{head}answered: {entry.text('choice')}{f' “{clean(text)}”' if text else ''}"]
-        case "verdict":
-            said = "yes" if facts.get("allowed") else "no"
-            return [f"{head}{entry.text('check')}: {said}: {clean(entry.text('reason'), 1000)}"]
-        case "command":
-            argv = facts.get("argv")
-            words_ = [str(word) for word in argv] if isinstance(argv, list) else []
-            return [f"{head}on {clean(entry.text('host'))} $ {clean(shlex.join(words_), 1000)}"]
-        case "ended":
-            output = [
-                line for key in ("stdout", "stderr") for line in clean_lines(entry.text(key)) if line.strip()
-            ]
-            status = facts.get("status")
-            return [f"{head}ended with exit code {status}", *(f"      | {line}" for line in output)]
-        case "attempt":
-            return [f"{head}attempt {facts.get('number')}"]
-        case "abandoned":
-            return [f"{head}abandoned: {clean(entry.text('reason'))}"]
-        case "finished":
-            return [f"{head}{entry.text('ending')}: {clean(entry.text('sentence'), 1000)}"]
-        case "error":
-            return [f"{head}error", *(f"      | {line}" for line in clean_lines(entry.text("traceback")))]
-        case "trouble":
-            return [f"{head}{clean(entry.text('sentence'))}"]
-        case other:
-            return [f"{head}{clean(other)}"]
-
-
-def _clock(at: float, *, date: bool = False) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S" if date else "%H:%M:%S", time.localtime(at))
 
 
 def words(exc: OSError) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from etcdtui.cluster import Cluster
 from etcdtui.errors import EtcdTuiError, Refusal
 from etcdtui.journal import Journal
+from etcdtui.journal_text import in_full
 from etcdtui.model.view import ClusterView
 from etcdtui.procedures import backup
 from etcdtui.procedures.engine import Engine
@@ -21,7 +21,7 @@ from etcdtui.procedures.history import history_of
 from etcdtui.procedures.procedure import Action, Answer, Event, Procedure
 from etcdtui.procedures.registry import resume
 from etcdtui.reach import jobs
-from etcdtui.records import Run, printed
+from etcdtui.records import Run
 from etcdtui.text import age, clean
 
 REACH = 4.0  # seconds to wait for a host, to say what is true there
@@ -108,7 +108,7 @@ class Operations:
         at = f" at step {run.number(step.key)} of {len(run.steps)} ({step.title})" if step else ""
         ago = age(self._cluster.now() - run.last)
         sentence = f"“{clean(run.title)}” on {clean(run.cluster)} was interrupted {ago} ago{at}."
-        return Interruption(run.id, sentence, self._truth(run), tuple(printed(run)))
+        return Interruption(run.id, sentence, self._truth(run), tuple(in_full(run)))
 
     def _truth(self, run: Run) -> str:
         step = run.last_step
@@ -137,28 +137,6 @@ class Operations:
             case "vanished":
                 return f"Its command on {host} is gone without an end: it was killed, or the host restarted."
         return f"Its command never began on {host}."
-
-
-def journal_lines(
-    state: Path, run_id: str | None, *, cluster: str | None = None, as_json: bool = False
-) -> Iterator[str]:
-    """``etcdtui journal``: the runs, or one in full. Raises JournalError."""
-    journal = Journal(state / "journal")
-    runs = [journal.read(run_id)] if run_id else journal.runs(cluster)
-    if not runs and not as_json:
-        yield f"The journal in {journal.directory} is empty."
-    for run in runs:
-        if as_json:
-            for entry in run.entries:
-                yield json.dumps(
-                    {"run": run.id, "at": entry.at, "kind": entry.kind, "step": entry.step, **entry.facts}
-                )
-        elif run_id:
-            yield from printed(run)
-        else:
-            ending = "running" if run.alive else run.ending.value if run.ending else "interrupted"
-            when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.began))
-            yield f"{when}  {ending:<11}  {clean(run.cluster, 24)}  {clean(run.title, 60)}  {run.id}"
 
 
 def _reached(view: ClusterView, host: str) -> bool:

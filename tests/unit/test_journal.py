@@ -15,8 +15,9 @@ import pytest
 
 from etcdtui.errors import Refusal
 from etcdtui.journal import Journal, JournalError
+from etcdtui.journal_text import in_full, lines
 from etcdtui.procedures.procedure import Ending, Procedure, StepState
-from etcdtui.records import Who, myself, printed, process_start
+from etcdtui.records import Who, myself, process_start
 from tests.procedures import FakeWorld, check_step, command_step, procedure, run
 from tests.views import NOW
 
@@ -225,17 +226,52 @@ class TestAlive:
         assert Who("me", socket.gethostname(), gone.pid, "x/1").alive is False
 
 
+class TestListed:
+    def line(self, journal: Journal) -> str:
+        (line,) = lines(journal, None)
+        return line
+
+    def test_how_each_run_stands(self, journal: Journal) -> None:
+        assert "is empty" in self.line(journal)
+        record, _ = journal.begin(PLAN, NOW)
+        assert "  running  " in self.line(journal) and "A test" in self.line(journal)
+        record.close()
+        assert "  interrupted  " in self.line(journal)
+        record, _ = journal.begin(PLAN, NOW)
+        record.write(NOW + 3, "finished", ending="done", sentence="It is done.")
+        record.close()
+        assert "  done  " in self.line(journal)
+
+    @pytest.mark.parametrize("stopped_before", [False, True])
+    def test_an_abandoned_run_says_why(self, journal: Journal, stopped_before: bool) -> None:
+        begun(journal)
+        if stopped_before:
+            record, _ = journal.begin(PLAN, NOW)
+            record.write(NOW + 3, "finished", ending="stopped", sentence="Left.")
+            record.close()
+        journal.abandon("test-1", "The host \x1b[2J was rebuilt.", NOW + 9)
+        line = self.line(journal)
+        assert "  abandoned  " in line and "The host \\x1b[2J was rebuilt." in line
+        full = in_full(journal.read("test-1"))
+        assert any(text.startswith("  abandoned: The host") for text in full)
+
+    def test_json_is_every_line_of_the_record(self, journal: Journal) -> None:
+        begun(journal)
+        told = [json.loads(line) for line in lines(journal, None, as_json=True)]
+        assert [(line["run"], line["kind"]) for line in told] == [("test-1", "header"), ("test-1", "state")]
+
+
 def test_printed_for_people(journal: Journal) -> None:
     record, _ = journal.begin(PLAN, NOW)
     record.write(NOW + 1, "command", "short", host="masternode2", argv=["sudo", "x y"])
     record.write(NOW + 2, "ended", "short", status=1, stdout="", stderr="bad \x1b[2J thing\n")
     record.write(NOW + 3, "finished", ending="failed", sentence="It failed.")
     record.close()
-    lines = printed(journal.read("test-1"))
-    text = "\n".join(lines)
+    told = in_full(journal.read("test-1"))
+    text = "\n".join(told)
     assert "on masternode2 $ sudo 'x y'" in text
     assert "ended with exit code 1" in text and "failed: It failed." in text
     assert "\x1b" not in text
-    assert all("\n" not in line for line in lines)
+    assert all("\n" not in line for line in told)
     for line in (journal.directory / "test-1.jsonl").read_text().splitlines():
         json.loads(line)
