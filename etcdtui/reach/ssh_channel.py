@@ -43,7 +43,8 @@ class Exec:
     def __init__(self, link: Link, name: str, channel: paramiko.Channel) -> None:
         self.link, self.name, self.channel = link, name, channel
         self._bell = _Bell()
-        channel.in_buffer = Pieces()  # nothing comes before a command is asked for
+        # Nothing comes before a command is asked for.
+        channel.in_buffer = Pieces()  # type: ignore[assignment]
         channel.in_buffer.set_event(self._bell)
         channel.in_stderr_buffer.set_event(self._bell)
 

@@ -84,7 +84,7 @@ _NOISE = re.compile(r"records (in|out)|bytes .*(copied|transferred)|^etcdtui-sha
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A file that is here now: ``size`` in bytes, ``sha256`` in hex as the host or the file itself tells it."""
+    """A file that is here now: ``size`` in bytes, its ``sha256`` in hex as the host or the file has it."""
 
     path: Path
     size: int
