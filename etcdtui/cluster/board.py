@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from etcdtui.model.members import MemberList
+from etcdtui.model.places import Place, PlacedSet, PlaceView
 from etcdtui.model.platform import ApiFacts
 from etcdtui.model.problems import Problem
 from etcdtui.model.readings import Reading
-from etcdtui.model.view import ClusterView, EndpointView, HostView
+from etcdtui.model.view import BACKUP_AGE, ClusterView, EndpointView, HostView
 
 WAYS = 10  # round trips to a host that are remembered
 
@@ -27,6 +28,7 @@ class Constants:
     name: str
     read_only: bool
     api_configured: bool
+    max_backup_age: float = BACKUP_AGE  # seconds
 
 
 class Board:
@@ -43,6 +45,7 @@ class Board:
         self._endpoints: dict[str, EndpointView] = {}
         self._hosts: dict[str, HostView] = {}
         self._api: Reading[ApiFacts] = Reading()
+        self._places: dict[Place, PlaceView] = {}
         self._speaking = ""
         self._voices = 0
         self._seen_from: tuple[str, ...] = ()
@@ -69,6 +72,8 @@ class Board:
                 seen_from=self._seen_from,
                 started=self._started,
                 read_only=self._constants.read_only,
+                places=tuple(self._places.values()),
+                max_backup_age=self._constants.max_backup_age,
             )
 
     def wait(self, settled: Callable[[ClusterView], bool], timeout: float) -> ClusterView:
@@ -166,6 +171,30 @@ class Board:
             self._api = self._api.failed(problem, self.clock())
         self._tell()
 
+    def add_place(self, place: Place) -> None:
+        """Backups may be there; nobody looked yet."""
+        with self._lock:
+            self._places.setdefault(place, PlaceView(place))
+        self._tell()
+
+    def place_found(self, place: Place, sets: tuple[PlacedSet, ...]) -> None:
+        """These backups are in ``place``. As before: that is no news for the listener."""
+        with self._lock:
+            seen = self._places.get(place, PlaceView(place))
+            # The same tuple as before where nothing changed, so that nothing is joined anew.
+            same = seen.sets.value == sets
+            kept = seen.sets.value if same and seen.sets.value is not None else sets
+            self._places[place] = replace(seen, sets=seen.sets.good(kept, self.clock()))
+        if not same:
+            _ = self.view().known_backups  # joined in this thread: the screen finds it done
+        self._tell(not same or seen.sets.problem is not None)
+
+    def place_failed(self, place: Place, problem: Problem) -> None:
+        with self._lock:
+            seen = self._places.get(place, PlaceView(place))
+            self._places[place] = replace(seen, sets=seen.sets.failed(problem, self.clock()))
+        self._tell()
+
     def speak(self, host: str, voices: int) -> None:
         """etcd is asked through ``host`` now, one of so many through which it could be."""
         with self._lock:
@@ -191,11 +220,13 @@ class Board:
             self._rounds.pop(source, None)
             self._changed.notify_all()
 
-    def wait_rounds(self, since: float, timeout: float) -> bool:
-        """True once every source finished a round that began after monotonic time ``since``."""
+    def wait_rounds(
+        self, since: float, timeout: float, among: Callable[[str], bool] = lambda source: True
+    ) -> bool:
+        """True once every source (``among`` them) finished a round begun after monotonic time ``since``."""
         deadline = time.monotonic() + timeout
         with self._changed:
-            while any(began < since for began in self._rounds.values()):
+            while any(began < since for source, began in self._rounds.items() if among(source)):
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return False

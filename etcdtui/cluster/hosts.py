@@ -12,6 +12,7 @@ from etcdtui.cluster.speaker import Speaker
 from etcdtui.cluster.watcher import Watcher
 from etcdtui.config import Host
 from etcdtui.errors import EtcdTuiError, HostKeyUnknown
+from etcdtui.model.view import HostView
 from etcdtui.platforms.openshift import (
     HostAccess,
     access_script,
@@ -108,7 +109,15 @@ class HostWatcher(Watcher):
         facts = parse_look(completed.stdout, began + way / 2, self._host.name)
         if took > VAGUE:
             facts = replace(facts, clock_offset=None)
-        self.board.host(self._host.name, lambda h: replace(h, facts=h.facts.good(facts, self.board.clock())))
+
+        def learned(host: HostView) -> HostView:
+            known = host.facts.value
+            # The same tuple as before where no file changed, so that the backups are not joined anew.
+            same = known is not None and known.backups == facts.backups
+            kept = replace(facts, backups=known.backups) if known is not None and same else facts
+            return replace(host, facts=host.facts.good(kept, self.board.clock()))
+
+        self.board.host(self._host.name, learned)
 
     def _learn_access(self) -> None:
         """Read how etcd is asked from here; once, then now and then, and after every silence."""

@@ -89,14 +89,16 @@ class PlacedSet:
     manifest: Manifest | None = None
     trouble: str = ""
     encrypted: bool = False
+    unread: bool = False  # there is a manifest, and it was not read yet
 
     @property
     def complete(self) -> bool:
         """Both files are there, as far as their names and sizes tell."""
         if not self.encrypted:
             return self.set.complete
-        both = self.set.snapshot and self.set.resources
-        return bool(both) and all(f.size for f in self.set.files) and not self.set.partial
+        there = self.set
+        both = there.snapshot is not None and there.resources is not None
+        return both and all(f.size for f in there.files) and not (there.partial or there.writing)
 
     @property
     def fits(self) -> bool:
@@ -330,4 +332,4 @@ def owed(view: ClusterView, stores: Iterable[str]) -> tuple[tuple[Backup, str], 
 
 def _whole(copy: PlacedSet) -> bool:
     """All three files arrived. One that cannot be believed did too: sending it again would change nothing."""
-    return copy.complete and (copy.manifest is not None or bool(copy.trouble))
+    return copy.complete and (copy.manifest is not None or bool(copy.trouble) or copy.unread)

@@ -19,6 +19,7 @@ FRESH = 3.5  # seconds after which a fast source (1 Hz) no longer speaks for now
 FRESH_ETCDCTL = 16.0  # the same for endpoints asked by etcdctl, every 5 s
 FRESH_API = 35.0
 FRESH_HOST = 50.0
+BACKUP_AGE = 24 * 3600.0  # seconds after which the last proven backup is too old, unless configured
 
 
 class Way(StrEnum):
@@ -79,6 +80,7 @@ class ClusterView:
     read_only: bool = False
     writing: frozenset[tuple[str, str]] = frozenset()  # (host, stamp) of backups being written
     places: tuple[PlaceView, ...] = ()  # here and stores; of hosts only what has a manifest beside it
+    max_backup_age: float = BACKUP_AGE
 
     def endpoint_of(self, member: Member) -> EndpointView | None:
         """By member ID where the endpoint told it, else by URL."""
