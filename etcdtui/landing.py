@@ -251,6 +251,21 @@ def write_small(target: Path, content: bytes) -> None:
         landing.settle()
 
 
+def replace_small(target: Path, content: bytes) -> None:
+    """A small file of ours with its name, all of it or as it was before. Raises LocalFault."""
+    part = target.with_name(target.name + PART)
+    with faults(f"{target} cannot be written"):
+        with contextlib.suppress(FileNotFoundError):
+            part.unlink()
+        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, target)
+        sync_folder(target.parent)
+
+
 def taken(path: Path) -> Refusal:
     return Refusal(
         f"{path} is already there and is another file; it is not overwritten.",

@@ -11,6 +11,8 @@ from etcdtui.errors import Unreachable
 from etcdtui.journal import Journal, Record
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.view import ClusterView
+from etcdtui.offsite.keeping import Keeping
+from etcdtui.platforms.layout import Layout
 from etcdtui.procedures.engine import Engine, Pace
 from etcdtui.procedures.procedure import (
     Action,
@@ -94,6 +96,8 @@ class FakeWorld:
         self.shown = view or healthy()
         self.runners = {r.host: r for r in runners or (FakeRunner(),)}
         self.looked = 0
+        self.keeping = Keeping("prod", Path("/nowhere"))
+        self.layout = Layout()
 
     def view(self) -> ClusterView:
         return self.shown
@@ -101,6 +105,12 @@ class FakeWorld:
     def look_again(self, timeout: float) -> ClusterView:
         self.looked += 1
         return self.shown
+
+    def look_at_places(self, timeout: float) -> ClusterView:
+        return self.shown
+
+    def layout_of(self, host: str) -> Layout:
+        return self.layout
 
     def runner(self, host: str) -> Runner:
         return self.runners[host]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from etcdtui.lab import manifests, places
@@ -19,6 +20,7 @@ Document = dict[str, Any]
 
 OPENSHIFT = "4.16.3"
 KUBERNETES = "v1.29.6"
+AGE = timedelta(days=120)
 _NAMESPACE = uuid.UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
 _OPERATORS = {
     "kubeapiservers": "kube-apiserver-pod",
@@ -156,7 +158,9 @@ def cluster_operators(world: World) -> list[Document]:
 
 
 def cluster_version(world: World) -> Document:
-    """The one ClusterVersion."""
+    """The one ClusterVersion, of a cluster that was installed a while ago: nobody backs up a newborn one."""
+    installed = datetime.fromisoformat(world.born) - AGE
+    told = installed.strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "metadata": _meta(world, "clusterversion", "version"),
         "spec": {"clusterID": str(uuid.uuid5(_NAMESPACE, world.plan.identity)), "channel": "stable-4.16"},
@@ -166,8 +170,8 @@ def cluster_version(world: World) -> Document:
                 {
                     "state": "Completed",
                     "version": OPENSHIFT,
-                    "startedTime": world.born,
-                    "completionTime": world.born,
+                    "startedTime": told,
+                    "completionTime": told,
                 }
             ],
             "conditions": [

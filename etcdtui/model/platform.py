@@ -115,6 +115,7 @@ class ApiFacts:
 
     version: str = ""
     cluster_id: str = ""
+    installed: float | None = None  # when its installation ended, epoch seconds
     conditions: tuple[Condition, ...] = ()
     nodes: tuple[NodeFacts, ...] = ()
     pods: tuple[PodFacts, ...] = ()

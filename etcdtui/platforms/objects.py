@@ -54,13 +54,15 @@ def collect(get_list: GetList, get: Get) -> ApiFacts:
     conditions = part("The Etcd operator's conditions", lambda: parse_conditions(get(ETCD))) or ()
     nodes = part("The nodes", lambda: parse_nodes(get_list(NODES))) or ()
     pods = part("The etcd pods", lambda: parse_pods(get_list(PODS))) or ()
-    version, cluster_id = part("The cluster version", lambda: parse_version(get(VERSION))) or ("", "")
+    told = part("The cluster version", lambda: _cluster_version(get(VERSION)))
+    version, cluster_id, installed = told or ("", "", None)
     operators = part("The cluster operators", lambda: parse_operators(get_list(OPERATORS))) or ()
     if len(failures) == parts:
         raise failures[0]
     return ApiFacts(
         version=version,
         cluster_id=cluster_id,
+        installed=installed,
         conditions=conditions,
         nodes=nodes,
         pods=pods,
@@ -131,6 +133,17 @@ def parse_version(resource: Any) -> tuple[str, str]:
     """Version and ID of the cluster. The desired version is what it is, or is on its way to."""
     desired = _text(_dict(_status(resource).get("desired")).get("version"))
     return desired, _text(_dict(_dict(resource).get("spec")).get("clusterID"))
+
+
+def _cluster_version(resource: Any) -> tuple[str, str, float | None]:
+    return *parse_version(resource), parse_installed(resource)
+
+
+def parse_installed(resource: Any) -> float | None:
+    """When the first version was there, epoch seconds: the oldest completed entry of the history."""
+    history = _items(_status(resource).get("history"))
+    ends = [moment(entry.get("completionTime")) for entry in history if entry.get("state") == "Completed"]
+    return min((end for end in ends if end is not None), default=None)
 
 
 def parse_operators(items: Iterable[Any]) -> tuple[OperatorFacts, ...]:

@@ -1,92 +1,52 @@
-"""A backup: cluster-backup.sh on the host that suits best, and a look at what it wrote."""
+"""A backup from the first check to the verdict: taken on the host that suits best, brought off the cluster,
+proven byte by byte, put into the stores; old ones thinned out."""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
 from etcdtui.errors import Refusal
-from etcdtui.model.backups import BackupSet, join
+from etcdtui.model.backups import join
+from etcdtui.model.maintenance import safe_to_take_one_down
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.view import ClusterView, HostView
+from etcdtui.offsite.keeping import Keeping
 from etcdtui.platforms.layout import Layout
+from etcdtui.procedures import backup_checks as checks
 from etcdtui.procedures import backup_choice as choice
-from etcdtui.procedures import backup_proof as proof
+from etcdtui.procedures import backup_copies as copies
+from etcdtui.procedures.backup_decided import Decided
 from etcdtui.procedures.backup_words import explain
-from etcdtui.procedures.procedure import (
-    Action,
-    Check,
-    Context,
-    Measure,
-    Procedure,
-    Step,
-)
-from etcdtui.text import clean, listed, size
+from etcdtui.procedures.procedure import Action, Context, Measure, Procedure, Reporter, Step
+from etcdtui.procedures.thinning import LOOK, Thinning
+from etcdtui.text import listed, size
 
 KIND = "backup"
-ROOT = 15.0  # seconds for asking whether commands can be run as root
+AGAIN = 10.0  # seconds for everything to be looked at anew
 
 LayoutOf = Callable[[str], Layout]
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """Every decision of a plan, as the record keeps it."""
-
-    host: str
-    layout: Layout
-    need: int  # bytes that must be free
-    expected: int  # bytes the snapshot will have; 0: not known
-    in_use: int  # bytes of the database that hold something
-    newest: str  # time stamp of the newest backup in that folder before this one
-
-    @property
-    def folder(self) -> str:
-        return self.layout.at(self.layout.backups)
-
-    @property
-    def script(self) -> str:
-        return self.layout.at(self.layout.backup_script)
-
-    def parameters(self) -> dict[str, str]:
-        return {
-            "host": self.host,
-            "folder": self.folder,
-            "script": self.script,
-            "jobs": self.layout.at(self.layout.jobs),
-            "sudo": shlex.join(self.layout.sudo),
-            "need": str(self.need),
-            "expected": str(self.expected),
-            "in_use": str(self.in_use),
-            "newest": self.newest,
-        }
-
-    @classmethod
-    def of(cls, parameters: Mapping[str, str]) -> Decided:
-        """Raises KeyError and ValueError."""
-        layout = Layout(
-            backups=parameters["folder"],
-            backup_script=parameters["script"],
-            jobs=parameters["jobs"],
-            sudo=tuple(shlex.split(parameters["sudo"])),
-        )
-        need, expected, in_use = (int(parameters[key]) for key in ("need", "expected", "in_use"))
-        return cls(parameters["host"], layout, need, expected, in_use, parameters["newest"])
 
 
 def plan(
     view: ClusterView,
     layout_of: LayoutOf,
+    keeping: Keeping,
     *,
     procedure_id: str,
     now: float,
     host: str | None = None,
+    stores: Sequence[str] | None = None,
 ) -> Procedure:
-    """A backup of the cluster in ``view``, on the best host or on ``host``. Raises Refusal."""
+    """A backup of the cluster in ``view``, on the best host or on ``host``, for all stores or ``stores``.
+
+    Raises Refusal.
+    """
     stop = choice.obstacle(view)
     if stop is not None:
         raise Refusal(*stop)
+    chosen = [shelf.name for shelf in keeping.shelves] if stores is None else list(dict.fromkeys(stores))
+    for name in chosen:
+        keeping.shelf(name)
     need = choice.needed(view)
     best, reasons = _choose(view, layout_of, need, host)
     layout = layout_of(best.host.name)
@@ -94,6 +54,7 @@ def plan(
     folder = layout.at(layout.backups)
     known = best.host.facts.value.backups if best.host.facts.value else ()
     stamps = [s.stamp for s in join(f for f in known if f.directory == folder)]
+    rules = (keeping.rule, keeping.rule_on_hosts, *(shelf.rule for shelf in keeping.shelves))
     decided = Decided(
         host=best.host.name,
         layout=layout,
@@ -101,8 +62,11 @@ def plan(
         expected=status.db_size + 32 if status else 0,
         in_use=status.db_in_use if status else 0,
         newest=max(stamps, default=""),
+        stores=tuple(chosen),
+        thin=any(not rule.empty for rule in rules),
     )
     reasons.append(choice.api_word(view))
+    reasons.append(_kept_where(keeping, chosen))
     return _procedure(procedure_id, view.name, decided, tuple(reasons))
 
 
@@ -111,6 +75,15 @@ def rebuild(kind: str, procedure_id: str, cluster: str, parameters: Mapping[str,
     if kind != KIND:
         raise ValueError(f"{kind!r} is no backup")
     return _procedure(procedure_id, cluster, Decided.of(parameters), ())
+
+
+def _kept_where(keeping: Keeping, stores: list[str]) -> str:
+    if stores:
+        return f"It is brought to {keeping.folder} here, and from here into {listed(stores)}."
+    return (
+        f"It is brought to {keeping.folder} here. No store is configured: name one in clusters.toml, so that "
+        "it does not depend on this machine alone."
+    )
 
 
 def _choose(
@@ -159,10 +132,20 @@ def _hint(hosts: list[HostView], layout_of: LayoutOf, bad: list[str]) -> str:
 
 
 def _procedure(procedure_id: str, cluster: str, decided: Decided, reasons: tuple[str, ...]) -> Procedure:
-    host, folder, script = decided.host, decided.folder, decided.script
-    ready = (_still_right(decided), _root(decided))
-    expected = f"about {size(decided.expected)}" if decided.expected else "the whole database"
     steps = (
+        *_on_the_host(cluster, decided),
+        *_off_the_cluster(decided),
+        *_afterwards(cluster, decided),
+    )
+    title = f"Back up {cluster} on {decided.host}"
+    return Procedure(KIND, procedure_id, cluster, title, decided.parameters(), steps, reasons)
+
+
+def _on_the_host(cluster: str, decided: Decided) -> tuple[Step, ...]:
+    host, folder, script = decided.host, decided.folder, decided.script
+    ready = (checks.still_right(decided), checks.root(decided))
+    expected = f"about {size(decided.expected)}" if decided.expected else "the whole database"
+    return (
         Step(
             key="check",
             title=f"Check {cluster} and {host}",
@@ -180,140 +163,116 @@ def _procedure(procedure_id: str, cluster: str, decided: Decided, reasons: tuple
             action=Action.JOB,
             host=host,
             argv=(*decided.layout.sudo, script, folder),
+            ask=checks.young(cluster),
             prechecks=ready,
             measure=Measure(folder, "snapshot_"),
             expected=decided.expected or None,
             cancel=f"The script and its etcdctl on {host} would be ended. What it has written so far is no "
             f"backup; afterwards {folder} is looked at and anything left there is named.",
-            after_cancel=_left_behind(decided),
+            after_cancel=checks.left_behind(decided),
             explain=explain(host, folder, script),
             directory=decided.layout.at(decided.layout.jobs),
             skippable=False,
         ),
         Step(
             key="verify",
-            title="Verify the two files",
+            title=f"Check the two files on {host}",
             why="That a script ended well does not make its files good: they are listed and read once on the "
             "host, the snapshot against its own checksum.",
             host=host,
-            verify=_proven(decided),
+            verify=checks.verified(decided),
             patience=5.0,
             skippable=False,
         ),
     )
-    return Procedure(
-        KIND, procedure_id, cluster, f"Back up {cluster} on {host}", decided.parameters(), steps, reasons
-    )
 
 
-# -- checks
-
-
-def _still_right(decided: Decided) -> Check:
-    def check(world: Context) -> Verdict:
-        view = world.view()
-        stop = choice.obstacle(view)
-        if stop is not None:
-            return Verdict(False, " ".join(stop))
-        host = next((h for h in view.hosts if h.name == decided.host), None)
-        if host is None:
-            return Verdict(False, f"{decided.host} is no longer known as a host of {view.name}.")
-        found = choice.assess(view, host, decided.layout, decided.need)
-        if isinstance(found, str):
-            return Verdict(False, f"No backup from {decided.host} now: {found}. Plan it again.")
-        return Verdict(
-            True,
-            f"{decided.host} is well, {size(found.disk.free)} are free on {found.disk.path}. "
-            f"{choice.api_word(view)}",
+def _off_the_cluster(decided: Decided) -> tuple[Step, ...]:
+    host, homes = decided.host, copies.homes_of(decided)
+    stays = "Stops here. What has arrived is kept, and a resume goes on from there."
+    stores = (
+        Step(
+            key=f"store {name}",
+            title=f"Put both files into {name}",
+            why=f"This machine may be lost too. After the upload {name} is asked what it has, and that is "
+            "compared with what was proven.",
+            action=Action.WORK,
+            work=copies.put_into(name, homes),
+            cancel=stays,
         )
-
-    return check
-
-
-def _root(decided: Decided) -> Check:
-    def check(world: Context) -> Verdict:
-        host, script = decided.host, decided.script
-        done = world.runner(host).run((*decided.layout.sudo, "test", "-x", script), timeout=ROOT)
-        said = clean(done.err().strip(), 200)
-        if done.ok:
-            return Verdict(True, f"{script} can be run as root on {host}.")
-        if "sudo" in said:
-            return Verdict(
-                False,
-                f"Commands cannot be run as root on {host}: {said}. Allow the login user sudo without a "
-                "password there, as OpenShift does for core.",
-            )
-        if said:
-            return Verdict(False, f"{script} on {host} cannot be looked at: {said}.")
-        return Verdict(False, f"{script} is not on {host}, or is no program.")
-
-    return check
-
-
-def _proven(decided: Decided) -> Check:
-    def check(world: Context) -> Verdict:
-        runner, sudo = world.runner(decided.host), decided.layout.sudo
-        listing = proof.list_folder(runner, sudo, decided.folder)
-        made = proof.made_by(listing, world.said("take"), decided.newest)
-        if made is None:
-            return Verdict(
-                False,
-                f"The script ended well, but {decided.folder} on {decided.host} holds no backup of this run. "
-                "Look at the script's output and into that folder.",
-            )
-        bad = proof.complaint(made, decided.in_use)
-        if bad:
-            return Verdict(False, bad)
-        found = proof.prove(runner, sudo, made)
-        if found.checksum is False:
-            return Verdict(
-                False,
-                f"{_snapshot(made)} on {decided.host} does not fit its own checksum: it is damaged. Do not "
-                "rely on it, take another one.",
-            )
-        if found.broken or not found.entries:
-            said = found.broken or "it holds nothing"
-            return Verdict(
-                False,
-                f"The static resources of the backup {made.stamp} on {decided.host} cannot be unpacked: "
-                f"{said}. Take another one.",
-            )
-        return Verdict(True, _success(decided, made, found, listing))
-
-    return check
-
-
-def _success(decided: Decided, made: BackupSet, found: proof.Proof, listing: proof.Listing) -> str:
-    files = listed([f"{f.name} ({size(f.size)})" for f in sorted(made.files, key=lambda f: f.name)])
-    proven = (
-        "The snapshot fits its checksum and the static resources can be unpacked."
-        if found.checksum
-        else "The static resources can be unpacked; the snapshot's checksum could not be computed there."
+        for name in decided.stores
     )
-    words = (
-        f"{files} are in {decided.folder} on {decided.host}. {proven}",
-        proof.modes(made, listing.owners),
-        "They still lie only on the cluster: copy them off it.",
+    return (
+        Step(
+            key="bring",
+            title="Bring both files off the cluster",
+            why=f"A backup on the master that just died is none. Both files come here over SSH; {host} and "
+            "this machine each make their SHA-256.",
+            action=Action.WORK,
+            work=copies.bring_off(decided),
+            cancel=stays,
+            skippable=False,
+        ),
+        Step(
+            key="prove",
+            title="Prove them byte by byte",
+            why="etcdctl calls a file with flipped bits good. Here every page of the database is read: "
+            "checksum, structure, revision, members, and whether it is of this cluster.",
+            action=Action.WORK,
+            work=copies.prove_here(decided),
+            cancel=stays,
+            skippable=False,
+        ),
+        *stores,
+        Step(
+            key="manifest",
+            title="Put the manifest beside every copy",
+            why="It says what the backup is of, what was proven and where its copies are. A restore asks "
+            "for it.",
+            action=Action.WORK,
+            work=copies.put_manifest(homes, decided),
+            cancel=stays,
+        ),
     )
-    return " ".join(word for word in words if word)
 
 
-def _snapshot(made: BackupSet) -> str:
-    return made.snapshot.name if made.snapshot else f"The snapshot {made.stamp}"
+def _afterwards(cluster: str, decided: Decided) -> tuple[Step, ...]:
+    thinning = Thinning()
+    thin = Step(
+        key="thin",
+        title="Thin out old backups",
+        why="By the rules of clusters.toml. The last proven backup never goes, nor one of another cluster, "
+        "nor anything that is not known. What would go is shown first.",
+        action=Action.WORK,
+        ask=thinning.ask,
+        work=thinning.work,
+        cancel="Stops. What is removed stays removed, the rest stays.",
+    )
+    verdict = Step(
+        key="verdict",
+        title="Say whether a master may go down",
+        why=f"That there is a backup does not mean {cluster} can bear the loss of a member. Everything is "
+        "read anew for this.",
+        action=Action.WORK,
+        work=_verdict(decided),
+        skippable=False,
+    )
+    return (*((thin,) if decided.thin else ()), verdict)
 
 
-def _left_behind(decided: Decided) -> Check:
-    def check(world: Context) -> Verdict:
-        listing = proof.list_folder(world.runner(decided.host), decided.layout.sudo, decided.folder)
-        stamps = set(proof.stamps_in(world.said("take")))
-        left = [s for s in listing.sets if s.stamp in stamps or s.stamp > decided.newest]
-        names = [f"{f.name} ({size(f.size)})" for s in left for f in s.files]
-        if not names:
-            return Verdict(True, f"Nothing of it was left behind in {decided.folder}.")
-        return Verdict(
-            False,
-            f"Left behind in {decided.folder} on {decided.host}, and no backup: {listed(names)}. Remove them "
-            "when nobody else is taking a backup there.",
-        )
+def _verdict(decided: Decided) -> Callable[[Context, Reporter], Verdict]:
+    def work(world: Context, report: Reporter) -> Verdict:
+        world.look_at_places(LOOK)
+        view = world.look_again(AGAIN)
+        answer = safe_to_take_one_down(view)
+        for reason in answer.reasons:
+            report.say(reason.sentence)
+        _, manifest = copies.manifest_of(world, decided)
+        there = [copy.place for copy in manifest.copies]
+        missing = [name for name in decided.stores if name not in there]
+        sentences = [f"The backup is proven and lies {copies.where(there)}."]
+        if missing:
+            sentences.append(f"It is NOT in {listed(missing)}; that is offered again at the next start.")
+        return Verdict(True, " ".join((*sentences, answer.sentence)))
 
-    return check
+    return work

@@ -7,6 +7,8 @@ import time
 from etcdtui.errors import EtcdTuiError
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.view import ClusterView
+from etcdtui.offsite.keeping import Keeping
+from etcdtui.platforms.layout import Layout
 from etcdtui.procedures.desk import CancelAsked, Desk
 from etcdtui.procedures.history import History
 from etcdtui.procedures.procedure import Action, Check, Choice, Ending, Gate, Step, StepState, World
@@ -26,6 +28,16 @@ class Scene:
 
     def look_again(self, timeout: float) -> ClusterView:
         return self._world.look_again(timeout)
+
+    @property
+    def keeping(self) -> Keeping:
+        return self._world.keeping
+
+    def look_at_places(self, timeout: float) -> ClusterView:
+        return self._world.look_at_places(timeout)
+
+    def layout_of(self, host: str) -> Layout:
+        return self._world.layout_of(host)
 
     def runner(self, host: str) -> Runner:
         return self._world.runner(host)

@@ -15,6 +15,8 @@ from typing import Protocol
 from etcdtui.landing import Cancel, Moved
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.view import ClusterView
+from etcdtui.offsite.keeping import Keeping
+from etcdtui.platforms.layout import Layout
 from etcdtui.reach.runner import Runner
 
 
@@ -26,6 +28,16 @@ class World(Protocol):
 
     def look_again(self, timeout: float) -> ClusterView:
         """Ask every source anew and wait, at most ``timeout`` seconds, for their answers."""
+
+    @property
+    def keeping(self) -> Keeping:
+        """Where this cluster's backups are kept besides on its hosts."""
+
+    def look_at_places(self, timeout: float) -> ClusterView:
+        """List the backups of every place anew and wait, at most ``timeout`` seconds, for the lists."""
+
+    def layout_of(self, host: str) -> Layout:
+        """Where things are on a host."""
 
     def runner(self, host: str) -> Runner:
         """The way to a host. Raises Unreachable and its kin when used, ConfigError for an unknown name."""

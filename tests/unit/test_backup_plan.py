@@ -15,7 +15,10 @@ from etcdtui.model.members import MemberList
 from etcdtui.model.platform import DiskSpace, HostFacts, OperatorFacts
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.readings import Reading
+from etcdtui.model.retention import Rule
 from etcdtui.model.view import ClusterView, EndpointView, HostView
+from etcdtui.offsite.keeping import Keeping, Shelf
+from etcdtui.offsite.store import Store
 from etcdtui.platforms.layout import Layout
 from etcdtui.procedures import backup
 from etcdtui.procedures.backup_words import explain
@@ -46,9 +49,25 @@ SAVED = (
 SUM = "ab" * 32
 
 
-def plan(view: ClusterView | None = None, name: str | None = None, layout: Layout | None = None) -> Procedure:
+KEEPING = Keeping("prod", Path("/backups/prod"))
+
+
+def plan(
+    view: ClusterView | None = None,
+    name: str | None = None,
+    layout: Layout | None = None,
+    keeping: Keeping = KEEPING,
+    **more: object,
+) -> Procedure:
     found = layout or Layout()
-    return backup.plan(view or healthy(api=quiet()), lambda _: found, procedure_id=ID, now=NOW, host=name)
+    seen = view or healthy(api=quiet())
+    return backup.plan(seen, lambda _: found, keeping, procedure_id=ID, now=NOW, host=name, **more)  # type: ignore[arg-type]
+
+
+def on_the_host() -> Procedure:
+    """Its part up to the two files on the host, without much patience."""
+    whole = plan()
+    return replace(whole, steps=tuple(replace(s, patience=0.02) for s in whole.steps[:3]))
 
 
 def quiet(progressing: str = "") -> Reading[object]:
@@ -70,6 +89,10 @@ def refused(view: ClusterView, name: str | None = None) -> str:
     with pytest.raises(Refusal) as caught:
         plan(view, name)
     return str(caught.value)
+
+
+def never() -> Store:
+    raise AssertionError("a plan opens no store")
 
 
 class TestChoice:
@@ -129,7 +152,8 @@ class TestChoice:
     def test_the_steps(self) -> None:
         layout = Layout(root="/lab/n2", sudo=("sudo", "-n"))
         made = plan(layout=layout)
-        assert [s.key for s in made.steps] == ["check", "take", "verify"]
+        keys = ["check", "take", "verify", "bring", "prove", "manifest", "verdict"]
+        assert [s.key for s in made.steps] == keys
         take = made.step("take")
         assert take.argv == (
             "sudo",
@@ -143,6 +167,20 @@ class TestChoice:
         assert take.expected == 92 * MIB + 32
         assert made.parameters["newest"] == ""
         assert plan().parameters["newest"] == "2026-09-21_020000"
+
+    def test_a_step_for_each_store_and_one_for_the_rules(self) -> None:
+        shelves = (Shelf("nexus", never), Shelf("vault", never, Rule(count=7)))
+        made = plan(keeping=replace(KEEPING, shelves=shelves))
+        keys = [s.key for s in made.steps]
+        assert keys[4:] == ["prove", "store nexus", "store vault", "manifest", "thin", "verdict"]
+        assert any("from here into nexus and vault" in reason for reason in made.reasons)
+        only = plan(keeping=replace(KEEPING, shelves=shelves), stores=["vault"])
+        assert "store nexus" not in [s.key for s in only.steps]
+        with pytest.raises(Refusal, match="no store called s3; configured: nexus and vault"):
+            plan(keeping=replace(KEEPING, shelves=shelves), stores=["s3"])
+
+    def test_without_a_store_that_is_said(self) -> None:
+        assert any("No store is configured" in reason for reason in plan().reasons)
 
     def test_rebuilt_from_its_parameters(self) -> None:
         made = plan()
@@ -211,11 +249,11 @@ class TestRefusals:
     def test_without_the_api_it_goes_on_and_says_so(self) -> None:
         problem = Problem(Fault.REFUSED, "The API refuses the connection.")
         made = plan(healthy(api=Reading(None, None, problem, NOW - 9)))
-        assert "could not be checked (The API refuses" in made.reasons[-1]
+        assert "could not be checked (The API refuses" in made.reasons[-2]
         made = plan(healthy(api=Reading(), api_configured=False))
-        assert "no API is configured" in made.reasons[-1]
+        assert "no API is configured" in made.reasons[-2]
         made = plan(healthy())  # tells of one operator only
-        assert "of kube-apiserver, kube-controller-manager and kube-scheduler" in made.reasons[-1]
+        assert "of kube-apiserver, kube-controller-manager and kube-scheduler" in made.reasons[-2]
 
 
 def listing(*lines: str) -> str:
@@ -246,13 +284,8 @@ def taken(
 ) -> tuple[Ending, str, Human]:
     world = FakeWorld(view or healthy(api=quiet()), runner)
     work = jobs or FakeJobs(out=SAVED.encode(), err=b"")
-    finished, human = run(quick(plan()), Journal(tmp_path), *answers, world=world, jobs=work)
+    finished, human = run(on_the_host(), Journal(tmp_path), *answers, world=world, jobs=work)
     return finished.ending, finished.sentence, human
-
-
-def quick(procedure: Procedure) -> Procedure:
-    steps = tuple(replace(s, patience=0.02) for s in procedure.steps)
-    return replace(procedure, steps=steps)
 
 
 class TestTaken:
@@ -262,7 +295,7 @@ class TestTaken:
         assert (
             f"snapshot_{STAMP}.db (92M)" in sentence and "are in /home/core/backup on masternode2" in sentence
         )
-        assert "fits its checksum" in sentence and "copy them off it" in sentence
+        assert "fits its checksum" in sentence
 
     def test_recognised_without_the_scripts_words(self, tmp_path: Path) -> None:
         jobs = FakeJobs(out=b"done\n", err=b"")
@@ -325,7 +358,7 @@ class TestTaken:
         human = Human(Answer(Choice.STOP))
         human.on.append((lambda e: "the end of" in getattr(e, "awaiting", ""), lambda engine: cancel(human)))
         world = FakeWorld(healthy(api=quiet()), runner_with(listing(*OLD, left)))
-        finished, _ = run(plan(), Journal(tmp_path), world=world, jobs=jobs, human=human)
+        finished, _ = run(on_the_host(), Journal(tmp_path), world=world, jobs=jobs, human=human)
         assert finished.ending is Ending.CANCELLED
         assert f"Left behind in {FOLDER} on masternode2, and no backup: snapshot_{STAMP}.db.part (20K)" in (
             finished.sentence
@@ -337,11 +370,12 @@ class TestTaken:
         jobs = FakeJobs(out=SAVED.encode(), err=b"", endless=True)
         human = Human()
         human.on.append((lambda e: "the end of" in getattr(e, "awaiting", ""), lambda engine: engine.leave()))
-        first, _ = run(plan(), Journal(tmp_path), world=world, jobs=jobs, human=human)
+        first, _ = run(on_the_host(), Journal(tmp_path), world=world, jobs=jobs, human=human)
         assert first.ending is Ending.STOPPED
         jobs.endless = False
         found = Journal(tmp_path).runs("prod")[0]
-        finished, _ = run(resume(found), Journal(tmp_path), world=world, jobs=jobs)
+        again = resume(found, {backup.KIND: lambda *_: on_the_host()})
+        finished, _ = run(again, Journal(tmp_path), world=world, jobs=jobs)
         assert finished.ending is Ending.DONE and STAMP in finished.sentence
         assert jobs.begun == [f"{ID}-take"]
 

@@ -1,0 +1,191 @@
+"""Old backups thinned out by the rules: on hosts, here and in stores; shown before it is done."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+
+from etcdtui.errors import CommandFailed, EtcdTuiError, Refusal
+from etcdtui.landing import faults, sync_folder
+from etcdtui.model.places import Place, PlacedSet, PlaceKind, manifest_name
+from etcdtui.model.quorum import Verdict
+from etcdtui.model.retention import Doomed, Kept, Rule, doomed
+from etcdtui.model.view import ClusterView
+from etcdtui.offsite.keeping import Keeping
+from etcdtui.procedures.procedure import Context, Gate, GateKind, Reporter
+from etcdtui.text import clean, counted, listed, size
+
+REMOVING = 60.0  # seconds for removing files on a host
+LOOK = 30.0  # seconds to wait for all places to be listed anew
+_OURS = re.compile(
+    r"(?:snapshot_\d{4}-\d\d-\d\d_\d{6}(?:__POSSIBLY_DIRTY__)?(?:\.db|\.manifest\.json)"
+    r"|static_kuberesources_\d{4}-\d\d-\d\d_\d{6}(?:__POSSIBLY_DIRTY__)?\.tar\.gz)(?:\.age)?\Z"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Going:
+    """A backup that may go from one place, and why."""
+
+    placed: PlacedSet
+    why: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.placed.place.label, self.placed.set.directory, self.placed.set.stamp
+
+
+def rules_of(keeping: Keeping) -> Callable[[Place], Rule]:
+    """What to keep in a place, as the configuration says."""
+    stores = {shelf.name: shelf.rule for shelf in keeping.shelves}
+
+    def rule(place: Place) -> Rule:
+        match place.kind:
+            case PlaceKind.HOST:
+                return keeping.rule_on_hosts
+            case PlaceKind.HERE:
+                return keeping.rule
+        return stores.get(place.name, Rule())
+
+    return rule
+
+
+def rulings(view: ClusterView, keeping: Keeping, now: float) -> Mapping[Place, Doomed]:
+    """What stays and what goes in each place that has a rule and can be listed."""
+    rule_of = rules_of(keeping)
+    cluster = f"{view.members.value.cluster_id:x}" if view.members.value else ""
+    listed_now = {seen.place for seen in view.places if seen.listed} | {
+        Place(PlaceKind.HOST, host.name) for host in view.hosts if host.facts.problem is None
+    }
+    placed: dict[Place, list[PlacedSet]] = {}
+    for backup in view.known_backups:
+        for copy in backup.copies:
+            placed.setdefault(copy.place, []).append(copy)
+    return {
+        place: doomed((_kept(copy) for copy in copies), rule_of(place), now, cluster, _zone())
+        for place, copies in placed.items()
+        if place in listed_now and not rule_of(place).empty
+    }
+
+
+def going(view: ClusterView, keeping: Keeping, now: float) -> tuple[Going, ...]:
+    """Everything that may go, place by place, newest first."""
+    return tuple(
+        Going(ruling.backup.key, ", ".join(ruling.reasons))  # type: ignore[arg-type]
+        for ruled in rulings(view, keeping, now).values()
+        for ruling in ruled.delete
+    )
+
+
+def told(found: Sequence[Going]) -> str:
+    """The list, as a sentence for each place."""
+    places: dict[str, list[Going]] = {}
+    for each in found:
+        places.setdefault(each.placed.place.label, []).append(each)
+    sentences = []
+    for label, there in places.items():
+        where = "Here" if label == "here" else f"On {label}"
+        stamps = listed([each.placed.set.stamp for each in there])
+        sentences.append(f"{where} {counted(len(there), 'backup')} may go: {stamps}.")
+    return " ".join(sentences)
+
+
+class Thinning:
+    """Asks about what may go, then removes exactly that."""
+
+    def __init__(self, *, optional: bool = True) -> None:
+        self._optional = optional
+        self._shown: frozenset[tuple[str, str, str]] = frozenset()
+
+    def ask(self, world: Context) -> Gate:
+        """Nothing to ask when nothing may go."""
+        view = world.look_at_places(LOOK)
+        found = going(view, world.keeping, world.now())
+        self._shown = frozenset(each.key for each in found)
+        if not found:
+            return Gate()
+        total = size(sum(each.placed.set.size for each in found))
+        them = "it" if len(found) == 1 else f"these {len(found)}"
+        prompt = f"{told(found)} Remove {them} ({total})?"
+        return Gate(GateKind.CONFIRM, prompt=prompt, optional=self._optional)
+
+    def work(self, world: Context, report: Reporter) -> Verdict:
+        """Only what was shown goes, and only if it may still go now."""
+        view = world.look_at_places(LOOK)
+        found = [each for each in going(view, world.keeping, world.now()) if each.key in self._shown]
+        if not found:
+            return Verdict(True, "No backup had to go.")
+        failed: list[str] = []
+        gone = 0
+        for each in found:
+            if report.cancelled.is_set():
+                break
+            try:
+                remove(world, each.placed)
+                gone += 1
+                report.say(f"removed {each.placed.place.label}: {each.placed.set.stamp} ({each.why})")
+            except EtcdTuiError as exc:
+                failed.append(str(exc))
+                report.say(f"NOT removed {each.placed.place.label}: {each.placed.set.stamp}: {exc.message}")
+        world.look_at_places(LOOK)
+        if failed:
+            return Verdict(False, f"{gone} of {len(found)} removed. {failed[0]}")
+        return Verdict(True, f"{counted(gone, 'old backup')} removed.")
+
+
+def remove(world: Context, placed: PlacedSet) -> None:
+    """Take the files of one backup away from one place; the manifest last, for it says whose they are.
+
+    Raises Refusal for a name that is not of a backup, and what the place raises.
+    """
+    names = [*(placed.stored_name(file) for file in placed.set.files), manifest_name(placed.set)]
+    for name in names:
+        if not _OURS.fullmatch(name):
+            raise Refusal(f"{clean(name)} is not the name of a backup's file; it is left alone.")
+    place, folder = placed.place, placed.set.directory
+    match place.kind:
+        case PlaceKind.HOST:
+            layout = world.layout_of(place.name)
+            argv = (*layout.sudo, "rm", "-f", "--", *(f"{folder}/{name}" for name in names))
+            done = world.runner(place.name).run(argv, timeout=REMOVING)
+            if not done.ok:
+                said = clean(done.err().strip(), 200) or f"exit code {done.status}"
+                stays = f"The backup {placed.set.stamp} on {place.name} stays"
+                raise CommandFailed(f"{stays}: {said}.", said=said)
+        case PlaceKind.HERE:
+            _remove_here(Path(folder), names)
+        case PlaceKind.STORE:
+            store = world.keeping.shelf(place.name).open()
+            for name in names:
+                store.delete(f"{folder}/{name}")
+
+
+def _remove_here(folder: Path, names: Sequence[str]) -> None:
+    with faults(f"{folder} cannot be thinned out"):
+        for name in names:
+            (folder / name).unlink(missing_ok=True)
+        sync_folder(folder)
+        with suppress(OSError):  # something else lies in it: then it stays
+            folder.rmdir()
+
+
+def _kept(copy: PlacedSet) -> Kept:
+    manifest = copy.manifest
+    when = manifest.taken if manifest else copy.set.taken
+    return Kept(
+        key=copy,
+        taken=when.timestamp() if when else None,
+        cluster=manifest.cluster_id or None if manifest else None,
+        proven=copy.proven,
+        complete=copy.complete,
+        busy=copy.set.writing,
+    )
+
+
+def _zone() -> tzinfo:
+    """Days and weeks begin as they do for whoever sits here."""
+    return datetime.now().astimezone().tzinfo or UTC

@@ -1,0 +1,229 @@
+"""What becomes of a backup after it was taken: real files, a real shell, a real folder as the store."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from etcdtui.errors import Unreachable
+from etcdtui.journal import Journal
+from etcdtui.model.manifest import SUFFIX
+from etcdtui.model.readings import Reading
+from etcdtui.model.view import ClusterView
+from etcdtui.offsite.directory import DirectoryStore
+from etcdtui.offsite.keeping import Keeping, Shelf
+from etcdtui.offsite.store import Store, StoreFault
+from etcdtui.platforms.layout import Layout
+from etcdtui.procedures import backup, manifests
+from etcdtui.procedures.engine import resume
+from etcdtui.procedures.procedure import Answer, Choice, Ending, Finished, Procedure
+from etcdtui.reach.local import LocalRunner
+from tests.procedures import FakeJobs, FakeWorld, Human, run
+from tests.snapshotfiles import REAL, mutated
+from tests.unit.test_backup_plan import ID, quiet
+from tests.unit.test_resources import GOOD
+from tests.views import NOW, endpoint, status, with_endpoints
+
+STAMP = "2026-11-24_020000"
+HOST = "masternode2"
+SNAPSHOT = REAL["3.5.1"]
+NAMES = (f"snapshot_{STAMP}.db", f"static_kuberesources_{STAMP}.tar.gz")
+
+
+@dataclass
+class Ground:
+    """A host's folder, this machine's and a store's, below one temporary folder."""
+
+    root: Path
+    snapshot: bytes = SNAPSHOT
+
+    def __post_init__(self) -> None:
+        self.host, self.here, self.store = (self.root / name for name in ("host", "here", "store"))
+        for folder in (self.host, self.store):
+            folder.mkdir()
+        self.layout = Layout(
+            backups=str(self.host), jobs=str(self.root / "jobs"), backup_script="/bin/sh", sudo=()
+        )
+        self.stores: dict[str, Callable[[], Store]] = {"share": lambda: DirectoryStore("share", self.store)}
+        self.jobs = FakeJobs(
+            out=f"Snapshot saved at {self.host}/{NAMES[0]}\n".encode(), err=b"", on_end=self.write
+        )
+        self.world = FakeWorld(view(), LocalRunner(HOST))  # type: ignore[arg-type]
+        self.world.layout = self.layout
+        self.world.keeping = self.keeping
+
+    @property
+    def keeping(self) -> Keeping:
+        return Keeping("prod", self.here, tuple(Shelf(name, opened) for name, opened in self.stores.items()))
+
+    def write(self) -> None:
+        """What cluster-backup.sh would."""
+        for name, content in zip(NAMES, (self.snapshot, GOOD), strict=True):
+            path = self.host / name
+            path.write_bytes(content)
+            path.chmod(0o600)
+
+    def plan(self) -> Procedure:
+        self.world.keeping = self.keeping
+        made = backup.plan(
+            self.world.shown, lambda _: self.layout, self.keeping, procedure_id=ID, now=NOW, host=HOST
+        )
+        return replace(made, steps=tuple(replace(s, patience=0.02) for s in made.steps))
+
+    def take(self, *answers: Answer, human: Human | None = None) -> tuple[Finished, Human]:
+        journal = Journal(self.root / "journal")
+        return run(self.plan(), journal, *answers, world=self.world, jobs=self.jobs, human=human)
+
+    def resume(self, *answers: Answer) -> tuple[Finished, Human]:
+        journal = Journal(self.root / "journal")
+        found = journal.runs("prod")[0]
+        return run(resume(found), journal, *answers, world=self.world, jobs=self.jobs)
+
+    @property
+    def kept(self) -> Path:
+        return self.here / f"{STAMP}-{HOST}"
+
+    @property
+    def stored(self) -> Path:
+        return self.store / "prod" / f"{STAMP}-{HOST}"
+
+
+def view() -> ClusterView:
+    """Healthy, with a database as small as the recorded snapshot."""
+    small = [endpoint(n, status=Reading(status(n, db_in_use=40960), NOW - 0.5)) for n in (1, 2, 3)]
+    return replace(with_endpoints(*small), api=quiet())  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ground:
+    # The recorded snapshot is not of the fake cluster; whose it is has tests of its own.
+    from etcdtui.model.proof import Identity
+    from etcdtui.procedures import backup_copies
+
+    monkeypatch.setattr(backup_copies, "same_cluster", lambda proof, live: Identity(None, "not asked here"))
+    return Ground(tmp_path)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
+
+
+def test_two_files_and_a_manifest_in_every_place_and_all_the_same(ground: Ground) -> None:
+    finished, human = ground.take()
+    assert finished.ending is Ending.DONE
+    assert "is proven and lies on masternode2, here and on share" in finished.sentence
+    assert set(digests(ground.kept)) == {*NAMES, f"snapshot_{STAMP}{SUFFIX}"}
+    assert digests(ground.kept) == digests(ground.stored) == digests(ground.host)
+    modes = {stat.S_IMODE(p.stat().st_mode) for p in (*ground.kept.iterdir(), *ground.host.iterdir())}
+    assert modes == {0o600}
+    assert stat.S_IMODE(ground.kept.stat().st_mode) == 0o700
+    _, manifest = manifests.kept(ground.kept)
+    assert manifest.good and manifest.revision > 0 and manifest.openshift_version == "4.16.3"
+    assert [copy.place for copy in manifest.copies] == [HOST, "here", "share"]
+    assert "✓ digest" in human.output
+
+
+def test_a_damaged_snapshot_is_never_called_proven(ground: Ground) -> None:
+    import random
+
+    ground.snapshot = mutated(SNAPSHOT, random.Random(7))
+    finished, _ = ground.take(Answer(Choice.STOP))
+    assert finished.ending is not Ending.DONE
+    assert not list(ground.root.rglob(f"*{SUFFIX}"))
+    assert not list(ground.store.rglob("*"))
+
+
+def test_a_snapshot_of_another_cluster_is_refused(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    finished, _ = ground.take(Answer(Choice.STOP))
+    assert finished.ending is not Ending.DONE
+    assert "IDs" in finished.sentence or "another cluster" in finished.sentence
+    assert not list(ground.root.rglob(f"*{SUFFIX}"))
+
+
+class Down(DirectoryStore):
+    def stat(self, name: str) -> None:
+        raise StoreFault("nexus does not answer: connection refused.", "Look whether it runs.")
+
+
+def test_a_store_that_is_down_is_passed_over_and_the_verdict_says_so(ground: Ground) -> None:
+    ground.stores["nexus"] = lambda: Down("nexus", ground.store)
+    finished, human = ground.take(Answer(Choice.SKIP, "it is down"))
+    assert finished.ending is Ending.DONE
+    assert "connection refused" in human.questions[0].sentence
+    assert "It is NOT in nexus; that is offered again at the next start." in finished.sentence
+    assert digests(ground.kept) == digests(ground.stored) == digests(ground.host)
+
+
+def test_a_store_that_comes_back(ground: Ground) -> None:
+    opened: list[Store] = []
+
+    def nexus() -> Store:
+        opened.append(
+            Down("nexus", ground.store) if not opened else DirectoryStore("nexus", ground.root / "nexus")
+        )
+        return opened[-1]
+
+    (ground.root / "nexus").mkdir()
+    ground.stores = {"nexus": nexus}
+    finished, _ = ground.take(Answer(Choice.RETRY))
+    assert finished.ending is Ending.DONE
+    assert digests(ground.kept) == digests(ground.root / "nexus" / "prod" / f"{STAMP}-{HOST}")
+
+
+@pytest.mark.parametrize("step", ["bring", "prove", "store share", "manifest"])
+def test_left_in_the_middle_and_resumed(ground: Ground, step: str) -> None:
+    human = Human()
+
+    def begins(event: object) -> bool:
+        return getattr(event, "step", "") == step and str(getattr(event, "state", "")) == "running"
+
+    human.on.append((begins, lambda engine: engine.leave()))
+    first, _ = ground.take(human=human)
+    assert first.ending is Ending.STOPPED
+    finished, _ = ground.resume()
+    assert finished.ending is Ending.DONE
+    assert digests(ground.kept) == digests(ground.stored) == digests(ground.host)
+    assert len(ground.jobs.begun) == 1
+
+
+def test_the_host_is_gone_when_the_manifest_is_put_beside_its_copy(ground: Ground) -> None:
+    class Gone(LocalRunner):
+        def run(self, argv, **more):  # type: ignore[no-untyped-def]
+            if "place-manifest" in argv:
+                raise Unreachable("masternode2 does not answer.")
+            return super().run(argv, **more)
+
+    ground.world.runners = {HOST: Gone(HOST)}  # type: ignore[dict-item]
+    finished, human = ground.take(Answer(Choice.SKIP, "it rebooted"))
+    assert finished.ending is Ending.DONE
+    assert "masternode2 does not answer" in human.questions[0].sentence
+    assert digests(ground.kept) == digests(ground.stored)
+
+
+def test_the_backup_vanished_from_the_host_before_it_came_here(ground: Ground) -> None:
+    human = Human(Answer(Choice.STOP))
+
+    def begins(event: object) -> bool:
+        return getattr(event, "step", "") == "bring" and str(getattr(event, "state", "")) == "running"
+
+    human.on.append((begins, lambda engine: [(ground.host / name).unlink() for name in NAMES]))
+    finished, _ = ground.take(human=human)
+    assert finished.ending is Ending.FAILED
+    assert "no longer in" in finished.sentence
+
+
+def test_two_at_once_do_not_mix(ground: Ground) -> None:
+    from etcdtui.landing import Landing, own_folder
+
+    own_folder(ground.kept)
+    with Landing(ground.kept / NAMES[0]) as other:
+        other.write(b"somebody else's")
+        finished, human = ground.take(Answer(Choice.STOP))
+    assert finished.ending is Ending.FAILED
+    assert "Another etcdtui" in human.questions[0].sentence
