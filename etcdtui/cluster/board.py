@@ -103,6 +103,15 @@ class Board:
         self._tell()
         return True
 
+    def merge_host(self, name: str, kept: str) -> None:
+        """The node ``name`` is the host ``kept``: no host of its own, or no longer."""
+        with self._lock:
+            self._hosts.pop(name, None)
+            host = self._hosts.get(kept)
+            if host is not None and not host.node:
+                self._hosts[kept] = replace(host, node=name)
+        self._tell()
+
     def host(self, name: str, change: Callable[[HostView], HostView]) -> None:
         with self._lock:
             if name in self._hosts:

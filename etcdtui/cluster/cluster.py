@@ -10,22 +10,25 @@ from pathlib import Path
 from etcdtui.cluster.api import ApiWatcher
 from etcdtui.cluster.board import Board, Constants
 from etcdtui.cluster.command_log import CommandLog, CommandRecord, LoggedRunner
+from etcdtui.cluster.discovery import host_part, supposed, urls_of
 from etcdtui.cluster.doubt import DoubtWatcher
 from etcdtui.cluster.endpoints import EndpointWatcher
 from etcdtui.cluster.hosts import HostWatcher, LinkWatcher
 from etcdtui.cluster.inventory import Inventory, path_of, recall, remember
 from etcdtui.cluster.problems import problem_of
+from etcdtui.cluster.roster import Roster
 from etcdtui.cluster.settled import members_asked
 from etcdtui.cluster.speaker import Speaker
 from etcdtui.cluster.watcher import Watcher
 from etcdtui.config import ClusterConfig, Host, SshOptions
 from etcdtui.errors import ConfigError, EtcdTuiError, HostKeyUnknown
-from etcdtui.model.members import Member, MemberList
+from etcdtui.model.members import MemberList
 from etcdtui.model.platform import ApiFacts
 from etcdtui.model.view import ClusterView
 from etcdtui.platforms.layout import Layout
 from etcdtui.platforms.openshift import HostAccess, article_health, article_lines
 from etcdtui.reach.runner import Runner
+from etcdtui.text import clean
 
 CANONICAL_TIMEOUT = 30.0
 LIST_HOLDS = 8.0  # seconds for which a list told by a member with a leader outweighs others
@@ -66,10 +69,11 @@ class Cluster:
         self._board = Board(Constants(config.name, config.read_only, api), clock)
         self._speaker = Speaker(self._board, self._speaker_changed)
         self._lock = threading.Lock()
-        self._hosts: dict[str, Host] = {}
+        self._roster = Roster(config)
         self._runners: dict[str, Runner] = {}
         self._watchers: list[Watcher] = []
         self._links: dict[str, LinkWatcher] = {}
+        self._lookers: dict[str, HostWatcher] = {}
         self._endpoints: dict[str, EndpointWatcher] = {}
         self._unknown_keys: dict[str, HostKeyUnknown] = {}
         self._remembered = Inventory()
@@ -140,14 +144,13 @@ class Cluster:
     def runner(self, host: str) -> Runner:
         """Raises ConfigError for a host nobody named."""
         with self._lock:
-            runner = self._runners.get(host)
+            runner = self._runners.get(self._roster.kept(host))
         if runner is None:
             raise ConfigError(f"No host is called {host!r} in cluster {self.name}.")
         return runner
 
     def layout_of(self, host: str) -> Layout:
-        with self._lock:
-            known = self._hosts.get(host)
+        known = self._roster.host(host)
         return known.layout if known else self.config.layout
 
     def canonical_health(self) -> tuple[str, str, str]:
@@ -169,9 +172,10 @@ class Cluster:
         from etcdtui.reach.ssh_config import resolve
 
         with self._lock:
-            named = [self._hosts[name] for name, k in self._unknown_keys.items() if k.line == key.line]
+            named = [name for name, k in self._unknown_keys.items() if k.line == key.line]
         # It is written where it will be read: the first file that ssh_config, or ours, names for that host.
-        files = resolve(named[0], self.config.ssh).known_hosts if named else ()
+        host = self._roster.host(named[0]) if named else None
+        files = resolve(host, self.config.ssh).known_hosts if host else ()
         trust(key, Path(files[0] if files else "~/.ssh/known_hosts").expanduser())
         with self._lock:
             self._unknown_keys = {name: k for name, k in self._unknown_keys.items() if k.line != key.line}
@@ -184,13 +188,13 @@ class Cluster:
         self._remembered = remembered
         if remembered.members is not None:
             self._board.suppose_members(remembered.members, remembered.at)
-            self._watch_endpoints(_urls(remembered.members))
+            self._watch_endpoints(urls_of(remembered.members))
         self._speaker.prefer(remembered.speaking)
         for host in self.config.hosts:
             self._add_host(host)
         if self.config.discover:
             for name, address in remembered.hosts:
-                self._add_host(self._host(name, address))
+                self._add_found(name, address)
         self._watch(DoubtWatcher(self._board, self._speaker))
         if self.config.kubeconfig is not None:
             self._members_first()
@@ -207,16 +211,38 @@ class Cluster:
 
         self._board.wait(decided, GIVE_WAY)
 
-    def _host(self, name: str, address: str) -> Host:
-        # A host nobody configured is logged in to as the first one is: same user, same port.
-        first = self.config.hosts[0] if self.config.hosts else None
-        return Host(
-            name, address, first.port if first else None, first.user if first else None, self.config.layout
-        )
+    def _add_found(self, name: str, address: str) -> None:
+        """A host that nobody configured, unless it is one that is known under another name."""
+        try:
+            found = self._roster.find(name, address)
+        except EtcdTuiError as error:
+            if self._board.add_host(clean(name), clean(address)):
+                self._board.host_silent(clean(name), problem_of(error))
+            return
+        if isinstance(found, Host):
+            self._add_host(found)
+        elif found is not None:
+            self._board.merge_host(name, found)
+
+    def _identified(self, host: Host, access: HostAccess) -> None:
+        """A host said what it is: found ones that are the same machine are one with it, from now on."""
+        same = self._roster.identified(host.name, access)
+        for name, kept in same.items():
+            with self._lock:
+                # Its runner stays until the end: something may run through it.
+                self._unknown_keys.pop(name, None)
+                watchers: list[Watcher] = [self._links.pop(name), self._lookers.pop(name)]
+                self._watchers = [watcher for watcher in self._watchers if watcher not in watchers]
+            for watcher in watchers:
+                watcher.close()
+            self._speaker.unable(name)
+            self._board.merge_host(name, kept)
+        if same:
+            self._remember()
 
     def _add_host(self, host: Host) -> None:
         with self._lock:
-            if self._closed or host.name in self._hosts:
+            if self._closed or host.name in self._runners:
                 return
         if not self._board.add_host(host.name, host.address):
             return
@@ -228,9 +254,10 @@ class Cluster:
         watcher = HostWatcher(host, runner, self._board, self._speaker, self._host_told)
         link = LinkWatcher(host, runner, self._board, self._speaker, watcher.poke, self._key_unknown)
         with self._lock:
-            self._hosts[host.name] = host
             self._runners[host.name] = runner
             self._links[host.name] = link
+            self._lookers[host.name] = watcher
+        self._roster.add(host)
         self._watch(link)
         self._watch(watcher)
 
@@ -243,11 +270,12 @@ class Cluster:
 
     def _host_told(self, host: Host, access: HostAccess) -> None:
         """A host names the endpoints, and corrects a remembered list; a member, once it answers, both."""
+        self._identified(host, access)
         if self._board.members_told or not access.endpoints:
             return
-        supposed = self._board.view().members.value
-        if supposed is None or set(_urls(supposed)) != set(access.endpoints):
-            self._board.suppose_members(_supposed(access))
+        known = self._board.view().members.value
+        if known is None or set(urls_of(known)) != set(access.endpoints):
+            self._board.suppose_members(supposed(access))
         self._watch_endpoints(access.endpoints)
 
     def _members_told(self, listed: MemberList, leader_known: bool) -> None:
@@ -262,24 +290,20 @@ class Cluster:
         self._board.members(listed)
         if known is not None and known.members == listed.members and self._endpoints:
             return
-        self._watch_endpoints(_urls(listed))
+        self._watch_endpoints(urls_of(listed))
         if self.config.discover:
             for member in listed.members:
-                address = _host_part(member.client_urls[0]) if member.client_urls else ""
-                if member.name and address and not self._has_address(address):
-                    self._add_host(self._host(member.name, address))
+                address = host_part(member.client_urls[0]) if member.client_urls else ""
+                if member.name and address:
+                    self._add_found(member.name, address)
         self._remember()
 
     def _api_told(self, facts: ApiFacts) -> None:
         if self.config.discover:
             for node in facts.nodes:
-                if node.address and not self._has_address(node.address):
-                    self._add_host(self._host(node.name, node.address))
+                if node.address:
+                    self._add_found(node.name, node.address)
             self._remember()
-
-    def _has_address(self, address: str) -> bool:
-        with self._lock:
-            return any(address == host.address for host in self._hosts.values())
 
     def _watch_endpoints(self, urls: Sequence[str]) -> None:
         with self._lock:
@@ -331,7 +355,7 @@ class Cluster:
     def _remember(self) -> None:
         view = self._board.view()
         inventory = Inventory(
-            tuple((host.name, host.address) for host in view.hosts),
+            tuple((host.name, host.address) for host in self._roster.hosts()),
             view.members.value,
             view.members.at or 0.0,
             view.speaking or self._remembered.speaking,
@@ -344,29 +368,3 @@ class Cluster:
         if changed and (inventory.members or inventory.hosts):
             self._remembered = inventory
             remember(self._inventory_path, inventory)
-
-
-def _supposed(access: HostAccess) -> MemberList:
-    """The members as etcd.env names them; a name only where an address is one node's alone."""
-    addresses = [address for _, address in access.peers]
-    names = {address: name for name, address in access.peers if addresses.count(address) == 1}
-    return MemberList(
-        0,
-        tuple(
-            Member(number, names.get(_host_part(url), ""), client_urls=(url,), listed=False)
-            for number, url in enumerate(access.endpoints, 1)
-        ),
-    )
-
-
-def _urls(listed: MemberList) -> list[str]:
-    return [url for member in listed.members for url in member.client_urls[:1]]
-
-
-def _host_part(url: str) -> str:
-    from urllib.parse import urlsplit
-
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""

@@ -128,12 +128,19 @@ class HostWatcher(Watcher):
             self._access = parse_access(completed.stdout, self._host.name)
             self._read = time.monotonic()
             access = self._access
-            self.board.host(self._host.name, lambda h: replace(h, node=access.node, missing=access.missing))
+            self.board.host(self._host.name, lambda h: self._told(h, access))
             self._on_access(self._host, access)
         if self._access.can_pipe or self._access.can_etcdctl:
             self._speaker.able(self._host.name, self._runner, self._access, self._host.layout.sudo)
         else:
             self._speaker.unable(self._host.name)
+        if self.closed.is_set():  # meanwhile: another host is this machine
+            self._speaker.unable(self._host.name)
+
+    @staticmethod
+    def _told(host: HostView, access: HostAccess) -> HostView:
+        # A host that cannot tell its name in etcd keeps the one by which others know it.
+        return replace(host, node=access.node or host.node, missing=access.missing)
 
     def failed(self, error: EtcdTuiError) -> None:
         self._access = None

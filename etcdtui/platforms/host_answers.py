@@ -6,7 +6,7 @@ import calendar
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from etcdtui.errors import CommandFailed, EtcdTuiError, SudoRefused, UnexpectedOutput
@@ -49,6 +49,8 @@ class HostAccess:
     image: str = ""
     data: str = ""
     missing: tuple[str, ...] = ()  # what was not found, as sentences
+    # By which others may know it. One that comes or goes (a virtual one) changes nothing about asking etcd.
+    addresses: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def can_pipe(self) -> bool:
@@ -134,6 +136,7 @@ def parse_access(stdout: bytes | str, host: str = "") -> HostAccess:
         image=env.get("ETCD_IMAGE", ""),
         data=env.get("ETCD_DATA_DIR", ""),
         missing=tuple(missing),
+        addresses=tuple(a for a in map(_routable, found.get("address", ())) if a),
     )
 
 
@@ -306,6 +309,15 @@ def _certificates(lines: Sequence[str]) -> tuple[Certificate, ...]:
             end = calendar.timegm((year, _MONTHS.index(month) + 1, day, hour, minute, second, 0, 0, 0))
             ends[match[7]] = max(float(end), ends.get(match[7], 0.0))
     return tuple(Certificate(path, end) for path, end in ends.items())
+
+
+def _routable(word: str) -> str:
+    """An address by which other machines may know this one, in its usual spelling; else empty."""
+    try:
+        address = ipaddress.ip_address(word.strip())
+    except ValueError:
+        return ""
+    return "" if address.is_loopback or address.is_link_local or address.is_unspecified else str(address)
 
 
 def _is_ip(name: str) -> bool:

@@ -136,7 +136,8 @@ def read_settings(
     Remembered for the life of the process. Raises ConfigError when ssh refuses the file.
     """
     argv = ["ssh", "-G", *(("-F", file) if file else ())]
-    argv += ["-o", f"HostName={address}"] if address and address != name else []
+    # The zone of an IPv6 address is no token of ssh's.
+    argv += ["-o", f"HostName={address.replace('%', '%%')}"] if address and address != name else []
     argv += ["-l", user] if user else []
     argv += ["-p", str(port)] if port else []
     try:

@@ -10,10 +10,12 @@ import pytest
 
 from etcdtui import config
 from etcdtui.cluster import Cluster
+from etcdtui.cluster.discovery import Identity, Known, found_host, twins
 from etcdtui.config import ClusterConfig, Host, SshOptions
 from etcdtui.errors import Refused
 from etcdtui.model.members import MemberList
 from etcdtui.model.platform import ApiFacts, NodeFacts
+from etcdtui.platforms.openshift import HostAccess
 from etcdtui.reach.runner import Completed, Runner, Stream
 from tests.views import member
 
@@ -126,6 +128,143 @@ def test_a_member_restored_alone_does_not_replace_the_list(start: Start) -> None
     cluster._members_told(MemberList(0xBAD, (member(1),)), True)
     told = cluster.view().members.value
     assert told is not None and told.cluster_id == 0xC1 and len(cluster.view().endpoints) == 3
+
+
+def short_and_long(start: Start) -> Cluster:
+    """masternode1 by its short name, from the command line, and by its long one, from the API."""
+    cluster, _ = start(config.from_ssh("core@masternode1").cluster(None))
+    names(cluster, 1)
+    facts = ApiFacts(
+        nodes=(
+            NodeFacts("masternode1.example.com", "192.168.50.10", True),
+            NodeFacts("masternode2.example.com", "192.168.50.11", True),
+        )
+    )
+    cluster._api_told(facts)
+    names(cluster, 3)
+    return cluster
+
+
+@pytest.mark.parametrize(
+    "access",
+    [
+        HostAccess(hostname="masternode1.example.com"),
+        HostAccess(hostname="MasterNode1.Example.com"),
+        HostAccess(hostname="localhost", addresses=("10.9.9.9", "192.168.50.10")),
+        HostAccess(node="etcd-1", peers=(("etcd-1", "192.168.50.10"), ("etcd-2", "192.168.50.11"))),
+    ],
+)
+def test_one_machine_under_two_names_is_one_host_for_good(start: Start, access: HostAccess) -> None:
+    cluster = short_and_long(start)
+    long = cluster.runner("masternode1.example.com")
+    for _ in range(2):
+        cluster._identified(cluster.config.hosts[0], access)
+        cluster._api_told(ApiFacts(nodes=(NodeFacts("masternode1.example.com", "192.168.50.10", True),)))
+        assert [h.name for h in cluster.view().hosts] == ["masternode1", "masternode2.example.com"]
+    assert cluster.view().hosts[0].node == "masternode1.example.com"
+    assert cluster.runner("masternode1.example.com") is cluster.runner("masternode1") is not long
+    cluster._identified(cluster.config.hosts[0], HostAccess(hostname="localhost"))
+    assert [h.name for h in cluster.view().hosts] == ["masternode1", "masternode2.example.com"]
+
+
+@pytest.mark.parametrize(
+    "access", [HostAccess(), HostAccess(hostname="masternode1", addresses=("10.0.0.9",))]
+)
+def test_names_that_merely_look_alike_are_two_hosts(start: Start, access: HostAccess) -> None:
+    cluster = short_and_long(start)
+    cluster._identified(cluster.config.hosts[0], access)
+    assert len(cluster.view().hosts) == 3
+
+
+def test_what_is_one_machine_is_not_remembered_as_two(start: Start) -> None:
+    cluster = short_and_long(start)
+    cluster._identified(cluster.config.hosts[0], HostAccess(hostname="masternode1.example.com"))
+    cluster.close()
+    again, _ = start(config.from_ssh("core@masternode1").cluster(None))
+    assert set(names(again, 2)) == {"masternode1", "masternode2.example.com"}
+
+
+FOUND = [Known("a", "10.0.0.1", True), Known("b", "10.0.0.2", True)]
+
+
+def told(*names: str, addresses: tuple[str, ...] = ()) -> Identity:
+    return Identity(frozenset(names), frozenset(addresses))
+
+
+@pytest.mark.parametrize(
+    ("hosts", "same"),
+    [
+        (FOUND, {}),
+        ([*FOUND, Known("m", "m", False, told("b"))], {"b": "m"}),
+        ([*FOUND, Known("m", "m", False, told(addresses=("10.0.0.1",)))], {"a": "m"}),
+        ([Known("m", "10.0.0.2", False), *FOUND], {"b": "m"}),
+        # The one known earlier stays, whichever tells it.
+        ([FOUND[0], Known("A", "fd00::1", True, told("a"))], {}),
+        (
+            [Known("a", "10.0.0.1", True, told("x", addresses=("fd00::1",))), Known("A", "FD00:0::1", True)],
+            {"A": "a"},
+        ),
+        # Two of the configuration are two, and two machines with one address are two.
+        ([Known("m", "m", False, told("n")), Known("n", "n", False, told("n"))], {}),
+        (
+            [
+                Known("m", "m", False, told("m", addresses=("10.0.0.1",))),
+                Known("a", "10.0.0.1", True, told("a")),
+            ],
+            {},
+        ),
+        # All three are one: none is left without the one that stays.
+        (
+            [
+                Known("x", "1.1.1.1", True, told("x", "y")),
+                Known("y", "2.2.2.2", True),
+                Known("z", "z", False, told("x")),
+            ],
+            {"x": "z", "y": "z"},
+        ),
+    ],
+)
+def test_twins(hosts: list[Known], same: dict[str, str]) -> None:
+    assert twins(hosts) == same
+
+
+BAD = [
+    "-oProxyCommand=x",
+    "",
+    "a b",
+    "a;id",
+    "$(id)",
+    "`id`",
+    "${HOME}",
+    "a\nb",
+    "a'b",
+    "a/b",
+    "a@b",
+    "m1\n",
+    "ü",
+]
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_a_name_that_no_host_has_is_a_problem_and_never_a_connection(start: Start, bad: str) -> None:
+    cluster, connected = start(config.from_ssh("core@masternode1").cluster(None))
+    names(cluster, 1)
+    cluster._api_told(
+        ApiFacts(nodes=(NodeFacts("m2", bad or "-", True), NodeFacts(bad or "-", "10.0.0.2", True)))
+    )
+    found = cluster.view().hosts[1:]
+    assert found and all(h.link.problem and "does not connect" in h.link.problem.message for h in found)
+    assert [host.name for host in connected] == ["masternode1"]
+    with pytest.raises(config.ConfigError):
+        cluster.runner("m2")
+
+
+@pytest.mark.parametrize(
+    "name", ["m1", "m1.example.com", "10.0.0.1", "fd00::1", "fe80::1%eth0", "node_1", "M-1"]
+)
+def test_names_of_hosts(name: str) -> None:
+    for address in (name, f"[{name}]"):
+        assert found_host(name, address, ClusterConfig("prod")).address == name
 
 
 def test_an_unknown_host_has_no_runner(start: Start) -> None:

@@ -132,6 +132,13 @@ class TestAccess:
         assert access.image.startswith("quay.io/") and access.data == "/var/lib/etcd"
         assert access.can_pipe
 
+    def test_addresses_by_which_others_may_know_it(self, master: Master) -> None:
+        said = "10.0.0.1 127.0.0.1 169.254.169.2 FD00:0::1 fe80::1 ::1 nonsense"
+        master.standin("hostname", f'[ "$1" = -I ] && echo "{said} " || echo master-1.example.com')
+        access = master.access()
+        assert access.addresses == ("10.0.0.1", "fd00::1")
+        assert access == replace(access, addresses=()), "they change nothing about asking etcd"
+
     def test_a_root_before_the_pods_paths(self, master: Master) -> None:
         rooted = ENV.replace(POD, str(master.root) + POD)
         master.write(f"{master.layout.etcd_scripts}/etcd.env", rooted)

@@ -174,3 +174,11 @@ def test_without_ssh_the_file_is_read_all_the_same(tmp_path, monkeypatch):
         resolve(HOST, SshOptions(config=str(tmp_path / "none")))
     read_settings.cache_clear()
     assert os.environ["PATH"] == str(tmp_path)
+
+
+@pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh on this machine")
+def test_the_zone_of_an_address_is_no_token(tmp_path):
+    (tmp_path / "config").write_text("Host *\n  ProxyCommand nc %h %p\n")
+    options = SshOptions(user="core", config=str(tmp_path / "config"))
+    target = resolve(Host("m1", "fe80::1%eth0"), options)
+    assert (target.address, target.proxy_command) == ("fe80::1%eth0", "nc fe80::1%eth0 22")
