@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
 from etcdtui import text
 from etcdtui.model.health import MemberHealth
 from etcdtui.model.platform import Certificate, DiskSpace
 from etcdtui.model.readings import Reading
+from etcdtui.model.view import FRESH_API, FRESH_HOST
 from etcdtui.text import clean
 from etcdtui.ui.looks import Line, Paragraph, Role, Span, fit
 from etcdtui.ui.messages import BackupChosen, Chosen, FindingChosen, MemberChosen
@@ -17,7 +19,7 @@ from etcdtui.ui.panes.findings import item
 from etcdtui.ui.panes.latency import SCALE, spark
 from etcdtui.ui.picture import Picture
 from etcdtui.ui.screens.document import Document
-from etcdtui.ui.words import SEVERITY, STATE, backup_key, completeness, state_words
+from etcdtui.ui.words import SEVERITY, STATE, aged, backup_key, completeness, state_words
 
 TITLES = 18  # cells of the left column
 
@@ -142,7 +144,7 @@ def _heading(title: str, note: str = "", role: Role = Role.MUTED) -> list[Paragr
     return [Paragraph(()), Paragraph(((title, Role.STRONG), (f"  {note}" if note else "", role)))]
 
 
-def _source(reading: Reading[object], now: float) -> Span:
+def _source(reading: Reading[Any], now: float) -> Span:
     """How old a source is, and what is wrong with it now."""
     if reading.problem is not None:
         since = f" for {text.age(now - reading.since)}" if reading.since is not None else ""
@@ -152,6 +154,13 @@ def _source(reading: Reading[object], now: float) -> Span:
         return "not known yet", Role.MUTED
     seconds = reading.age(now) or 0.0
     return "as of now" if seconds < 1 else f"as of {text.age(seconds)} ago", Role.MUTED
+
+
+def _faded(paragraphs: Iterable[Paragraph], old: bool) -> list[Paragraph]:
+    """What no longer speaks for now is dimmed, warnings too."""
+    if not old:
+        return list(paragraphs)
+    return [Paragraph(tuple((words, Role.MUTED) for words, _ in p.line), p.indent) for p in paragraphs]
 
 
 def _trouble(row: MemberHealth, picture: Picture) -> list[Paragraph]:
@@ -177,15 +186,14 @@ def _identity(row: MemberHealth) -> list[Paragraph]:
 def _status(row: MemberHealth, picture: Picture) -> list[Paragraph]:
     if row.endpoint is None:
         return [*_heading("Status"), _row("", "It has no client URL that could be asked.", Role.MUTED)]
-    note, role = _source(row.endpoint.status, picture.view.now)  # type: ignore[arg-type]
+    note, role = _source(row.endpoint.status, picture.view.now)
     status = row.status
     if status is None:
         return _heading("Status", note, role)
     free = 1 - status.db_in_use / status.db_size if status.db_size else 0.0
     metrics = row.endpoint.metrics.value
     quota = status.quota or (metrics.quota if metrics else None)
-    return [
-        *_heading("Status", note, role),
+    rows = [
         _row("Version", clean(status.version)),
         _row("Leader", f"{status.leader_id:x}" if status.leader_id else "none known"),
         _row(
@@ -199,8 +207,9 @@ def _status(row: MemberHealth, picture: Picture) -> list[Paragraph]:
         _row("Revision", text.grouped(status.revision)),
         _row("Alarms", ", ".join(status.alarms) or "none"),
         *(_rows("Errors", status.errors) if status.errors else []),
-        _row("Asked through", row.endpoint.way.value or "–"),
     ]
+    asked = _row("Asked through", row.endpoint.way.value or "–")
+    return [*_heading("Status", note, role), *_faded(rows, not row.current), asked]
 
 
 def _latency(row: MemberHealth) -> list[Paragraph]:
@@ -245,19 +254,16 @@ def _host(row: MemberHealth, picture: Picture) -> list[Paragraph]:
     out: list[Paragraph] = []
     if row.pod is not None:
         pod = row.pod
-        note, role = _source(picture.view.api, now)  # type: ignore[arg-type]
+        note, role = _source(picture.view.api, now)
         waiting = f", {clean(pod.waiting)}" if pod.waiting else ""
         out += _heading("Pod", note, role)
-        out.append(_row("Name", clean(pod.name)))
-        out.append(
-            _row(
-                "Ready", f"{pod.ready}/{pod.containers}, {clean(pod.phase)}, {pod.restarts} restarts{waiting}"
-            )
-        )
+        ready = f"{pod.ready}/{pod.containers}, {clean(pod.phase)}, {pod.restarts} restarts{waiting}"
+        rows = [_row("Name", clean(pod.name)), _row("Ready", ready)]
+        out += _faded(rows, aged(picture.view.api, now, FRESH_API) != "")
     if row.host is None:
         return [*out, *_heading("Host"), _row("", "No host of this name is known.", Role.MUTED)]
     host = row.host
-    link, link_role = _source(host.link, now)  # type: ignore[arg-type]
+    link, link_role = _source(host.link, now)
     out += _heading("Host")
     trip = f"{text.milliseconds(host.link.value)} ms, " if host.link.value is not None else ""
     out.append(
@@ -266,17 +272,20 @@ def _host(row: MemberHealth, picture: Picture) -> list[Paragraph]:
     if host.link.problem is not None:
         out.append(_row("", clean(host.link.problem.message, 1000), Role.WARN))
     facts = host.facts.value
-    note, role = _source(host.facts, now)  # type: ignore[arg-type]
+    note, role = _source(host.facts, now)
     out.append(_row("Looked at", note, role))
     if facts is None:
         return out
-    out += [_disk("Data disk", facts.data_disk), _disk("Backup disk", facts.backup_disk)]
     offset = facts.clock_offset
-    out.append(_row("Clock", "–" if offset is None else f"{offset:+.2f} s against ours"))
-    out += _rows("Manifests", facts.manifests)
+    rows = [
+        _disk("Data disk", facts.data_disk),
+        _disk("Backup disk", facts.backup_disk),
+        _row("Clock", "–" if offset is None else f"{offset:+.2f} s against ours"),
+        *_rows("Manifests", facts.manifests),
+    ]
     for n, certificate in enumerate(sorted(facts.certificates, key=lambda c: c.not_after)):
-        out.append(_certificate("Certificates" if n == 0 else "", certificate, now))
-    return out
+        rows.append(_certificate("Certificates" if n == 0 else "", certificate, now))
+    return [*out, *_faded(rows, aged(host.facts, now, FRESH_HOST) != "")]
 
 
 def _disk(title: str, disk: DiskSpace | None) -> Paragraph:

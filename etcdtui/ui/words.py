@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from etcdtui import text
 from etcdtui.model.backups import BackupSet, Completeness
 from etcdtui.model.findings import Severity
 from etcdtui.model.health import Level, MemberHealth, MemberState
+from etcdtui.model.readings import Reading
 from etcdtui.procedures.procedure import Ending, StepState
 from etcdtui.ui.looks import Role
 
@@ -58,6 +60,13 @@ def state_words(row: MemberHealth, now: float) -> str:
     if row.problem is not None and row.since is not None:
         return f"{row.state.value} {text.age(now - row.since)}"
     return row.state.value
+
+
+def aged(reading: Reading[Any], now: float, limit: float) -> str:
+    """Empty while the value speaks for now, or where there is none; else how old it is: 40 s ago."""
+    if reading.value is None or reading.current(now, limit) is not None:
+        return ""
+    return f"{text.age(reading.age(now))} ago"
 
 
 def completeness(backup: BackupSet) -> tuple[str, Role]:

@@ -223,6 +223,21 @@ def no_quorum() -> ClusterView:
     )
 
 
+def old_news() -> ClusterView:
+    """The API and the first host have been silent for some minutes; etcd is well, seen from the second."""
+    view = healthy()
+    silent = Problem(Fault.SILENT, "The API gives no answer.")
+    gone = Problem(Fault.SILENT, "masternode1 does not answer: no echo within 1.2 s.")
+    api = Reading(view.api.value, view.now - 240, silent, view.now - 230)
+    hosts = list(view.hosts)
+    hosts[0] = replace(
+        hosts[0],
+        link=Reading(0.012, view.now - 240, gone, view.now - 230),
+        facts=Reading(hosts[0].facts.value, view.now - 240, gone, view.now - 230),
+    )
+    return replace(view, api=api, hosts=tuple(hosts), speaking="masternode2")
+
+
 def unknown_key(key: HostKeyUnknown, place: int = 0) -> ClusterView:
     """One host shows an SSH key that nobody has decided about."""
     view = healthy()

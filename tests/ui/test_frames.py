@@ -19,6 +19,7 @@ SITUATIONS = {
     "no-quorum": fakes.no_quorum,
     "only-api": fakes.only_api,
     "just-started": fakes.just_started,
+    "old-news": fakes.old_news,
     "nasty": fakes.nasty,
 }
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from textual import on
 
 from etcdtui.model.backups import BackupSet
-from etcdtui.model.view import ClusterView
+from etcdtui.model.view import FRESH_HOST, ClusterView
 from etcdtui.text import clean, size
 from etcdtui.ui.looks import Role, Span
 from etcdtui.ui.messages import BackupChosen
 from etcdtui.ui.parts.table import Column, Table
-from etcdtui.ui.words import backup_key, completeness, short_names
+from etcdtui.ui.words import aged, backup_key, completeness, short_names
 
 
 class BackupsPane(Table[BackupSet]):
@@ -34,9 +34,14 @@ class BackupsPane(Table[BackupSet]):
         super().__init__(columns, id="backups", classes="pane", empty="No host has been asked yet.")
         self.border_title = "3 Backups"
         self._facts: tuple[object, ...] = ()
+        self._old: dict[str, str] = {}  # by host: how old its listing is, where it no longer speaks for now
 
     def show(self, view: ClusterView) -> None:
         """Joining thousands of files costs; it is done when a host has told something new."""
+        old = {host.name: aged(host.facts, view.now, FRESH_HOST) for host in view.hosts}
+        if old != self._old:
+            self._old = old
+            self.reformat()
         facts = (view.writing, *(host.facts.value for host in view.hosts))
         same = len(facts) == len(self._facts) and all(a is b for a, b in zip(facts, self._facts, strict=True))
         if same and self._facts:
@@ -51,8 +56,9 @@ class BackupsPane(Table[BackupSet]):
         self.set_rows(view.backups)
 
     def _host(self, backup: BackupSet) -> Span:
-        name = clean(backup.host, 100)
-        return self._short.get(name, name), Role.PLAIN
+        name, old = clean(backup.host, 100), self._old.get(backup.host)
+        short = self._short.get(name, name)
+        return (f"{short}, seen {old}", Role.MUTED) if old else (short, Role.PLAIN)
 
     def row_key(self, row: BackupSet) -> str:
         return backup_key(row)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from etcdtui.model.findings import Finding, Severity
 from etcdtui.model.health import Level, MemberState
+from etcdtui.model.view import FRESH_API
 from etcdtui.text import age, clean
 from etcdtui.ui.looks import Line, Role, Span, spread, wrap
 from etcdtui.ui.parts.bar import Bar
 from etcdtui.ui.picture import Picture
-from etcdtui.ui.words import LEVEL
+from etcdtui.ui.words import LEVEL, aged
 
 NOW = 2.5  # seconds; younger than that is called "now", so that the header does not flicker
 PATIENCE = 6.0  # seconds after the start before "nothing answered" is called trouble
@@ -38,7 +39,8 @@ def identity(picture: Picture, width: int) -> Line:
         spans += [(" ", Role.PLAIN), (f" PAUSED {age(picture.held)} ", Role.NOTICE)]
     api = view.api.value
     if api is not None and api.version:
-        spans.append((f" · OpenShift {clean(api.version, 20)}", Role.PLAIN))
+        old = aged(view.api, view.now, FRESH_API)
+        spans.append((f" · OpenShift {clean(api.version, 20)}", Role.MUTED if old else Role.PLAIN))
     versions = sorted({clean(r.status.version, 20) for r in picture.health.members if r.current and r.status})
     if versions:
         spans.append(

@@ -120,7 +120,7 @@ def _number(value: float | None, *, first: bool) -> Span:
 
 def _disks(rows: list[MemberHealth], width: int) -> list[Line]:
     """fsync p99  4.1 · 3.9 · 812 ms   commit  7.0 · 6.1 · 40 ms; in the order of the rows."""
-    metrics = [row.endpoint.metrics.value if row.endpoint else None for row in rows]
+    metrics = [row.endpoint.metrics.value if row.endpoint and row.current else None for row in rows]
     if not any(metrics):
         return []
     fsync = _series([m.fsync_p99 if m else None for m in metrics], "fsync p99  ", FSYNC_ADVICE, FSYNC_ALERT)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from textual import on
 
 from etcdtui.model.health import ClusterHealth, MemberHealth, MemberState
-from etcdtui.model.view import ClusterView
+from etcdtui.model.view import FRESH_API, ClusterView
 from etcdtui.text import clean, size
 from etcdtui.ui.looks import Role, Span
 from etcdtui.ui.messages import MemberChosen
 from etcdtui.ui.parts.table import Column, Table
-from etcdtui.ui.words import STATE, short_names, state_words
+from etcdtui.ui.words import STATE, aged, short_names, state_words
 
 
 class MembersPane(Table[MemberHealth]):
@@ -18,6 +18,7 @@ class MembersPane(Table[MemberHealth]):
 
     def __init__(self) -> None:
         self._now = 0.0
+        self._api_age = ""  # how old what the API told is, where it no longer speaks for now
         self._short: dict[str, str] = {}
         columns: list[Column[MemberHealth]] = [
             Column("NAME", self._name_cell, lambda r: r.member.label, least=8, comfort=18),
@@ -25,7 +26,7 @@ class MembersPane(Table[MemberHealth]):
             Column("ROLE", _role, lambda r: r.role, least=8, drop=2),
             Column("DB / IN USE", _database, lambda r: r.status.db_size if r.status else -1, least=9),
             Column("LAG", _lag, lambda r: -1 if r.lag is None else r.lag, right=True, drop=3),
-            Column("PODS", _pods, _pod_order, drop=4),
+            Column("PODS", self._pods_cell, _pod_order, most=16, drop=4),
             Column("VERSION", _version, lambda r: r.status.version if r.status else "", drop=5),
             Column("TERM", _term, lambda r: r.status.raft_term if r.status else -1, right=True, drop=6),
         ]
@@ -33,7 +34,7 @@ class MembersPane(Table[MemberHealth]):
         self.border_title = "1 Members"
 
     def show(self, view: ClusterView, health: ClusterHealth) -> None:
-        self._now = view.now
+        self._now, self._api_age = view.now, aged(view.api, view.now, FRESH_API)
         names = [clean(row.member.label, 200) for row in health.members]
         self._short = short_names(names)
         problem = view.members.problem
@@ -56,6 +57,15 @@ class MembersPane(Table[MemberHealth]):
         sign, role = STATE[row.state]
         return f"{sign} {state_words(row, self._now)}", role
 
+    def _pods_cell(self, row: MemberHealth) -> Span:
+        if row.pod is None:
+            return "–", Role.MUTED
+        ready = f"{row.pod.ready}/{row.pod.containers}"
+        if self._api_age:
+            return f"{ready} {self._api_age}", Role.MUTED
+        whole = row.pod.ready == row.pod.containers and row.pod.containers > 0
+        return ready, Role.PLAIN if whole else Role.WARN
+
 
 def _role(row: MemberHealth) -> Span:
     return row.role or "–", Role.STRONG if row.role == "leader" else Role.PLAIN if row.role else Role.MUTED
@@ -69,13 +79,6 @@ def _database(row: MemberHealth) -> Span:
 
 def _lag(row: MemberHealth) -> Span:
     return ("–", Role.MUTED) if row.lag is None else (str(row.lag), Role.PLAIN)
-
-
-def _pods(row: MemberHealth) -> Span:
-    if row.pod is None:
-        return "–", Role.MUTED
-    whole = row.pod.ready == row.pod.containers and row.pod.containers > 0
-    return f"{row.pod.ready}/{row.pod.containers}", Role.PLAIN if whole else Role.WARN
 
 
 def _pod_order(row: MemberHealth) -> int:

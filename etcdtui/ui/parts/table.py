@@ -143,6 +143,12 @@ class Table(ScrollView, Generic[T], can_focus=True):
             return
         self._resized()
 
+    def reformat(self) -> None:
+        """The same rows, whose cells now read otherwise."""
+        self._cells = {}
+        self._measure()
+        self.refresh()
+
     def set_filter(self, text: str) -> None:
         self._filter = text.strip().lower()
         self._arrange(0)
