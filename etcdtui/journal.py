@@ -100,6 +100,14 @@ class Journal:
         finally:
             record.close()
 
+    def tidied(self, run: str, now: float) -> None:
+        """Nothing of an abandoned run lies on hosts any more. Raises JournalError, Refusal as ``abandon``."""
+        record = self._open(self._path(run), run, create=False)
+        try:
+            record.write(now, "tidied")
+        finally:
+            record.close()
+
     def read(self, run: str) -> Run:
         """One run. Raises JournalError when there is none or it cannot be read."""
         path = self._path(run)

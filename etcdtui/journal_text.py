@@ -88,6 +88,8 @@ def _printed(run: Run, entry: Entry) -> list[str]:
             return [f"{head}attempt {facts.get('number')}"]
         case "abandoned":
             return [f"{head}abandoned: {clean(entry.text('reason'))}"]
+        case "tidied":
+            return [f"{head}the records of its commands were removed from the hosts"]
         case "finished":
             return [f"{head}{entry.text('ending')}: {clean(entry.text('sentence'), 1000)}"]
         case "error":

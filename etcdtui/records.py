@@ -138,6 +138,11 @@ class Run:
         return next((e.text("reason") for e in reversed(self.entries) if e.kind == "abandoned"), "")
 
     @property
+    def tidied(self) -> bool:
+        """Nothing of an abandoned run lies on hosts any more."""
+        return any(entry.kind == "tidied" for entry in self.entries)
+
+    @property
     def unfinished(self) -> bool:
         """It began and never ended: interrupted, or still running (see ``alive``)."""
         return self.ending is None and not self.abandoned

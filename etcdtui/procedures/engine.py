@@ -33,8 +33,10 @@ from etcdtui.procedures.procedure import (
     World,
 )
 from etcdtui.procedures.registry import Rebuild, resume
+from etcdtui.procedures.tidying import tidy
 from etcdtui.procedures.turns import Again, End, Skipped, stuck
 from etcdtui.procedures.working import Worker
+from etcdtui.reach.jobs import Job
 from etcdtui.records import JournalError
 from etcdtui.text import clean
 
@@ -82,7 +84,7 @@ class Engine:
             return self._show(Finished(Ending.REFUSED, str(exc)))
         try:
             desk = Desk(record, history_of(past.entries), self._mail, self._emit, now, self._pace)
-            finished = _Course(procedure, self._world, desk, self._jobs).finish()
+            finished = _Course(procedure, self._world, desk, self._jobs, self._journal).finish()
             with suppress(JournalError):
                 desk.note("finished", ending=finished.ending.value, sentence=finished.sentence)
         finally:
@@ -104,8 +106,9 @@ def _host_jobs() -> Jobs:
 class _Course:
     """The steps of one run, in their order."""
 
-    def __init__(self, procedure: Procedure, world: World, desk: Desk, jobs: Jobs) -> None:
+    def __init__(self, procedure: Procedure, world: World, desk: Desk, jobs: Jobs, journal: Journal) -> None:
         self._procedure, self._world, self._desk, self._jobs = procedure, world, desk, jobs
+        self._journal = journal
         self._checker = Checker(desk, Scene(world, desk.history))
         self._step: Step | None = None
         self._told = ""  # what the last piece of work found
@@ -330,13 +333,14 @@ class _Course:
 
     def _tidy(self) -> None:
         """Remove the records of ended jobs from their hosts; they are in the journal."""
-        for step in self._procedure.steps:
-            past = self._desk.history.of(step.key)
-            if step.action is Action.JOB and past.confirmed:
-                job = job_of(self._procedure.id, step, past.attempt)
-                runner = self._world.runner(step.host)
-                with suppress(EtcdTuiError, CancelAsked, Leave):
-                    self._desk.during(step, partial(self._jobs.forget, runner, job, TIDY), "tidying up")
+        step = self._procedure.steps[-1]
+
+        def forget(host: str, job: Job) -> None:
+            call = partial(self._jobs.forget, self._world.runner(host), job, TIDY)
+            self._desk.during(step, call, f"tidying up on {host}")
+
+        with suppress(EtcdTuiError, CancelAsked, Leave):
+            tidy(self._journal, self._procedure.id, forget, self._world.now)
 
     # -- ends
 

@@ -105,7 +105,8 @@ class Follower:
         """Announce, start, and make sure that it has begun. Raises Lost when it has not, EtcdTuiError."""
         step, desk = self._step, self._desk
         baseline = self._baseline() if step.measure else 0
-        desk.note("command", step, host=step.host, argv=list(step.argv), job=self._job.id, baseline=baseline)
+        where = {"job": self._job.id, "directory": self._job.directory}
+        desk.note("command", step, host=step.host, argv=list(step.argv), baseline=baseline, **where)
         desk.begin()
         try:
             self._start()
