@@ -21,7 +21,7 @@ from etcdtui.model.problems import Fault
 from etcdtui.model.quorum import Quorum, quorum_of
 from etcdtui.model.view import FRESH, FRESH_API, ClusterView
 
-__all__ = ["ClusterHealth", "Level", "MemberHealth", "MemberState", "is_slow", "judge"]
+__all__ = ["ClusterHealth", "Level", "MemberHealth", "MemberState", "in_words", "is_slow", "judge"]
 
 
 class Level(IntEnum):
@@ -121,10 +121,11 @@ def _link_alive(view: ClusterView) -> bool:
 
 
 def _names(rows: list[MemberHealth]) -> str:
-    return ", ".join(f"{row.member.label} {_is(row.state)}" for row in rows)
+    return ", ".join(f"{row.member.label} {in_words(row.state)}" for row in rows)
 
 
-def _is(state: MemberState) -> str:
+def in_words(state: MemberState) -> str:
+    """What is said of a member in this state, after its name."""
     return {
         MemberState.SILENT: "gives no answer",
         MemberState.TLS: "fails in TLS",
