@@ -15,6 +15,7 @@ from etcdtui.cluster.doubt import DoubtWatcher
 from etcdtui.cluster.endpoints import EndpointWatcher
 from etcdtui.cluster.hosts import HostWatcher, LinkWatcher
 from etcdtui.cluster.inventory import Inventory, path_of, recall, remember
+from etcdtui.cluster.places import Places, default_folder
 from etcdtui.cluster.problems import problem_of
 from etcdtui.cluster.roster import Roster
 from etcdtui.cluster.settled import members_asked
@@ -22,9 +23,11 @@ from etcdtui.cluster.speaker import Speaker
 from etcdtui.cluster.watcher import Watcher
 from etcdtui.config import ClusterConfig, Host, SshOptions
 from etcdtui.errors import ConfigError, EtcdTuiError, HostKeyUnknown
+from etcdtui.etcd.commands import ClientAccess
 from etcdtui.model.members import MemberList
 from etcdtui.model.platform import ApiFacts
 from etcdtui.model.view import ClusterView
+from etcdtui.offsite.keeping import Keeping
 from etcdtui.platforms.layout import Layout
 from etcdtui.platforms.openshift import HostAccess, article_health, article_lines
 from etcdtui.reach.runner import Runner
@@ -57,16 +60,20 @@ class Cluster:
         config: ClusterConfig,
         state: Path,
         *,
+        keeping: Keeping | None = None,
         connect: Connect = connect,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.config = config
+        self.keeping = keeping or Keeping(config.name, default_folder(config.name))
         self._connect = connect
         self._clock = clock
         self._inventory_path = path_of(state, config.name)
         self._log = CommandLog(clock)
         api = config.kubeconfig is not None
-        self._board = Board(Constants(config.name, config.read_only, api), clock)
+        constants = Constants(config.name, config.read_only, api, self.keeping.max_age)
+        self._board = Board(constants, clock)
+        self._places = Places(self._board, self.keeping, self.runner, self.layout_of)
         self._speaker = Speaker(self._board, self._speaker_changed)
         self._lock = threading.Lock()
         self._roster = Roster(config)
@@ -116,20 +123,34 @@ class Cluster:
         return self._clock()
 
     def refresh(self) -> None:
-        """Ask every source now, also hosts that are being left alone after a failure."""
+        """Ask every source and place now, also hosts that are being left alone after a failure."""
+        self._ask(lambda watcher: True)
+
+    def _ask(self, chosen: Callable[[Watcher], bool]) -> frozenset[str]:
         with self._lock:
             runners = list(self._runners.values())
-            watchers = [*self._watchers, *self._endpoints.values()]
+            watchers = [w for w in (*self._watchers, *self._endpoints.values()) if chosen(w)]
         for runner in runners:
             runner.reconnect()
         for watcher in watchers:
             watcher.poke()
+        return frozenset(watcher.name for watcher in watchers)
 
     def look_again(self, timeout: float) -> ClusterView:
-        """Ask every source anew and wait, at most ``timeout`` seconds, for their answers."""
+        """Ask every source but the places anew and wait, at most ``timeout`` seconds, for their answers."""
         since = time.monotonic()
-        self.refresh()
-        self._board.wait_rounds(since, timeout)
+        asked = self._ask(lambda watcher: not self._places.own(watcher))
+        self._board.wait_rounds(since, timeout, asked)
+        return self.view()
+
+    def look_at_places(self, timeout: float = 0.0) -> ClusterView:
+        """List the backups of every place anew and wait, at most ``timeout`` seconds, for the lists."""
+        since = time.monotonic()
+        asked = self._ask(lambda watcher: isinstance(watcher, HostWatcher) or self._places.lists(watcher))
+        self._board.wait_rounds(since, timeout, asked)
+        left, since = timeout - (time.monotonic() - since), time.monotonic()
+        asked = self._ask(self._places.reads)
+        self._board.wait_rounds(since, left, asked)
         return self.view()
 
     def wait(self, settled: Callable[[ClusterView], bool], timeout: float) -> ClusterView:
@@ -152,6 +173,10 @@ class Cluster:
     def layout_of(self, host: str) -> Layout:
         known = self._roster.host(host)
         return known.layout if known else self.config.layout
+
+    def etcdctl(self) -> tuple[str, ClientAccess]:
+        """A host on which etcdctl can be run, and how. Raises Unreachable."""
+        return self._speaker.etcdctl()
 
     def canonical_health(self) -> tuple[str, str, str]:
         """Host, the lines a human would type for ``etcdctl endpoint health``, its raw output. Blocks."""
@@ -195,12 +220,13 @@ class Cluster:
         if self.config.discover:
             for name, address in remembered.hosts:
                 self._add_found(name, address)
-        self._watch(DoubtWatcher(self._board, self._speaker))
+        self._watch(DoubtWatcher(self._board, self._speaker), *self._places.near)
         if self.config.kubeconfig is not None:
             self._members_first()
             self._watch(
                 ApiWatcher(self.config.kubeconfig or None, self.config.context, self._board, self._api_told)
             )
+        self._watch(*self._places.stores)
 
     def _members_first(self) -> None:
         """To import kubernetes slows every thread: not before the verdict, unless no host can give one."""
@@ -261,12 +287,13 @@ class Cluster:
         self._watch(link)
         self._watch(watcher)
 
-    def _watch(self, watcher: Watcher) -> None:
+    def _watch(self, *watchers: Watcher) -> None:
         with self._lock:
             if self._closed:
                 return
-            self._watchers.append(watcher)
-        watcher.start()
+            self._watchers.extend(watchers)
+        for watcher in watchers:
+            watcher.start()
 
     def _host_told(self, host: Host, access: HostAccess) -> None:
         """A host names the endpoints, and corrects a remembered list; a member, once it answers, both."""

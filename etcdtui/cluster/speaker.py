@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from etcdtui.cluster.board import Board
 from etcdtui.errors import Unreachable
+from etcdtui.etcd.commands import ClientAccess
 from etcdtui.platforms.openshift import HostAccess
 from etcdtui.reach.runner import Runner
 
@@ -48,6 +49,21 @@ class Speaker:
                     "No control plane host can be used to ask etcd.", "See the findings on each host."
                 )
             return self._voice
+
+    def etcdctl(self) -> tuple[str, ClientAccess]:
+        """A host with an etcdctl, the chosen one where it has one, and how it is run there.
+
+        Raises Unreachable while there is none.
+        """
+        with self._lock:
+            chosen = self._voice.host if self._voice else ""
+            for host in sorted(self._ranked(), key=lambda name: name != chosen):
+                _, access, sudo = self._able[host]
+                if access.can_etcdctl:
+                    return host, access.client(sudo)
+        raise Unreachable(
+            "No control plane host with an etcdctl can be reached.", "See the findings on each host."
+        )
 
     def able(self, host: str, runner: Runner, access: HostAccess, sudo: tuple[str, ...]) -> None:
         """``host`` answers and knows how to ask etcd."""
