@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, replace
 
 from etcdtui.model.members import MemberList
@@ -229,13 +229,13 @@ class Board:
             self._rounds.pop(source, None)
             self._changed.notify_all()
 
-    def wait_rounds(
-        self, since: float, timeout: float, among: Callable[[str], bool] = lambda source: True
-    ) -> bool:
+    def wait_rounds(self, since: float, timeout: float, among: Container[str] | None = None) -> bool:
         """True once every source (``among`` them) finished a round begun after monotonic time ``since``."""
         deadline = time.monotonic() + timeout
         with self._changed:
-            while any(began < since for source, began in self._rounds.items() if among(source)):
+            while any(
+                began < since for source, began in self._rounds.items() if among is None or source in among
+            ):
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return False

@@ -26,6 +26,7 @@ from etcdtui.platforms.manifest_files import AT_ONCE, manifests_script, parse_ma
 from etcdtui.reach.runner import Runner
 
 if TYPE_CHECKING:
+    from etcdtui.offsite.keeping import Keeping
     from etcdtui.offsite.store import Store
 
 SHOW_EVERY = 2.0  # seconds after which the manifests read so far are shown
@@ -222,6 +223,39 @@ class HostManifestsWatcher(Watcher):
         sets = sets_in(place, files, read, self.board.clock()) if read else ()
         with_manifest = tuple(p for p in sets if p.manifest is not None or p.trouble)
         self.board.place_found(place, with_manifest)
+
+
+class Places:
+    """The watchers of one cluster's places: ``near`` ones cost nothing, ``stores`` may be slow to begin."""
+
+    def __init__(
+        self,
+        board: Board,
+        keeping: Keeping,
+        runner: Callable[[str], Runner],
+        layout_of: Callable[[str], Layout],
+    ) -> None:
+        self._manifests = HostManifestsWatcher(board, runner, layout_of)
+        self.near: tuple[Watcher, ...] = (HereWatcher(keeping.folder, board), self._manifests)
+        self.stores: tuple[Watcher, ...] = tuple(
+            StoreWatcher(shelf.name, keeping.cluster, shelf.open, board) for shelf in keeping.shelves
+        )
+
+    def lists(self, watcher: Watcher) -> bool:
+        return isinstance(watcher, PlaceWatcher)
+
+    def reads(self, watcher: Watcher) -> bool:
+        return watcher is self._manifests
+
+    def own(self, watcher: Watcher) -> bool:
+        return self.lists(watcher) or self.reads(watcher)
+
+
+def default_folder(cluster: str) -> Path:
+    """``~/.local/share/etcdtui/backups/CLUSTER``. XDG_DATA_HOME respected."""
+    base = os.environ.get("XDG_DATA_HOME", "")
+    data = Path(base) if os.path.isabs(base) else Path.home() / ".local" / "share"
+    return data / "etcdtui" / "backups" / safe(cluster)
 
 
 def _told_here(path: Path) -> Told:

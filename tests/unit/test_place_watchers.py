@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -15,9 +16,11 @@ from typing import cast
 
 import pytest
 
+from etcdtui.cluster import Cluster
 from etcdtui.cluster.board import Board, Constants
-from etcdtui.cluster.places import HereWatcher, HostManifestsWatcher, StoreWatcher
+from etcdtui.cluster.places import HereWatcher, HostManifestsWatcher, StoreWatcher, default_folder
 from etcdtui.cluster.watcher import Watcher
+from etcdtui.config import ClusterConfig
 from etcdtui.errors import EtcdTuiError, NotFound, Refused
 from etcdtui.model.backups import Completeness, FoundFile
 from etcdtui.model.manifest import File, to_json
@@ -26,6 +29,8 @@ from etcdtui.model.placing import LARGEST, Told, sets_in, told
 from etcdtui.model.platform import HostFacts
 from etcdtui.model.readings import Reading
 from etcdtui.offsite.directory import DirectoryStore
+from etcdtui.offsite.keeping import Keeping
+from etcdtui.offsite.keeping import Shelf as KeptShelf
 from etcdtui.offsite.store import Store, Stored, StoreFault
 from etcdtui.platforms.layout import Layout
 from etcdtui.platforms.manifest_files import manifests_script, parse_manifests
@@ -387,3 +392,53 @@ class TestTold:
         files = [FoundFile("here", "/b", name, 544, 1.0) for name in names]
         (placed,) = sets_in(HERE, files, {files[2]: Told(trouble="No.")}, 2000.0)
         assert placed.set.dirty and placed.trouble == "No."
+
+
+class TestCluster:
+    def test_places_are_watched_and_looked_at_when_asked(self, tmp_path: Path) -> None:
+        shelf = Shelf({})
+        keeping = Keeping(
+            "prod", tmp_path / "here", (KeptShelf("nexus", lambda: cast(Store, shelf)),), max_age=60
+        )
+        cluster = Cluster(ClusterConfig("prod"), tmp_path, keeping=keeping)
+        places = [p.place.label for p in cluster.view().places]
+        assert places == ["here", "nexus"] and cluster.view().max_backup_age == 60
+        cluster.start()
+        try:
+            cluster.wait(lambda view: all(p.listed for p in view.places), 5)
+            backup_in(keeping.folder / f"{STAMP}-m1")
+            shelf.objects.update(shelved())
+            (backup,) = cluster.look_at_places(5).known_backups
+            assert backup.places == ("here", "nexus") and backup.proven
+        finally:
+            cluster.close()
+
+    def test_a_slow_store_holds_up_no_look_at_the_members(self, tmp_path: Path) -> None:
+        class Slow(Shelf):
+            def list(self) -> Sequence[Stored]:
+                if slow.is_set():
+                    release.wait(30)
+                return []
+
+        slow, release = threading.Event(), threading.Event()
+        keeping = Keeping("prod", tmp_path, (KeptShelf("nexus", lambda: cast(Store, Slow({}))),))
+        cluster = Cluster(ClusterConfig("prod"), tmp_path, keeping=keeping)
+        cluster.start()
+        try:
+            cluster.wait(lambda view: all(p.listed for p in view.places), 5)
+            slow.set()
+            began = time.monotonic()
+            cluster.look_again(15)
+            assert time.monotonic() - began < 15, "it did not wait until its time was up"
+        finally:
+            release.set()
+            cluster.close()
+
+    def test_unless_configured_backups_are_among_the_users_data(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+        assert default_folder("pr/od") == tmp_path / "etcdtui" / "backups" / "pr_od"
+        monkeypatch.setenv("XDG_DATA_HOME", "relative")
+        monkeypatch.setenv("HOME", str(tmp_path))
+        assert default_folder("prod") == tmp_path / ".local/share/etcdtui/backups/prod"
