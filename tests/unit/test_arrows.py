@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,13 +21,39 @@ def test_the_import_contracts_hold() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("room", ["model", "etcd", "text.py", "errors.py"])
+def test_the_nouns_and_the_parsers_know_the_standard_library_only(room: str) -> None:
+    ours = {"etcdtui.model", "etcdtui.etcd", "etcdtui.text", "etcdtui.errors"}
+    path = ROOT / "etcdtui" / room
+    for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+        for name in _imported(file):
+            assert name.partition(".")[0] in sys.stdlib_module_names or name in ours, f"{file} imports {name}"
+
+
+def _imported(file: Path) -> Iterator[str]:
+    """Every module that a file imports, our own to their second part."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+        if isinstance(node, ast.ImportFrom) and node.module != "etcdtui":
+            names = [node.module or ""]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"etcdtui.{name}" for name in names]
+        yield from (".".join(name.split(".")[:2]) if name.startswith("etcdtui") else name for name in names)
+
+
+def test_no_module_stands_outside_the_contracts() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    (rooms,) = [c for c in contracts["contracts"] if c["type"] == "layers"]
+    assert rooms["exhaustive"] and rooms["containers"] == ["etcdtui"]
+
+
 @pytest.mark.parametrize(
     ("code", "forbidden"),
     [
         ("import etcdtui", HEAVY),
         ("import etcdtui.cli", HEAVY),
         ("import etcdtui.model.findings, etcdtui.etcd.gateway, etcdtui.etcd.answers", (*HEAVY, "yaml")),
-        ("import etcdtui.config, etcdtui.journal, etcdtui.status", HEAVY),
+        ("import etcdtui.config, etcdtui.journal_text, etcdtui.status, etcdtui.landing", HEAVY),
         ("import etcdtui.cluster, etcdtui.procedures.operations", HEAVY),
         ("import etcdtui.ui.app", ("paramiko", "kubernetes")),
         ("import etcdtui.reach.ssh", ("textual", "rich", "kubernetes")),
