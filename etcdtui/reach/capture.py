@@ -5,8 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from etcdtui.errors import UnexpectedOutput
+from etcdtui.errors import TimedOut, UnexpectedOutput
 from etcdtui.reach.runner import Completed
+from etcdtui.reach.wrap import split_sudo
+from etcdtui.text import clean
 
 OUTPUT_LIMIT = 8 * 1024 * 1024
 """Bytes of standard output and error together that ``run`` keeps; for more there is ``stream``."""
@@ -32,6 +34,16 @@ class Capture:
 
 
 def short(argv: Sequence[str]) -> str:
-    """The command in one line for a sentence, at most 80 characters."""
-    text = " ".join(shlex.join(argv).split())
-    return text if len(text) <= 80 else text[:79] + "…"
+    """The command in one line for a sentence, at most 80 characters: a script of ours by its name alone."""
+    words = split_sudo(argv)[1] or tuple(argv)
+    if len(words) > 3 and words[1] == "-c" and "\n" in words[2]:
+        return clean(words[3], 80)
+    return clean(shlex.join(word.strip().partition("\n")[0] for word in words), 80)
+
+
+def slow(host: str, argv: Sequence[str], timeout: float) -> TimedOut:
+    """The error of a command that took longer than ``timeout`` seconds."""
+    return TimedOut(
+        f"On {host} {short(argv)} did not end within {timeout:g} s.",
+        "Something it waits for hangs: a disk, a mount, a service. Look at that host.",
+    )

@@ -37,7 +37,7 @@ class Echo:
     def _trip(self, deadline: float, timeout: float) -> float:
         stream = self._stream
         if stream is None:
-            raise Unreachable(f"The echo on {self._runner.host} was closed.")
+            raise Unreachable(f"{self._runner.host} is no longer watched: etcdtui let go of it.")
         self._count += 1
         line = b"%d\n" % self._count
         got = b""
@@ -47,7 +47,7 @@ class Echo:
             while len(got) < len(line):
                 block = stream.receive(max(0.0, deadline - time.monotonic()))
                 if not block:
-                    raise Unreachable(f"The echo on {self._runner.host} ended.")
+                    raise Unreachable(f"{self._runner.host} ended the echo that shows whether it is there.")
                 got += block
         except TimedOut as exc:
             self._drop(stream)
@@ -60,7 +60,10 @@ class Echo:
             raise
         if got != line:
             self._drop(stream)
-            raise Unreachable(f"{self._runner.host} echoes something else than it was sent.")
+            raise Unreachable(
+                f"{self._runner.host} sends back something else than it was sent.",
+                "The login shell of this account may print something: check its .bashrc and .profile.",
+            )
         return time.monotonic() - started
 
     def _drop(self, stream: Stream) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from etcdtui.errors import TimedOut, Unreachable
 from etcdtui.reach import wrap
-from etcdtui.reach.capture import OUTPUT_LIMIT, Capture, short
+from etcdtui.reach.capture import OUTPUT_LIMIT, Capture, short, slow
 from etcdtui.reach.local_process import Process
 from etcdtui.reach.runner import Completed
 
@@ -42,7 +42,7 @@ class LocalRunner:
         capture = Capture(self._host, tuple(argv), limit)
         rest = memoryview(stdin)
         with self._start(command) as process:
-            late = TimedOut(f"{self._host}: {short(argv)} did not end within {timeout:g} s.")
+            late = slow(self._host, argv, timeout)
             rest = process.feed(rest)
             if not len(rest):
                 process.end_input()
@@ -90,7 +90,7 @@ class LocalRunner:
                 words = ("sh", "-c", 'echo "$1" >&2; exit "$2"', "sh", f"{argv[0]}: {exc.strerror}", code)
                 process = Process(words, self._forget)
             except OSError as exc:
-                raise Unreachable(f"{self._host} cannot start {short(argv)}: {exc}.") from exc
+                raise Unreachable(f"{self._host} cannot start {short(argv)}: {exc.strerror or exc}.") from exc
             self._running.add(process)
             return process
 
@@ -99,7 +99,7 @@ class LocalRunner:
             self._running.discard(process)
 
     def _gone(self) -> Unreachable:
-        return Unreachable(f"The connection to {self._host} was closed.")
+        return Unreachable(f"A command on {self._host} was ended: etcdtui let go of that host.")
 
 
 @functools.cache
@@ -137,7 +137,7 @@ class LocalStream:
         while True:
             ready = self._process.wait(deadline)
             if self._process.stopped:
-                raise Unreachable(f"The stream from {self._host} was closed.")
+                raise Unreachable(f"A command on {self._host} was ended: etcdtui let go of it.")
             if not ready:
                 raise TimedOut(f"{self._host} said nothing for {timeout:g} s.")
             out, err = self._process.take()

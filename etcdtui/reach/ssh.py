@@ -6,9 +6,9 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 
-from etcdtui.errors import TimedOut, Unreachable
+from etcdtui.errors import Unreachable
 from etcdtui.reach import known_hosts, wrap
-from etcdtui.reach.capture import OUTPUT_LIMIT, Capture, short
+from etcdtui.reach.capture import OUTPUT_LIMIT, Capture, slow
 from etcdtui.reach.runner import Completed
 from etcdtui.reach.ssh_channel import Broken, Exec, NoSession, SshStream
 from etcdtui.reach.ssh_config import SshTarget, resolve
@@ -106,7 +106,7 @@ class SshRunner:
     def _connect(self, phase: Callable[[str], None]) -> Link:
         link = connect(self.target, self._limits, phase)
         if self._has_timeout is None:
-            phase(f"{self.host} to run a first command")
+            phase(f"{self.host} did not run a first command")
             try:
                 self._has_timeout = _probe(link, self.host, self._limits.channel)
             except BaseException:
@@ -136,7 +136,7 @@ def _finish(
     """Feed and drain until the command ended."""
     capture = Capture(run.name, argv, limit)
     rest: memoryview | None = memoryview(stdin)
-    late = TimedOut(f"{run.name}: {short(argv)} did not end within {timeout:g} s.")
+    late = slow(run.name, argv, timeout)
     with run.link.guard(deadline - time.monotonic() + 1.0):
         while True:
             if rest is not None:

@@ -52,7 +52,8 @@ class Link:
     users: int = 0
     capacity: int = 8
     retired: bool = False
-    closed_here: bool = False
+    given_up: str = ""
+    """Why we closed it ourselves, as a clause; empty when the other side did, or nobody."""
     _closing: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -69,7 +70,12 @@ class Link:
     @contextlib.contextmanager
     def guard(self, seconds: float) -> Iterator[None]:
         """Close the connection if the block takes longer: some calls of paramiko know no timeout."""
-        number = _WATCHDOG.start(seconds, self.close)
+
+        def bite() -> None:
+            self.given_up = self.given_up or f"the host did not answer for {seconds:.2g} s"
+            self.close()
+
+        number = _WATCHDOG.start(seconds, bite)
         try:
             yield
         finally:
@@ -77,7 +83,8 @@ class Link:
 
 
 def connect(target: SshTarget, limits: Limits, phase: Callable[[str], None]) -> Link:
-    """Connect, check the host key of every hop, log in. ``phase`` is told what is being waited for.
+    """Connect, check the host key of every hop, log in. ``phase`` is told, as a clause, what did not
+    happen if this takes too long.
 
     Raises Unreachable (and its kin), AuthFailed, HostKeyUnknown, HostKeyChanged.
     """
@@ -112,7 +119,7 @@ def _socket(
     before: str,
 ) -> socket.socket | paramiko.Channel:
     if via is not None:
-        phase(f"{before} to reach {hop.name} for us")
+        phase(f"the jump host {before} did not reach {hop.name}")
         try:
             channel = via.open_channel(
                 "direct-tcpip", (hop.address, hop.port), ("127.0.0.1", 0), timeout=limits.channel
@@ -132,11 +139,11 @@ def _socket(
         below.append(channel.close)
         return channel
     if hop.proxy_command:
-        phase("the ProxyCommand")
+        phase("its ProxyCommand did not start")
         sock, end = _command_socket(hop.proxy_command)
         below.append(end)
     else:
-        phase(f"a connection to {hop.address}:{hop.port}")
+        phase(f"{hop.address}:{hop.port} took no connection")
         sock = _tcp(hop, limits.tcp)
     below.append(sock.close)
     return sock
@@ -246,7 +253,7 @@ def _transport(
     options.key_types = _first(
         _algorithms(known.key_types(hop.address, hop.port, hop.host_key_alias)), options.key_types
     )
-    phase(f"{hop.name} to say what it is")
+    phase(f"the sshd of {hop.name} sent no greeting")
     started = time.monotonic()
     try:
         transport.start_client(timeout=2 * limits.banner + 1)
@@ -264,7 +271,7 @@ def _transport(
             "Its sshd may be overloaded (MaxStartups), starting, or no sshd at all.",
         ) from exc
     known.check(hop.address, hop.port, key.get_name(), key.asbytes(), alias=hop.host_key_alias)
-    phase(f"{hop.name} to let {hop.user} in")
+    phase(f"{hop.name} did not decide on the login of {hop.user}")
     ssh_auth.authenticate(transport, hop)
     transport.set_keepalive(15)
     return transport
@@ -282,7 +289,7 @@ def as_error(exc: BaseException, name: str) -> EtcdTuiError:
     """What broke a connection that worked, as one of our errors."""
     if isinstance(exc, EtcdTuiError):
         return exc
-    said = str(exc) or "it was closed"
+    said = str(exc) or "the other side hung up"
     return Unreachable(f"The SSH connection to {name} broke: {said}.", "It will be made anew.")
 
 

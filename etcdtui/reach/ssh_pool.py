@@ -9,6 +9,9 @@ from collections.abc import Callable
 from etcdtui.errors import AuthFailed, EtcdTuiError, HostKeyChanged, TimedOut, Unreachable
 from etcdtui.reach.ssh_connect import Link, as_error
 
+ENDED = "etcdtui let go of that host"
+"""Why calls end of which nobody is to hear any more: the program, or the cluster's screen, ends."""
+
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 TURNED_AWAY = 120.0  # seconds; logins that fail again and again get an address banned
 """Seconds before the next attempt after the first, second … failed one."""
@@ -25,7 +28,7 @@ class Pool:
         self._changed = threading.Condition()
         self._links: list[Link] = []
         self._connecting = False
-        self._phase = ""
+        self._phase = "no connection was made"
         self._failure: EtcdTuiError | None = None
         self._failures = 0
         self._retry_at = 0.0
@@ -52,7 +55,7 @@ class Pool:
         with self._changed:
             while True:
                 if self._closed:
-                    raise Unreachable(f"The connection to {self.name} was closed.")
+                    raise Unreachable(f"Nothing was asked of {self.name}: {ENDED}.")
                 self._sweep()
                 for link in self._links:
                     if link.alive and link.users < link.capacity:
@@ -99,7 +102,7 @@ class Pool:
             links, self._links = self._links, []
             self._changed.notify_all()
         for link in links:
-            link.closed_here = True
+            link.given_up = link.given_up or ENDED
             link.close()
 
     def _sweep(self) -> None:
@@ -138,5 +141,12 @@ class Pool:
     def _too_late(self, seconds: float, alive: bool) -> TimedOut:
         if alive:
             count = sum(link.users for link in self._links)
-            return TimedOut(f"All {count} channels to {self.name} have been in use for {seconds:.2g} s.")
-        return TimedOut(f"{self.name} does not answer: waited {seconds:.2g} s for {self._phase}.")
+            return TimedOut(
+                f"{self.name} is still busy with {count} other commands of etcdtui: none ended within "
+                f"{seconds:.2g} s.",
+                "Commands that hang on that host block the others. Look there at what they wait for.",
+            )
+        return TimedOut(
+            f"{self.name} does not answer: {self._phase} within {seconds:.2g} s.",
+            "Look whether the machine runs, how loaded it is, and at the way to it.",
+        )

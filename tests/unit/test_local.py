@@ -43,7 +43,7 @@ def test_what_cannot_be_started_is_a_status(runner, tmp_path):
 def test_those_who_do_not_listen_are_killed_with_the_rest(runner, tmp_path):
     pids = tmp_path / "pids"
     script = f"trap '' TERM; sleep 60 & echo $! $$ >{pids}; wait; wait; sleep 60"
-    with pytest.raises(TimedOut, match=r"here: sh -c .* did not end within 0\.5 s"):
+    with pytest.raises(TimedOut, match=r"On here sh -c .* did not end within 0\.5 s"):
         runner.run(("sh", "-c", script), timeout=0.5)
     until = time.monotonic() + 3
     while any(lives(pid) for pid in pids.read_text().split()):
