@@ -1,4 +1,4 @@
-"""Stores with real servers: nginx with PUT, TLS and passwords, what Nexus says beyond that, and S3."""
+"""Stores with real servers: nginx with PUT, TLS and passwords, and what Nexus says beyond that."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ from etcdtui.errors import (
 from etcdtui.landing import BLOCK, Moved
 from etcdtui.offsite.nexus import NexusStore
 from etcdtui.offsite.store import Item, StoreFault, StoreFull, WrongDigest, shelve
+from tests.live.storing import free_port, make_certificate
 
 pytestmark = pytest.mark.live
 
@@ -42,12 +43,6 @@ NGINX = shutil.which("nginx", path="/usr/sbin:" + os.environ.get("PATH", ""))
 DATA = os.urandom(5 * BLOCK + 3)
 SUM = hashlib.sha256(DATA).hexdigest()
 LOGIN = ("backup", "s3cret: ü")
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def listens(port: int) -> bool:
@@ -70,32 +65,7 @@ def local(tmp_path):
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tls")
-    words = [
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=store",
-    ]
-    names = [
-        "-subj",
-        "/CN=store",
-        "-addext",
-        "subjectAltName=IP:127.0.0.1",
-        "-keyout",
-        folder / "key",
-        "-out",
-        folder / "crt",
-    ]
-    subprocess.run(["openssl", *words, *names], check=True, capture_output=True)
-    return folder
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 # --- nginx ------------------------------------------------------------------------------------------------
@@ -120,7 +90,7 @@ http {{
 @pytest.fixture(scope="module")
 def nginx(tmp_path_factory, certificate):
     if not NGINX:
-        pytest.skip("no nginx on this machine")
+        pytest.skip("no nginx on this machine: apt-get install nginx-light")
     folder, port = tmp_path_factory.mktemp("nginx"), free_port()
     (folder / "data/repository/etcd").mkdir(parents=True)
     proof = subprocess.run(
