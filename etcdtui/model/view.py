@@ -49,6 +49,12 @@ class EndpointView:
         """Seconds for which its last answer speaks for now."""
         return FRESH_ETCDCTL if self.way is Way.ETCDCTL else FRESH
 
+    @property
+    def took(self) -> float | None:
+        """What etcdctl's last health question took, seconds, TCP and TLS set-up included: no latency."""
+        reads = self.reads.value
+        return reads.linearizable if self.way is Way.ETCDCTL and reads else None
+
 
 @dataclass(frozen=True, slots=True)
 class HostView:

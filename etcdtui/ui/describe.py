@@ -11,15 +11,24 @@ from etcdtui import text
 from etcdtui.model.health import MemberHealth
 from etcdtui.model.platform import Certificate, DiskSpace
 from etcdtui.model.readings import Reading
-from etcdtui.model.view import FRESH_API, FRESH_HOST
+from etcdtui.model.view import FRESH_API, FRESH_HOST, ClusterView, EndpointView, Way
 from etcdtui.text import clean
 from etcdtui.ui.looks import Line, Paragraph, Role, Span, fit
 from etcdtui.ui.messages import BackupChosen, Chosen, FindingChosen, MemberChosen
 from etcdtui.ui.panes.findings import item
-from etcdtui.ui.panes.latency import SCALE, spark
+from etcdtui.ui.panes.latency import NO_LATENCY, SCALE, spark
 from etcdtui.ui.picture import Picture
 from etcdtui.ui.screens.document import Document
-from etcdtui.ui.words import SEVERITY, STATE, aged, backup_key, completeness, state_words
+from etcdtui.ui.words import (
+    SEVERITY,
+    STATE,
+    aged,
+    asked_through,
+    backup_key,
+    completeness,
+    state_words,
+    why_etcdctl,
+)
 
 TITLES = 18  # cells of the left column
 
@@ -118,7 +127,7 @@ def finding_document(picture: Picture, key: str) -> Document | None:
 
 def latency_document(picture: Picture) -> Document:
     """Long sparklines, all percentiles, and what they mean."""
-    parts = [Paragraph(((SCALE, Role.MUTED),)), Paragraph(())]
+    parts = [Paragraph(((SCALE, Role.MUTED),)), *_seen_from(picture.view), Paragraph(())]
     for row in picture.health.members:
         if row.endpoint is not None:
             parts += [
@@ -128,6 +137,15 @@ def latency_document(picture: Picture) -> Document:
             ]
     parts += [Paragraph(((sentence, Role.PLAIN),)) for s in WHAT_LATENCY_MEANS for sentence in (s, "")]
     return Document((("Latency", Role.STRONG), (" · linearizable read, ms", Role.PLAIN)), tuple(parts))
+
+
+def _seen_from(view: ClusterView) -> list[Paragraph]:
+    if not view.speaking:
+        return []
+    words = f"Members are {asked_through(view)}."
+    if any(endpoint.way is Way.ETCDCTL for endpoint in view.endpoints):
+        words += f" Why: {why_etcdctl(view)}. {NO_LATENCY}"
+    return [Paragraph(((words, Role.PLAIN),))]
 
 
 def _row(title: str, value: str, role: Role = Role.PLAIN) -> Paragraph:
@@ -208,13 +226,23 @@ def _status(row: MemberHealth, picture: Picture) -> list[Paragraph]:
         _row("Alarms", ", ".join(status.alarms) or "none"),
         *(_rows("Errors", status.errors) if status.errors else []),
     ]
-    asked = _row("Asked through", row.endpoint.way.value or "–")
+    asked = _row("Asked through", _way(row.endpoint, picture.view))
     return [*_heading("Status", note, role), *_faded(rows, not row.current), asked]
+
+
+def _way(endpoint: EndpointView, view: ClusterView) -> str:
+    host = clean(view.speaking, 100) or "no host now"
+    if endpoint.way is Way.ETCDCTL:
+        return f"{host}, by etcdctl: {why_etcdctl(view)}"
+    return f"{host}, over a warm connection" if endpoint.way is Way.PIPE else host
 
 
 def _latency(row: MemberHealth) -> list[Paragraph]:
     if row.endpoint is None:
         return []
+    if row.endpoint.way is Way.ETCDCTL and not row.endpoint.linearizable.samples:
+        took = text.milliseconds(row.endpoint.took)
+        return [_row("quorum read", f"– no comparable time; etcdctl took {took} ms, connecting included")]
     out: list[Paragraph] = []
     for title, series in (("quorum read", row.endpoint.linearizable), ("alone", row.endpoint.serializable)):
         numbers = "  ".join(

@@ -10,6 +10,7 @@ from etcdtui.model.backups import BackupSet, Completeness
 from etcdtui.model.findings import Severity
 from etcdtui.model.health import Level, MemberHealth, MemberState
 from etcdtui.model.readings import Reading
+from etcdtui.model.view import ClusterView, Way
 from etcdtui.procedures.procedure import Ending, StepState
 from etcdtui.ui.looks import Role
 
@@ -60,6 +61,24 @@ def state_words(row: MemberHealth, now: float) -> str:
     if row.problem is not None and row.since is not None:
         return f"{row.state.value} {text.age(now - row.since)}"
     return row.state.value
+
+
+def asked_through(view: ClusterView) -> str:
+    """asked through masternode1; with a word about those that etcdctl must ask. Empty while nobody can be."""
+    if not view.speaking:
+        return ""
+    short = short_names([text.clean(host.name, 100) for host in view.hosts])
+    host = text.clean(view.speaking, 100)
+    slowly = sum(1 for endpoint in view.endpoints if endpoint.way is Way.ETCDCTL)
+    some = f" {slowly} of {len(view.endpoints)}" if slowly < len(view.endpoints) else ""
+    return f"asked through {short.get(host, host)}" + (f",{some} by etcdctl" if slowly else "")
+
+
+def why_etcdctl(view: ClusterView) -> str:
+    """What the warm connection lacks where etcdctl has to be used instead."""
+    host = next((host for host in view.hosts if host.name == view.speaking), None)
+    lacking = [text.clean(sentence) for sentence in host.missing] if host else []
+    return "; ".join(lacking) or "the member offers no HTTP gateway"
 
 
 def aged(reading: Reading[Any], now: float, limit: float) -> str:

@@ -223,6 +223,23 @@ def no_quorum() -> ClusterView:
     )
 
 
+def by_etcdctl(places: Sequence[int] = (0, 1, 2)) -> ClusterView:
+    """The host we speak through has no openssl: etcdctl asks these members."""
+    view = healthy()
+    for place in places:
+        view = with_endpoint(
+            view,
+            place,
+            way=Way.ETCDCTL,
+            reads=Reading(ReadTimes(0.0431, None), view.now - 2),
+            linearizable=LatencySeries(),
+            serializable=LatencySeries(),
+            metrics=Reading(),
+        )
+    first = replace(view.hosts[0], missing=("there is no openssl",))
+    return replace(view, hosts=(first, *view.hosts[1:]))
+
+
 def old_news() -> ClusterView:
     """The API and the first host have been silent for some minutes; etcd is well, seen from the second."""
     view = healthy()

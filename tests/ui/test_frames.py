@@ -20,6 +20,7 @@ SITUATIONS = {
     "only-api": fakes.only_api,
     "just-started": fakes.just_started,
     "old-news": fakes.old_news,
+    "by-etcdctl": fakes.by_etcdctl,
     "nasty": fakes.nasty,
 }
 
@@ -30,7 +31,7 @@ async def test_dashboard_at_80x24(situation: str) -> None:
         assert_frame(it.app, f"{situation}-80x24")
 
 
-@pytest.mark.parametrize("situation", ["healthy", "slow", "nasty"])
+@pytest.mark.parametrize("situation", ["healthy", "slow", "nasty", "by-etcdctl"])
 @pytest.mark.parametrize("size", [(120, 36), (160, 50)])
 async def test_dashboard_with_more_room(situation: str, size: tuple[int, int]) -> None:
     async with driven(SITUATIONS[situation](), size) as it:
@@ -49,7 +50,7 @@ async def test_nine_members_at_80x24() -> None:
         assert_frame(it.app, "nine-members-80x24")
 
 
-@pytest.mark.parametrize("situation", ["healthy", "one-down", "nasty"])
+@pytest.mark.parametrize("situation", ["healthy", "one-down", "nasty", "by-etcdctl"])
 async def test_member_details(situation: str) -> None:
     async with driven(SITUATIONS[situation](), (80, 60)) as it:
         await it.press("j", "j", "enter")

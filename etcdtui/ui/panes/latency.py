@@ -11,7 +11,7 @@ from etcdtui.model.health import ClusterHealth, MemberHealth, is_slow
 from etcdtui.model.latency import LatencySeries
 from etcdtui.model.member_state import SLOW_READ
 from etcdtui.model.rules.performance import COMMIT_ADVICE, COMMIT_ALERT, FSYNC_ADVICE, FSYNC_ALERT
-from etcdtui.model.view import ClusterView
+from etcdtui.model.view import ClusterView, Way
 from etcdtui.text import clean, milliseconds
 from etcdtui.ui.looks import Line, Paragraph, Role, Span, fit, muted, width_of, wrap
 from etcdtui.ui.messages import LatencyChosen
@@ -25,6 +25,8 @@ BARS = "▁▂▃▄▅▆▇█"
 GAP = "×"
 SCALE = "▁ ≤1 ms  ▄ ≤10  █ >100  × failed"
 NUMBER = 6
+BY_ETCDCTL = "by etcdctl"
+NO_LATENCY = "etcdctl connects anew for each question: its time is no latency."
 
 
 class LatencyPane(Lines):
@@ -100,14 +102,18 @@ def render(health: ClusterHealth, width: int) -> list[Line]:
         series, alone = row.endpoint.linearizable, row.endpoint.serializable
         values = [series.last, series.percentile(0.5), series.percentile(0.99), alone.last]
         label = short[clean(row.member.label, 200)]
+        # Without samples, why there are none is said in their place.
+        plot = muted(fit(BY_ETCDCTL, bars)) if row.endpoint.way is Way.ETCDCTL and not series.samples else ()
         lines.append(
             (
                 (fit(label, name) + " ", Role.WARN if is_slow(alone) else Role.PLAIN),
-                *spark(series, bars),
+                *(plot or spark(series, bars)),
                 (" ", Role.PLAIN),
                 *(_number(value, first=n == 0) for n, value in enumerate(values[: len(titles)])),
             )
         )
+    if any(row.endpoint and row.endpoint.way is Way.ETCDCTL for row in rows):
+        lines.append(muted(NO_LATENCY))
     return [*lines, *_disks(rows, width)]
 
 

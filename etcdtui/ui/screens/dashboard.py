@@ -25,6 +25,7 @@ from etcdtui.ui.parts.bar import Bar, Builder
 from etcdtui.ui.parts.footer import KeyLine
 from etcdtui.ui.parts.table import Table
 from etcdtui.ui.picture import Picture
+from etcdtui.ui.words import asked_through
 
 
 class DashboardScreen(Screen[None]):
@@ -178,9 +179,11 @@ class DashboardScreen(Screen[None]):
         for pane in (self.members, self.backups):
             shown, all_of_them = pane.count
             words = [f"/{pane.filter}  {shown} of {all_of_them}"] if pane.filter else []
+            if pane is self.members and self._picture is not None:
+                words.append(asked_through(self._picture.view))
             if pane is self.backups and all_of_them and not pane.filter:
                 words.append(str(all_of_them))
-            title = "  ".join(words)
+            title = "  ".join(word for word in words if word)
             if pane.border_subtitle != title.replace("[", r"\["):
                 pane.border_subtitle = title.replace("[", r"\[")
 
