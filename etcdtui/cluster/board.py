@@ -218,6 +218,11 @@ class Board:
             self._seen_from = hosts
         self._tell()
 
+    def source_here(self, source: str) -> None:
+        """``source`` begins: it is waited for from now on."""
+        with self._lock:
+            self._rounds.setdefault(source, float("-inf"))
+
     def round_done(self, source: str, began: float) -> None:
         """``source`` finished a round that began at monotonic time ``began``."""
         with self._changed:
@@ -225,12 +230,16 @@ class Board:
             self._changed.notify_all()
 
     def source_gone(self, source: str) -> None:
+        """``source`` ended: nobody need wait for it."""
         with self._changed:
             self._rounds.pop(source, None)
             self._changed.notify_all()
 
     def wait_rounds(self, since: float, timeout: float, among: Container[str] | None = None) -> bool:
-        """True once every source (``among`` them) finished a round begun after monotonic time ``since``."""
+        """True once every source (``among`` them) finished a round begun after monotonic time ``since``.
+
+        Also one that has not finished any yet is waited for; one that ends meanwhile is not.
+        """
         deadline = time.monotonic() + timeout
         with self._changed:
             while any(

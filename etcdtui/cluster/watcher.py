@@ -27,6 +27,7 @@ class Watcher(ABC):
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
 
     def start(self) -> None:
+        self.board.source_here(self.name)
         self._thread.start()
 
     def poke(self) -> None:

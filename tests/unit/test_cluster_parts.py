@@ -176,6 +176,34 @@ class TestWatcher:
         assert counter.rounds == 2
         counter.close()
 
+    def test_a_source_in_its_first_round_is_waited_for(self) -> None:
+        b, go_on = board(), threading.Event()
+
+        class Slow(Counter):
+            def round(self) -> None:
+                super().round()
+                go_on.wait(10)
+
+        slow = Slow(b)
+        slow.start()
+        assert slow.done.wait(5)
+        since = time.monotonic()
+        slow.poke()
+        assert not b.wait_rounds(since, 0.1)
+        go_on.set()
+        assert b.wait_rounds(since, 5) and slow.rounds == 2
+        slow.close()
+
+    def test_a_source_that_ends_is_waited_for_no_longer(self) -> None:
+        b = board()
+        counter = Counter(b)
+        counter.start()
+        assert counter.done.wait(5)
+        ending = threading.Timer(0.1, counter.close)
+        ending.start()
+        assert b.wait_rounds(time.monotonic() + 60, 5)
+        ending.join()
+
     @pytest.mark.parametrize("error", [Unreachable("m1 is gone."), ValueError("a bug")])
     def test_an_error_is_told_and_the_source_goes_on(self, error: Exception) -> None:
         b = board()
