@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from etcdtui.model.finding import Finding, Rule, Severity
 from etcdtui.model.health import ClusterHealth
-from etcdtui.model.rules import backups, members, performance, platform
+from etcdtui.model.rules import backups, members, performance, places, platform
 from etcdtui.model.view import ClusterView
 
 __all__ = ["Finding", "Severity", "find"]
 
-RULES: tuple[Rule, ...] = (*members.RULES, *performance.RULES, *platform.RULES, *backups.RULES)
+RULES: tuple[Rule, ...] = (*members.RULES, *performance.RULES, *platform.RULES, *backups.RULES, *places.RULES)
 _ORDER = {severity: place for place, severity in enumerate(Severity)}
 
 

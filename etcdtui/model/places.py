@@ -12,12 +12,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from etcdtui.model.backups import BackupSet, FoundFile
 from etcdtui.model.manifest import SUFFIX, File, Manifest
 from etcdtui.model.members import Member
 from etcdtui.model.readings import Reading
+from etcdtui.model.same import Same
 
 if TYPE_CHECKING:
     from etcdtui.model.view import ClusterView
@@ -298,10 +300,9 @@ def _taken_on(manifest: Manifest | None, place: Place) -> bool:
     return place.name in (manifest.member, manifest.host, manifest.host.rpartition("@")[2])
 
 
-def last_proven(view: ClusterView) -> Backup | None:
-    """The newest proven backup of this cluster, wherever it is."""
-    members = view.members.value.members if view.members.value else ()
-    return next((b for b in view.known_backups if b.proven and b.foreign(view.name, members) is False), None)
+def last_proven(view: ClusterView, *, off_cluster: bool = False) -> Backup | None:
+    """The newest proven backup of this cluster, wherever it is, or with a proven copy off the cluster."""
+    return next((b for b in _ours(view) if b.off_cluster or not off_cluster), None)
 
 
 def owed(view: ClusterView, stores: Iterable[str]) -> tuple[tuple[Backup, str], ...]:
@@ -310,24 +311,46 @@ def owed(view: ClusterView, stores: Iterable[str]) -> tuple[tuple[Backup, str], 
     Those newer than the newest whole one there, and in any case the newest one here. Nothing is owed to a
     store that cannot be listed: nobody knows what it lacks.
     """
-    members = view.members.value.members if view.members.value else ()
-    here = [
-        backup
-        for backup in view.known_backups
-        if (copy := backup.copy_in(HERE)) and copy.proven and backup.foreign(view.name, members) is False
-    ]
+    listed = {seen.place for seen in view.places if seen.listed}
     found: list[tuple[Backup, str]] = []
     for name in stores:
         place = Place(PlaceKind.STORE, name)
-        if not any(seen.place == place and seen.listed for seen in view.places):
-            continue
-        whole = [b for b in view.known_backups if (copy := b.copy_in(place)) and _whole(copy)]
-        newest = max((b.taken or 0.0 for b in whole), default=0.0)
-        for number, backup in enumerate(here):
-            there = backup.copy_in(place)
-            if (there is None or not _whole(there)) and (number == 0 or (backup.taken or 0.0) > newest):
-                found.append((backup, name))
+        if place in listed:
+            found.extend(
+                (backup, name) for backup in _lacking(place, Same(_ours(view)), Same(view.known_backups))
+            )
     return tuple(found)
+
+
+# What every frame asks for is looked for once for each change of what is known.
+
+
+def _ours(view: ClusterView) -> tuple[Backup, ...]:
+    """Proven backups of this cluster, newest first."""
+    listed = view.members.value
+    return _proven_of(Same(view.known_backups), view.name, listed.members if listed else ())
+
+
+@lru_cache(maxsize=16)
+def _proven_of(
+    backups: Same[tuple[Backup, ...]], cluster: str, members: tuple[Member, ...]
+) -> tuple[Backup, ...]:
+    return tuple(b for b in backups.value if b.proven and b.foreign(cluster, members) is False)
+
+
+@lru_cache(maxsize=32)
+def _lacking(
+    store: Place, ours: Same[tuple[Backup, ...]], everything: Same[tuple[Backup, ...]]
+) -> tuple[Backup, ...]:
+    here = [b for b in ours.value if (copy := b.copy_in(HERE)) and copy.proven]
+    whole = [b for b in everything.value if (copy := b.copy_in(store)) and _whole(copy)]
+    newest = max((b.taken or 0.0 for b in whole), default=0.0)
+    return tuple(
+        backup
+        for number, backup in enumerate(here)
+        if not ((copy := backup.copy_in(store)) and _whole(copy))
+        and (number == 0 or (backup.taken or 0.0) > newest)
+    )
 
 
 def _whole(copy: PlacedSet) -> bool:

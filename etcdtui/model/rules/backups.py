@@ -1,4 +1,4 @@
-"""Rules about the backups that were found."""
+"""Rules about the backups that were found on hosts."""
 
 from __future__ import annotations
 
@@ -9,16 +9,10 @@ from etcdtui.model.finding import Finding, Rule, Severity
 from etcdtui.model.health import ClusterHealth, Level
 from etcdtui.model.view import ClusterView
 
-BACKUP_HOURS = 24
-
 
 def backups(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
-    looked = [host for host in view.hosts if host.facts.value is not None]
-    if not looked:
-        return
-    found = view.backups
-    complete = [backup for backup in found if backup.complete and not backup.dirty]
-    for backup in found:
+    """On hosts; where only they are known, how old the last backup is, too."""
+    for backup in view.backups:
         if not backup.complete and not backup.writing:
             yield Finding(
                 f"5-half-{backup.host}-{backup.stamp}",
@@ -28,6 +22,15 @@ def backups(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
                 "Do not restore from it.",
                 backup.host,
             )
+    if all(seen.place.on_cluster for seen in view.places):
+        yield from _on_hosts(view, health)
+
+
+def _on_hosts(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
+    looked = [host for host in view.hosts if host.facts.value is not None]
+    if not looked:
+        return
+    complete = [backup for backup in view.backups if backup.complete and not backup.dirty]
     if not complete:
         unseen = [host.name for host in view.hosts if host.facts.value is None]
         yield Finding(
@@ -35,14 +38,12 @@ def backups(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
             Severity.WARNING,
             "There is no backup on any host that could be looked at.",
             f"Not looked at: {text.listed(unseen)}." if unseen else "",
-            "Take one now: b."
-            if health.level is Level.HEALTHY
-            else "Take one as soon as a member is well: b.",
+            take_one(health),
         )
         return
     last = max(complete, key=lambda backup: backup.finished)
     old = view.now - last.finished
-    if old > BACKUP_HOURS * 3600:
+    if old > view.max_backup_age:
         yield Finding(
             "4-backup",
             Severity.WARNING,
@@ -58,6 +59,11 @@ def backups(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
             f"{last.stamp} on {last.host}.",
             "A backup on the master that dies is none: copy both files off the cluster.",
         )
+
+
+def take_one(health: ClusterHealth) -> str:
+    """The next step where a backup is missing."""
+    return "Take one now: b." if health.level is Level.HEALTHY else "Take one as soon as a member is well: b."
 
 
 def cut(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
