@@ -136,33 +136,53 @@ class Http:
                 if connection is not None:
                     connection.close()  # requests are few and far between: none waits for the next
 
-    @contextlib.contextmanager
-    def _faults(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except failed.NameResolutionError as exc:
-            raise NameUnknown(f"{what}: {self._host} has no address.", _STAYS) from exc
-        except failed.NewConnectionError as exc:
-            raise Refused(f"{what}: {self._host} cannot be connected to: {_inner(exc)}.", _STAYS) from exc
-        except (failed.ConnectTimeoutError, failed.ReadTimeoutError, TimeoutError) as exc:
-            raise TimedOut(f"{what}: {self._host} does not answer.", _STAYS) from exc
-        except failed.ProxyError as exc:
-            raise Unreachable(f"{what}: the proxy does not let us through: {_inner(exc)}.", _STAYS) from exc
-        except (failed.SSLError, ssl.SSLError) as exc:
-            cause = _root(exc)
-            if isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError | ConnectionError):
-                raise Dropped(f"{what}: {self._host} closed the connection early.", _STAYS) from exc
-            about = "the certificate of" if isinstance(cause, ssl.SSLCertVerificationError) else "TLS with"
-            raise TlsFailed(
-                f"{what}: {about} {self._host} does not fit: {_inner(exc)}.",
-                "Name its authority with ca, or have the certificate renewed.",
-            ) from exc
-        except (failed.ProtocolError, failed.IncompleteRead, ConnectionError) as exc:
+    def _faults(self, what: str) -> contextlib.AbstractContextManager[None]:
+        return transport_faults(what, self._host)
+
+
+@contextlib.contextmanager
+def transport_faults(what: str, host: str) -> Iterator[None]:
+    """Turns what urllib3 raises in its block into a sentence that begins with ``what``."""
+    try:
+        yield
+    except (failed.HTTPError, OSError) as exc:
+        known = transport_fault(what, host, exc)
+        if known is None:
+            raise
+        raise known from exc
+
+
+def transport_fault(what: str, host: str, exc: Exception) -> EtcdTuiError | None:
+    """The error of something that urllib3 raised; None when it is about something else."""
+    match exc:
+        case failed.NameResolutionError():
+            return NameUnknown(f"{what}: {host} has no address.", _STAYS)
+        case failed.NewConnectionError():
+            return Refused(f"{what}: {host} cannot be connected to: {_inner(exc)}.", _STAYS)
+        case failed.ConnectTimeoutError() | failed.ReadTimeoutError() | TimeoutError():
+            return TimedOut(f"{what}: {host} does not answer.", _STAYS)
+        case failed.ProxyError():
+            return Unreachable(f"{what}: the proxy does not let us through: {_inner(exc)}.", _STAYS)
+        case failed.SSLError() | ssl.SSLError():
+            return _tls_fault(what, host, exc)
+        case failed.ProtocolError() | failed.IncompleteRead() | ConnectionError():
             if isinstance(_root(exc), TimeoutError):
-                raise TimedOut(f"{what}: {self._host} takes no more of it.", _STAYS) from exc
-            raise Dropped(f"{what}: {self._host} closed the connection early.", _STAYS) from exc
-        except failed.HTTPError as exc:
-            raise Unreachable(f"{what}: {clean(str(exc), 200)}.", _STAYS) from exc
+                return TimedOut(f"{what}: {host} takes no more of it.", _STAYS)
+            return Dropped(f"{what}: {host} closed the connection early.", _STAYS)
+        case failed.HTTPError():
+            return Unreachable(f"{what}: {clean(str(exc), 200)}.", _STAYS)
+    return None
+
+
+def _tls_fault(what: str, host: str, exc: Exception) -> EtcdTuiError:
+    cause = _root(exc)
+    if isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError | ConnectionError):
+        return Dropped(f"{what}: {host} closed the connection early.", _STAYS)
+    about = "the certificate of" if isinstance(cause, ssl.SSLCertVerificationError) else "TLS with"
+    return TlsFailed(
+        f"{what}: {about} {host} does not fit: {_inner(exc)}.",
+        "Name its authority with ca, or have the certificate renewed.",
+    )
 
 
 def fault(
