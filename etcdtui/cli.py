@@ -28,7 +28,10 @@ PATIENCE = 6.0  # seconds `status` waits for sources
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
-    options = _parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    # The lab has a command line of its own, which is not loaded for anything else.
+    own = words[:1] == ["lab"]
+    options = argparse.Namespace(run=_lab, words=words[1:]) if own else _parser().parse_args(words)
     command: Callable[[argparse.Namespace], int] = options.run
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -102,30 +105,16 @@ def _parser() -> argparse.ArgumentParser:
     journal.set_defaults(run=_journal)
 
     demo = commands.add_parser("demo", help="a living control plane on this machine, and the dashboard")
-    _lab_options(demo)
+    demo.add_argument("--nodes", type=int, default=3, metavar="N", help="3 unless told")
+    demo.add_argument("--etcd-dir", type=Path, metavar="DIR", help="other etcd binaries")
+    demo.add_argument("--ssh-server", choices=("auto", "openssh", "builtin"), default="auto")
     demo.add_argument("--no-mouse", action="store_true", help=suppress)
     demo.set_defaults(run=_demo)
 
-    lab = commands.add_parser("lab", help="the same control plane without the screen")
-    actions = lab.add_subparsers(title="lab commands", metavar="COMMAND", required=True)
-    up = actions.add_parser("up", help="run one in the foreground")
-    up.add_argument("directory", type=Path, metavar="DIR")
-    _lab_options(up)
-    up.set_defaults(run=_lab_up)
-    do = actions.add_parser(
-        "do", help="hurt it, and heal it", epilog="An unknown action lists the known ones."
-    )
-    do.add_argument("directory", type=Path, metavar="DIR")
-    do.add_argument("action", metavar="ACTION")
-    do.add_argument("node", nargs="?", metavar="NODE")
-    do.set_defaults(run=_lab_do)
+    lab = commands.add_parser("lab", add_help=False, help="the same control plane without the screen")
+    lab.add_argument("words", nargs=argparse.REMAINDER)
+    lab.set_defaults(run=_lab)
     return parser
-
-
-def _lab_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--nodes", type=int, default=3, metavar="N", help="3 unless told")
-    parser.add_argument("--etcd-dir", type=Path, metavar="DIR", help="other etcd binaries")
-    parser.add_argument("--ssh-server", choices=("auto", "openssh", "builtin"), default="auto")
 
 
 def _seconds(word: str) -> float:
@@ -249,20 +238,7 @@ def _demo(options: argparse.Namespace) -> int:
         return _open(cluster, mouse=not options.no_mouse)
 
 
-def _lab_up(options: argparse.Namespace) -> int:
-    from etcdtui.lab import up
+def _lab(options: argparse.Namespace) -> int:
+    from etcdtui.lab.__main__ import main as lab
 
-    return up.run(
-        options.directory,
-        nodes=options.nodes,
-        etcd_dir=options.etcd_dir,
-        ssh=options.ssh_server,
-        say=lambda line: print(line, flush=True),
-    )
-
-
-def _lab_do(options: argparse.Namespace) -> int:
-    from etcdtui.lab import control
-
-    print(control.send(options.directory, options.action, options.node))
-    return 0
+    return lab(options.words, "etcdtui lab")

@@ -18,6 +18,7 @@ from etcdtui.lab.sshd import KINDS as SSH_KINDS
 from etcdtui.lab.supervisor import Supervisor
 
 KEYS = 3000
+FAILED, USAGE = 1, 64  # exit codes; 64 as everywhere in etcdtui
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -32,14 +33,14 @@ def run(
     until_stdin_closes: bool = False,
 ) -> int:
     """Bring a lab up in ``directory``, say where its clusters.toml is, run until a signal (or the end of
-    standard input), take everything away again. 0, or 1 after saying what failed; 2 for wrong options.
+    standard input), take everything away again. 0, FAILED after saying what did, or USAGE.
     """
     try:
         directory = checked(directory, nodes=nodes, ssh=ssh, keys=keys)
         made = _claim(directory)
     except EtcdTuiError as exc:
         say(str(exc))
-        return 2
+        return USAGE
     say = _unbreakable(say)
     ending = threading.Event()
     with _until(ending, until_stdin_closes):
@@ -61,10 +62,10 @@ def run(
             return 0
         except EtcdTuiError as exc:
             say(str(exc))
-            return 1
+            return FAILED
         except OSError as exc:
             say(f"The lab cannot be built in {directory}: {exc}.")
-            return 1
+            return FAILED
         finally:
             if lab is not None:
                 lab.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from etcdtui import cli
 from etcdtui.errors import ConfigError, Refusal
 from etcdtui.lab import __main__ as command
 from etcdtui.lab import actions, binaries, content, control, up
@@ -31,15 +32,43 @@ def test_every_action_explains_itself() -> None:
 
 
 def test_do_without_a_lab_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(["do", str(tmp_path), "status"]) == 1
+    assert command.main(["do", str(tmp_path), "status"]) == 64
     assert "There is no running lab" in capsys.readouterr().err
-    assert command.main(["do", str(tmp_path), "nonsense"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["do", "DIR", "nonsense"], 64, "does not know 'nonsense'"),
+        (["do", "DIR", "stop"], 64, "stop wants a node"),
+        (["do", "DIR", "stop", "masternode1"], 1, "does not answer"),
+        (["up", "DIR", "--nodes", "many"], 64, "invalid int value"),
+        (["up", "DIR", "--nodes", "0"], 64, "1 to 9 nodes"),
+        (["sideways"], 64, "invalid choice"),
+        ([], 64, "required"),
+        (["--help"], 0, "64 bad arguments"),
+        (["do", "--help"], 0, "freeze"),
+    ],
+)
+def test_both_command_lines_are_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], code: int, said: str
+) -> None:
+    (tmp_path / "lab.json").write_text('{"port": 1, "token": "x", "pid": 1}')
+    words = [str(tmp_path) if word == "DIR" else word for word in words]
+    for main, given in ((command.main, words), (cli.main, ["lab", *words])):
+        try:
+            ended: object = main(given)
+        except SystemExit as end:
+            ended = end.code or 0
+        told = capsys.readouterr()
+        assert ended == code
+        assert said in " ".join((told.out + told.err).split())
 
 
 def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("")
     said: list[str] = []
-    assert up.run(tmp_path, say=said.append) == 2
+    assert up.run(tmp_path, say=said.append) == 64
     assert said == [f"{tmp_path} is not empty, and not a lab. Name an empty or a new folder."]
     assert (tmp_path / "thesis.tex").exists()
 
