@@ -13,7 +13,15 @@ from etcdtui.model.finding import Finding, Severity
 from etcdtui.model.health import ClusterHealth, Level, MemberState
 from etcdtui.model.latency import LatencySeries, ReadTimes
 from etcdtui.model.members import DiskMetrics, EndpointStatus, Member, MemberList
-from etcdtui.model.platform import ApiFacts, Certificate, DiskSpace, HostFacts, NodeFacts, PodFacts
+from etcdtui.model.platform import (
+    ApiFacts,
+    Certificate,
+    DiskSpace,
+    HostFacts,
+    NodeFacts,
+    OperatorWord,
+    PodFacts,
+)
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView, EndpointView, HostView, Way
@@ -147,6 +155,7 @@ def api_facts(names: Sequence[str]) -> ApiFacts:
         cluster_id="8f1c",
         nodes=tuple(NodeFacts(name, f"10.0.0.{n + 1}", True) for n, name in enumerate(names)),
         pods=tuple(PodFacts(f"etcd-{name}", name, 4, 4, "Running") for name in names),
+        word=OperatorWord(len(names), len(names), f"{len(names)} members are available", NOW - 4000),
     )
 
 
@@ -266,8 +275,6 @@ def unknown_key(key: HostKeyUnknown, place: int = 0) -> ClusterView:
 
 def only_api() -> ClusterView:
     """No host answers over SSH, the API does."""
-    from etcdtui.model.platform import OperatorWord
-
     view = healthy()
     problem = Problem(
         Fault.LOGIN, "masternode1 does not let core in: Permission denied (publickey).", "Load the key."
@@ -276,16 +283,7 @@ def only_api() -> ClusterView:
         replace(h, link=Reading(None, None, problem, view.now - 20), facts=Reading()) for h in view.hosts
     )
     endpoints = tuple(EndpointView(e.url, e.member_id) for e in view.endpoints)
-    api = view.api.value
-    assert api is not None
-    word = OperatorWord(3, 3, "3 members are available", view.now - 4000)
-    return replace(
-        view,
-        hosts=hosts,
-        endpoints=endpoints,
-        speaking="",
-        api=Reading(replace(api, word=word), view.now - 3),
-    )
+    return replace(view, hosts=hosts, endpoints=endpoints, speaking="")
 
 
 def just_started() -> ClusterView:

@@ -9,6 +9,8 @@ import pytest
 from driving import driven
 
 from etcdtui.model.health import judge
+from etcdtui.model.readings import Reading
+from etcdtui.model.view import ClusterView
 from etcdtui.ui.describe import latency_document, member_document
 from etcdtui.ui.looks import as_text
 from etcdtui.ui.panes.latency import render
@@ -64,3 +66,48 @@ def test_the_time_of_etcdctl_is_told_with_its_label() -> None:
         told = "\n".join(as_text(p.line) for p in document.paragraphs)
         assert told.count("43.1") == told.count("etcdctl took 43.1 ms, connecting included") > 0
         assert "there is no openssl" in told
+
+
+def _with_word(view: ClusterView, available: int) -> ClusterView:
+    assert view.api.value is not None and view.api.value.word is not None
+    word = replace(view.api.value.word, available=available)
+    return replace(view, api=Reading(replace(view.api.value, word=word), view.now - 3))
+
+
+@pytest.mark.parametrize(
+    ("view", "words"),
+    [
+        (fakes.healthy(), "· operator agrees"),
+        (_with_word(fakes.healthy(), 2), "· ▲ operator says 2/3"),
+        (fakes.one_down(), "· ▲ operator says 3/3"),
+        (fakes.old_news(), "· operator 4 min ago: 3/3"),
+        (fakes.only_api(), "(the operator says)"),
+        (replace(fakes.healthy(), api=Reading()), "as of now\n"),
+    ],
+)
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_the_second_way_stands_beside_the_verdict(
+    view: ClusterView, words: str, size: tuple[int, int]
+) -> None:
+    async with driven(view, size) as it:
+        assert words in it.text
+
+
+async def test_a_header_too_long_is_wrapped_not_cut() -> None:
+    cluster = fakes.FakeCluster(replace(fakes.no_quorum(), name="production-of-the-northern-region"))
+    cluster.read_only = True
+    async with driven(cluster=cluster) as it:
+        await it.press("p")
+        it.time[0] += 4000
+        it.app._take_picture()
+        await it.settle()
+        top = " ".join(it.text.split())
+        for words in (
+            "READ-ONLY",
+            "PAUSED",
+            "etcd 3.5.14",
+            "NO QUORUM",
+            "2 needed",
+            "operator 40 s ago: 3/3",
+        ):
+            assert words in top

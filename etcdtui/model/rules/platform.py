@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from etcdtui import text
 from etcdtui.model.finding import Finding, Rule, Severity
 from etcdtui.model.health import ClusterHealth, Level
-from etcdtui.model.platform import HostFacts
+from etcdtui.model.platform import HostFacts, OperatorWord
 from etcdtui.model.problems import Fault
+from etcdtui.model.second_way import off_by
 from etcdtui.model.view import FRESH_API, ClusterView, HostView
 
 DISK_FREE_SHARE = 0.1
@@ -58,16 +59,8 @@ def api(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
                 "A backup taken now may not fit together; cluster-backup.sh refuses. Wait until it settles.",
                 operator.name,
             )
-    word = facts.word
-    if word and health.source == "etcd" and health.quorum.healthy < word.available:
-        stale = f" It says so for {text.age(view.now - word.changed)}." if word.changed else ""
-        yield Finding(
-            "4-operator-behind",
-            Severity.ADVICE,
-            f"The operator still says “{text.clean(word.message)}”.",
-            f"etcd itself: {health.quorum.healthy} of {health.quorum.voters} voters well.{stale}",
-            "Believe etcd; the operator looks less often, and without a quorum keeps its old words.",
-        )
+    if facts.word and health.source == "etcd":
+        yield from _second_way(view, health, facts.word)
     for missing in facts.missing:
         yield Finding(f"6-api-{missing}", Severity.ADVICE, text.clean(missing))
 
@@ -81,6 +74,33 @@ def api_unauthenticated(view: ClusterView, health: ClusterHealth) -> Iterator[Fi
             "The Kubernetes API's answers are not authenticated: anybody on the way could give them.",
             "The kubeconfig says insecure-skip-tls-verify, or an address without https.",
             "Put certificate-authority-data of this cluster there instead; until then trust what SSH tells.",
+        )
+
+
+def _second_way(view: ClusterView, health: ClusterHealth, word: OperatorWord) -> Iterator[Finding]:
+    """What the operator says, where it is not what etcd says of itself."""
+    said = f"“{text.clean(word.message)}”"
+    stale = f"It says so for {text.age(view.now - word.changed)}." if word.changed else ""
+    itself = f"etcd itself: {health.quorum.healthy} of {health.quorum.voters} voters well. {stale}".strip()
+    key, off = "4-operator-behind", off_by(word, health)
+    if health.level is Level.UNKNOWN:
+        hint = "A hint, no proof: it looks through the API alone, and without a quorum keeps its old words."
+        yield Finding(key, Severity.ADVICE, f"The operator says {said}.", stale, hint)
+    elif off > 0:
+        yield Finding(
+            key,
+            Severity.ADVICE,
+            f"The operator still says {said}.",
+            itself,
+            "Believe etcd; the operator looks less often, and without a quorum keeps its old words.",
+        )
+    elif off < 0:
+        yield Finding(
+            key,
+            Severity.ADVICE,
+            f"The operator says {said}, fewer than etcd itself.",
+            itself,
+            "Believe etcd; the operator looks less often. If it stays so for minutes, look at its log.",
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from etcdtui.model.findings import Finding, Severity
 from etcdtui.model.health import Level, MemberState
+from etcdtui.model.second_way import off_by
 from etcdtui.model.view import FRESH_API
 from etcdtui.text import age, clean
 from etcdtui.ui.looks import Line, Role, Span, spread, wrap
@@ -19,7 +20,7 @@ class HeaderBar(Bar):
     """Name, versions, badges; verdict, arithmetic, age."""
 
     def show(self, picture: Picture) -> None:
-        self.set_builder(lambda width: spread(identity(picture, width), verdict(picture), width - 1))
+        self.set_builder(lambda width: header(picture, width))
 
 
 class Banner(Bar):
@@ -29,7 +30,13 @@ class Banner(Bar):
         self.set_builder(lambda width: banner(picture, width))
 
 
-def identity(picture: Picture, width: int) -> Line:
+def header(picture: Picture, width: int) -> list[Line]:
+    """Both on one line, or one below the other; wrapped rather than cut."""
+    lines = spread(identity(picture), verdict(picture), width - 1)
+    return [part for line in lines for part in wrap(line, width, 1)]
+
+
+def identity(picture: Picture) -> Line:
     """prod · OpenShift 4.16.3 · etcd 3.5.14, and the badges."""
     view = picture.view
     spans: list[Span] = [(f" {clean(view.name, 40)} ", Role.BADGE)]
@@ -67,7 +74,24 @@ def verdict(picture: Picture) -> Line:
             spans.append((f"can lose {lose}", Role.PLAIN if lose else Role.WARN))
     spans.append((" · ", Role.MUTED))
     spans.append(_freshness(picture))
-    return tuple(spans)
+    return (*spans, *second_way(picture))
+
+
+def second_way(picture: Picture) -> Line:
+    """What the operator says, beside a verdict that rests on etcd itself."""
+    view, health = picture.view, picture.health
+    word = view.api.value.word if view.api.value else None
+    if word is None or health.source == "operator":
+        return ()
+    old = aged(view.api, view.now, FRESH_API)
+    count = f"{word.available}/{word.members}"
+    if old:
+        return ((f" · operator {old}: {count}", Role.MUTED),)
+    if health.level is Level.UNKNOWN:
+        return ((f" · operator says {count}", Role.PLAIN),)
+    if off_by(word, health):
+        return (" · ", Role.MUTED), (f"▲ operator says {count}", Role.WARN)
+    return ((" · operator agrees", Role.MUTED),)
 
 
 def _freshness(picture: Picture) -> Span:

@@ -38,7 +38,7 @@ class DashboardScreen(Screen[None]):
 
     def __init__(self, colour: str = "") -> None:
         super().__init__()
-        self.header, self.banner = HeaderBar(id="header", most=3), Banner(id="banner", most=9)
+        self.header, self.banner = HeaderBar(id="header", most=4), Banner(id="banner", most=9)
         self.members, self.latency = MembersPane(), LatencyPane()
         self.backups, self.findings = BackupsPane(), FindingsPane()
         self.running, self.worst = Bar(id="running", most=1), Bar(id="worst", most=2)
