@@ -321,7 +321,8 @@ class EndpointWatcher(Watcher):
         now = self.board.clock()
         try:
             for answer in pipe.ask([gateway.metrics()], PATIENCE):
-                self._told_metrics(metrics.scrape(gateway.parse_metrics(answer.response), now), now)
+                page = gateway.parse_metrics(answer.response)
+                self._told_metrics(metrics.scrape(page, time.monotonic()), now)
         except EtcdTuiError as error:
             # The numbers are worth having, not worth calling a member bad.
             self._drop()

@@ -32,7 +32,7 @@ Buckets = tuple[tuple[float, float], ...]  # (upper bound, how many were not abo
 class Scrape:
     """The needed series of one look. Histograms by (metric, To label)."""
 
-    taken: float  # seconds, any clock that does not jump
+    taken: float  # monotonic seconds
     histograms: Mapping[tuple[str, str], Buckets] = field(default_factory=lambda: MappingProxyType({}))
     gauges: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 

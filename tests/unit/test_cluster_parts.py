@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 
 from etcdtui.cluster.board import Board, Constants
+from etcdtui.cluster.endpoints import EndpointWatcher
 from etcdtui.cluster.inventory import Inventory, path_of, recall, remember
 from etcdtui.cluster.late import LateRead
 from etcdtui.cluster.settled import settled
@@ -21,6 +22,7 @@ from etcdtui.cluster.watcher import Watcher
 from etcdtui.errors import EtcdTuiError, Unreachable
 from etcdtui.etcd.gateway import linearizable_read
 from etcdtui.model.members import MemberList
+from etcdtui.model.places import HERE, PlaceView
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.readings import Reading
 from etcdtui.platforms.openshift import HostAccess
@@ -226,6 +228,7 @@ class TestSettled:
         [
             {"hosts": (), "api_configured": False},
             {"api": Reading()},
+            {"places": (PlaceView(HERE),)},
             {"hosts": (host(1), host(2, link=Reading()), host(3))},
             {"hosts": (host(1), host(2, facts=Reading()), host(3))},
             {"endpoints": ()},
@@ -279,6 +282,21 @@ class Owing:
 
     def close(self) -> None:
         self.closed.set()
+
+
+def test_a_jump_of_our_clock_does_not_change_the_window_of_metrics() -> None:
+    now = [NOW]
+    b = Board(Constants("prod", False, False), lambda: now[0])
+    b.set_endpoints(["https://m1:2379"])
+    watcher = EndpointWatcher("https://m1:2379", b, Speaker(b, lambda: None), lambda *_: None, lambda _: True)
+    for clock in (NOW, NOW - 3600):
+        now[0] = clock
+        owing = Owing()
+        owing.answer(b"etcd_server_leader_changes_seen_total 1\n")
+        watcher._ask_metrics(GatewayPipe(cast("Runner", owing), ["openssl"], "https://m1:2379"))
+    (endpoint,) = b.view().endpoints
+    assert endpoint.metrics.value is not None
+    assert endpoint.metrics.value.window is not None and 0 < endpoint.metrics.value.window < 60
 
 
 class TestLateRead:
