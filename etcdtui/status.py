@@ -8,6 +8,7 @@ from typing import Any
 from etcdtui import text
 from etcdtui.model.findings import Finding, Severity
 from etcdtui.model.health import ClusterHealth, MemberHealth
+from etcdtui.model.places import Backup, PlaceView, last_proven
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView, HostView
 
@@ -50,6 +51,9 @@ def as_json(view: ClusterView, health: ClusterHealth, findings: tuple[Finding, .
             }
             for backup in view.backups
         ],
+        "places": [_place(seen, view.now) for seen in view.places if not seen.place.on_cluster],
+        "known_backups": [_backup(backup, view) for backup in view.known_backups],
+        "last_proven": _backup(last, view) if (last := last_proven(view)) else None,
         "findings": [
             {
                 "severity": finding.severity.value,
@@ -119,6 +123,37 @@ def _member(row: MemberHealth) -> dict[str, Any]:
 
 def _host(host: HostView, now: float) -> dict[str, Any]:
     return {"name": host.name, "address": host.address, **_source(host.link, now)}
+
+
+def _place(seen: PlaceView, now: float) -> dict[str, Any]:
+    return {"kind": seen.place.kind.value, "name": seen.place.label, **_source(seen.sets, now)}
+
+
+def _backup(backup: Backup, view: ClusterView) -> dict[str, Any]:
+    members = view.members.value
+    return {
+        "stamp": backup.stamp,
+        "taken_at": backup.taken,
+        "complete": backup.complete,
+        "proven": backup.proven,
+        "off_cluster": backup.off_cluster,
+        "foreign": backup.foreign(view.name, members.members if members else ()),
+        "possibly_dirty": backup.dirty,
+        "size": backup.size,
+        "revision": backup.revision,
+        "copies": [
+            {
+                "kind": copy.place.kind.value,
+                "place": copy.place.label,
+                "directory": copy.set.directory,
+                "complete": copy.complete,
+                "proven": copy.proven,
+                "encrypted": copy.encrypted,
+                "trouble": copy.trouble or None,
+            }
+            for copy in backup.copies
+        ],
+    }
 
 
 def _source(reading: Reading[Any], now: float) -> dict[str, Any]:

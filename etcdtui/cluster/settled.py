@@ -10,12 +10,14 @@ from etcdtui.model.view import ClusterView
 
 
 def settled(view: ClusterView) -> bool:
-    """Every host, endpoint and the API answered or failed; nothing is still on its way."""
+    """Every host, endpoint, place and the API answered or failed; nothing is still on its way."""
     if not view.hosts and not view.api_configured:
         return False
     if view.api_configured and not _said(view.api):
         return False
     if not all(_said(host.link) for host in view.hosts):
+        return False
+    if not all(_said(place.sets) for place in view.places):
         return False
     reached = [host for host in view.hosts if host.link.problem is None]
     if not reached:

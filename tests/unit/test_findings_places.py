@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.proof import Check, Outcome
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView, HostView
+from etcdtui.status import as_json
 from tests.unit.test_places import ELSEWHERE, GOOD, M1, NEXUS, SIZE, manifest, placed, view_of
 from tests.views import NOW, healthy, host
 
@@ -155,3 +157,19 @@ def test_where_only_hosts_are_known_all_is_as_before() -> None:
     assert "no copy off the cluster" in one(healthy(), "8-backup").sentence
     only_hosts = healthy(places=(PlaceView(M1, Reading((), NOW)),))
     assert find(only_hosts, judge(only_hosts)) == find(healthy(), judge(healthy()))
+
+
+def test_the_status_tells_where_backups_are_and_which_is_the_last_proven() -> None:
+    view = view_of(proven(HERE, 2), proven(NEXUS, 2), placed(HERE, stamp=stamp(1)))
+    health = judge(view)
+    told = as_json(view, health, find(view, health))
+    assert json.loads(json.dumps(told)) == told
+    assert [(p["kind"], p["name"], p["answers"]) for p in told["places"]] == [
+        ("here", "here", True),
+        ("store", "nexus", True),
+    ]
+    assert [(b["stamp"], b["proven"]) for b in told["known_backups"]] == [(stamp(1), False), (stamp(2), True)]
+    last = told["last_proven"]
+    assert last == told["known_backups"][1] and last["off_cluster"] and last["taken_at"] == NOW - 7200
+    assert [copy["place"] for copy in last["copies"]] == ["here", "nexus"]
+    assert as_json(healthy(), health, ())["last_proven"] is None
