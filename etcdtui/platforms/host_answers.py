@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from etcdtui.errors import CommandFailed, EtcdTuiError, SudoRefused, UnexpectedOutput
 from etcdtui.etcd.causes import explain, last_words
-from etcdtui.etcd.commands import ClientAccess, openssl_pipe
+from etcdtui.etcd.commands import ClientAccess
 from etcdtui.model.backups import FoundFile
 from etcdtui.model.platform import Certificate, DiskSpace, HostFacts
 from etcdtui.model.problems import Fault
@@ -46,8 +46,6 @@ class HostAccess:
     etcdctl: str = ""  # path of the program
     container: str = ""  # ID of the running etcdctl container
     http_port: int | None = None  # where the gateway is when it is not on the client port
-    image: str = ""
-    data: str = ""
     missing: tuple[str, ...] = ()  # what was not found, as sentences
     # By which others may know it. One that comes or goes (a virtual one) changes nothing about asking etcd.
     addresses: tuple[str, ...] = field(default=(), compare=False)
@@ -69,27 +67,6 @@ class HostAccess:
                 self.ca, self.certificate, self.key, where, etcdctl=self.etcdctl, sudo=tuple(sudo)
             )
         return ClientAccess(endpoints=where, container=self.container, sudo=tuple(sudo))
-
-    def pipe(self, endpoint: str, sudo: Sequence[str], port: int | None = None) -> tuple[str, ...]:
-        """The command that opens a pipe to ``endpoint``, on another ``port`` if given."""
-        address, own = split_endpoint(endpoint)
-        return openssl_pipe(
-            address,
-            port or own,
-            certificate=self.certificate,
-            key=self.key,
-            ca=self.ca,
-            sudo=sudo,
-            openssl=self.openssl or "openssl",
-        )
-
-
-def split_endpoint(url: str) -> tuple[str, int]:
-    """``https://[fd00::1]:2379`` to address (no brackets) and port. Raises UnexpectedOutput."""
-    match = _ENDPOINT.match(url)
-    if match is None or not 0 < int(match[2]) < 65536:
-        raise UnexpectedOutput(f"{clean(url, 100)!r} is no client URL of etcd.")
-    return match[1].strip("[]"), int(match[2])
 
 
 def script_failed(host: str, status: int, said: str) -> EtcdTuiError:
@@ -133,8 +110,6 @@ def parse_access(stdout: bytes | str, host: str = "") -> HostAccess:
         etcdctl=_one(found, "etcdctl"),
         container=_one(found, "container"),
         http_port=_http_port(found.get("http", ())),
-        image=env.get("ETCD_IMAGE", ""),
-        data=env.get("ETCD_DATA_DIR", ""),
         missing=tuple(missing),
         addresses=tuple(a for a in map(_routable, found.get("address", ())) if a),
     )

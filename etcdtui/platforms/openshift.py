@@ -6,7 +6,6 @@ from etcdtui.platforms.host_answers import (
     parse_env,
     parse_look,
     script_failed,
-    split_endpoint,
 )
 from etcdtui.platforms.host_scripts import access_script, article_health, article_lines, look_script
 from etcdtui.platforms.objects import (
@@ -36,5 +35,4 @@ __all__ = [
     "parse_pods",
     "parse_version",
     "script_failed",
-    "split_endpoint",
 ]

@@ -134,24 +134,3 @@ if [ "$state" = running ]; then echo "etcdtui-job 1 running"; exit 0; fi
 rm -rf "$j" && echo "etcdtui-job 1 gone"
 """
 )
-
-# Arguments: DIRECTORY
-LIST = (
-    _COMMON
-    + r"""
-d=$1
-ours
-for j in "$1"/*/; do
-  j=${j%/}
-  if [ ! -e "$j/start" ]; then continue; fi
-  state
-  by=; read -r by <"$j/by" 2>/dev/null
-  n=$(($(wc -c <"$j/argv" 2>/dev/null || echo 0)))
-  m=$(printf %s "$by" | wc -c)
-  echo "etcdtui-job 1 ${j##*/} $state $status $start $now $end $n $((m))"
-  if [ "$n" -gt 0 ]; then cat "$j/argv"; fi
-  printf '%s\n' "$by"
-done
-exit 0
-"""
-)

@@ -63,19 +63,6 @@ class JobState:
     measured: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Lying:
-    """A job found on a host by ``list_jobs``. ``by`` says who started it, from where."""
-
-    id: str
-    state: State
-    status: int | None
-    argv: tuple[str, ...]
-    started: float | None
-    elapsed: float | None
-    by: str
-
-
 def start(runner: Runner, job: Job, timeout: float, *, by: str = "") -> Literal["started", "already"]:
     """Start ``job`` unless its record exists. Raises CommandFailed, and what ``Runner.run`` raises."""
     who = " ".join((by or f"{getpass.getuser()}@{socket.gethostname()}").split())
@@ -146,38 +133,6 @@ def forget(runner: Runner, job: Job, timeout: float) -> None:
     (state,), _ = _answer(runner, done, f"the record of the job {job.id} cannot be removed")
     if state == "running":
         raise Refusal(f"The job {job.id} on {runner.host} still runs; its record stays.", "Cancel it first.")
-
-
-def list_jobs(runner: Runner, directory: str, timeout: float = 10.0) -> tuple[Lying, ...]:
-    """The jobs whose records lie in ``directory``, by id; none where there is no such directory."""
-    _check(directory)
-    done = _run(runner, job_scripts.LIST, (directory,), timeout)
-    if not done.ok:
-        raise _failed(runner, f"the jobs in {directory} cannot be listed", done)
-    found: list[Lying] = []
-    rest = done.stdout
-    try:
-        while _MARK in rest:
-            line, _, rest = rest[rest.index(_MARK) + len(_MARK) :].partition(b"\n")
-            id_, state, status, began, now, end, size, more = line.decode("ascii", "replace").split()
-            words, rest = rest[: int(size)], rest[int(size) :]
-            by, rest = rest[: int(more)], rest[int(more) :]
-            begun = _number(began)
-            until = _number(end) if _number(end) is not None else int(now)
-            found.append(
-                Lying(
-                    id=id_,
-                    state=_STATES[state],
-                    status=_number(status),
-                    argv=tuple(w.decode("utf-8", "replace") for w in words.split(b"\0")[:-1]),
-                    started=begun,
-                    elapsed=max(0, until - begun) if begun is not None and until is not None else None,
-                    by=by.decode("utf-8", "replace"),
-                )
-            )
-    except (ValueError, KeyError) as exc:
-        raise _unreadable(runner, done) from exc
-    return tuple(found)
 
 
 def _run(runner: Runner, script: str, arguments: tuple[str, ...], timeout: float) -> Completed:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from etcdtui.errors import Unreachable
-from etcdtui.reach import known_hosts, wrap
+from etcdtui.reach import wrap
 from etcdtui.reach.capture import OUTPUT_LIMIT, Capture, slow
 from etcdtui.reach.runner import Completed
 from etcdtui.reach.ssh_channel import Broken, Exec, NoSession, SshStream
@@ -34,23 +34,6 @@ class SshRunner:
     @property
     def host(self) -> str:
         return self.target.name
-
-    @property
-    def connected(self) -> bool:
-        """Whether a connection stands, as far as can be known without asking."""
-        return self._pool.connected
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Sentences about ssh_config and known_hosts lines that were left out."""
-        hops = (*self.target.jumps, self.target)
-        files = dict.fromkeys(file for hop in hops for file in hop.known_hosts)
-        found = [note for hop in hops for note in hop.notes]
-        return tuple(dict.fromkeys((*found, *known_hosts.read(files).notes)))
-
-    def retry_in(self) -> float:
-        """Seconds during which calls fail at once with the last error; 0 when they try."""
-        return self._pool.retry_in()
 
     def reconnect(self) -> None:
         """Try at the next call, whatever failed before."""

@@ -141,7 +141,7 @@ def _agent(target: SshTarget) -> tuple[_Agent | None, str]:
 
 
 def _ring(target: SshTarget, agent: _Agent | None) -> _Ring:
-    ring = _Ring()
+    ring = _Ring(notes=list(target.notes))
     held: tuple[AgentKey, ...] = agent.get_keys() if agent else ()
     from_files: list[tuple[str, paramiko.PKey]] = []
     wanted: list[tuple[str, paramiko.PKey]] = []

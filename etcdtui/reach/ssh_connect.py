@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
-from etcdtui.errors import EtcdTuiError, NameUnknown, Refused, TimedOut, Unreachable
+from etcdtui.errors import EtcdTuiError, HostKeyUnknown, NameUnknown, Refused, TimedOut, Unreachable
 from etcdtui.reach import known_hosts, ssh_auth
 from etcdtui.reach.ssh_config import SshTarget
 from etcdtui.reach.watchdog import Watchdog
@@ -29,6 +29,8 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())
 # this is OpenSSH's own limit for AES.
 REKEY_BYTES = 2**36
 FAST_CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
+
+NOTES = 3  # lines of known_hosts that were left out, named where a host's key is not known
 
 _WATCHDOG = Watchdog()
 
@@ -270,7 +272,12 @@ def _transport(
             f"{hop.name} hung up before the login ({exc or 'without a reason'}).",
             "Its sshd may be overloaded (MaxStartups), starting, or no sshd at all.",
         ) from exc
-    known.check(hop.address, hop.port, key.get_name(), key.asbytes(), alias=hop.host_key_alias)
+    try:
+        known.check(hop.address, hop.port, key.get_name(), key.asbytes(), alias=hop.host_key_alias)
+    except HostKeyUnknown as unknown:
+        # It may stand in a line that was left out.
+        unknown.hint = " ".join((unknown.hint, *hop.notes, *known.notes[:NOTES]))
+        raise
     phase(f"{hop.name} did not decide on the login of {hop.user}")
     ssh_auth.authenticate(transport, hop)
     transport.set_keepalive(15)

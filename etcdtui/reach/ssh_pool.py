@@ -34,16 +34,6 @@ class Pool:
         self._retry_at = 0.0
         self._closed = False
 
-    @property
-    def connected(self) -> bool:
-        with self._changed:
-            return any(link.alive for link in self._links)
-
-    def retry_in(self) -> float:
-        """Seconds until a new attempt will be made; 0 when one may be made now."""
-        with self._changed:
-            return max(0.0, self._retry_at - time.monotonic())
-
     def reconnect_now(self) -> None:
         """Forget the last failures: the next call tries at once."""
         with self._changed:

@@ -245,6 +245,11 @@ class ParamikoServer(paramiko.ServerInterface):
             process.wait()
 
 
+def connected(runner: SshRunner) -> bool:
+    """Whether a connection stands, as far as can be known without asking."""
+    return any(link.alive for link in runner._pool._links)
+
+
 @contextlib.contextmanager
 def stopping(server: Sshd) -> Iterator[Sshd]:
     try:
