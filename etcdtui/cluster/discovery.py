@@ -36,10 +36,14 @@ class Known:
 
     def is_node(self, name: str, address: str) -> bool:
         """Whether the node called ``name`` at ``address`` is known to be this host."""
-        if _canonical(address) == _canonical(self.address):
+        if self.has(address) and not _loopback(address):
             return True
         own = self.identity
         return own is not None and (name.lower() in own.names or _canonical(address) in own.addresses)
+
+    def has(self, address: str) -> bool:
+        """Whether it is reached at ``address``: on loopback, by forwarded ports, several may be."""
+        return _canonical(address) == _canonical(self.address)
 
     def contradicts(self, other: Known) -> bool:
         """Both said what they are called, and it is not the same."""
@@ -120,6 +124,13 @@ def host_part(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
+
+
+def _loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address.lower() == "localhost"
 
 
 def _canonical(address: str) -> str:

@@ -40,15 +40,17 @@ class Roster:
     def find(self, name: str, address: str) -> Host | str | None:
         """What a name is that nobody configured: a new host, or the name of the one that it is.
 
-        None when that was found before. Raises UnexpectedOutput for what cannot be a host's name.
+        None when that was found before, or is reached where another host is. Raises UnexpectedOutput for
+        what cannot be a host's name.
         """
         host = found_host(name, address, self._config)
         with self._lock:
             if name in self._hosts or name in self._twins:
                 return None
-            same = twins([*self._known(), Known(name, host.address, True)]).get(name)
+            known = self._known()
+            same = twins([*known, Known(name, host.address, True)]).get(name)
             if same is None:
-                return host
+                return None if any(other.has(host.address) for other in known) else host
             self._twins[name] = same
             return same
 

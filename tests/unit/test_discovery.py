@@ -176,6 +176,18 @@ def test_names_that_merely_look_alike_are_two_hosts(start: Start, access: HostAc
     assert len(cluster.view().hosts) == 3
 
 
+def test_on_loopback_an_address_is_no_proof(start: Start) -> None:
+    cluster, _ = start(config.from_ssh("core@127.0.0.1:2201").cluster(None))
+    names(cluster, 1)
+    cluster._api_told(
+        ApiFacts(nodes=(NodeFacts("m1", "127.0.0.1", True), NodeFacts("m2", "127.0.0.1", True)))
+    )
+    (only,) = cluster.view().hosts
+    assert only.node == ""
+    with pytest.raises(config.ConfigError):
+        cluster.runner("m2")
+
+
 def test_what_is_one_machine_is_not_remembered_as_two(start: Start) -> None:
     cluster = short_and_long(start)
     cluster._identified(cluster.config.hosts[0], HostAccess(hostname="masternode1.example.com"))
