@@ -26,7 +26,6 @@ __all__ = [
     "explain",
     "last_words",
     "member_list",
-    "version",
 ]
 
 _DURATION_PART = re.compile(r"(\d{1,9}(?:\.\d{0,12})?)(ns|us|µs|μs|ms|h|m|s)")
@@ -83,14 +82,6 @@ def endpoint_hashes(output: str) -> tuple[EndpointHash, ...]:
 def alarm_list(output: str) -> tuple[Alarm, ...]:
     """``alarm list -w json``."""
     return shapes.alarms(shapes.load(output, "etcdctl alarm list"))
-
-
-def version(output: str) -> str:
-    """``etcdctl version``: 3.5.1."""
-    match = _VERSION.search(output)
-    if match is None:
-        raise UnexpectedOutput(f"etcdctl version printed {clean(output.strip(), 80)!r}, no version.")
-    return match[1]
 
 
 def duration(text: str) -> float | None:

@@ -74,11 +74,6 @@ def endpoint_health_json(access: ClientAccess, endpoints: Sequence[str] | None =
     return etcdctl(access, "endpoint", "health", endpoints=endpoints, json=True)
 
 
-def endpoint_health(access: ClientAccess, endpoints: Sequence[str] | None = None) -> tuple[str, ...]:
-    """In etcdctl's own words, as a human would read them."""
-    return etcdctl(access, "endpoint", "health", endpoints=endpoints, timeout=None)
-
-
 def endpoint_hashkv_json(
     access: ClientAccess, revision: int = 0, endpoints: Sequence[str] | None = None
 ) -> tuple[str, ...]:
@@ -113,10 +108,6 @@ def alarm_disarm(access: ClientAccess, endpoints: Sequence[str] | None = None) -
 def defragment(access: ClientAccess, endpoint: str, timeout: str = "120s") -> tuple[str, ...]:
     """One member only: it answers nothing while it defragments."""
     return etcdctl(access, "defrag", endpoints=(endpoint,), timeout=timeout)
-
-
-def etcdctl_version(access: ClientAccess) -> tuple[str, ...]:
-    return etcdctl(access, "version", endpoints=(), timeout=None)
 
 
 def openssl_pipe(

@@ -13,33 +13,24 @@ from typing import Any
 from etcdtui.errors import EtcdTuiError, UnexpectedOutput
 from etcdtui.etcd import shapes
 from etcdtui.etcd.http import NoGateway, Request, Response, ResponseParser, encode
-from etcdtui.etcd.shapes import Alarm
 from etcdtui.model.members import EndpointStatus, MemberList
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.text import clean
 
 __all__ = [
-    "Alarm",
     "GatewayError",
     "NoGateway",
     "Request",
     "Response",
     "ResponseParser",
-    "alarms",
     "check_read",
     "encode",
-    "hash_kv",
-    "health",
     "linearizable_read",
     "member_list",
     "metrics",
-    "parse_alarms",
-    "parse_hash_kv",
-    "parse_health",
     "parse_member_list",
     "parse_metrics",
     "parse_status",
-    "parse_version",
     "serializable_read",
     "status",
     "version",
@@ -92,24 +83,9 @@ def serializable_read(key: bytes = b"health") -> Request:
     return _range(key, serializable=True)
 
 
-def alarms() -> Request:
-    """The active alarms."""
-    return _post("/v3/maintenance/alarm", {"action": "GET"})
-
-
-def hash_kv(revision: int = 0) -> Request:
-    """The hash of the keys up to ``revision``; not served by 3.4 and by 3.5.0 to 3.5.9."""
-    return _post("/v3/maintenance/hashkv", {"revision": str(revision)} if revision else {})
-
-
 def version() -> Request:
     """The cheapest proof of life; answered without a quorum."""
     return Request("GET", "/version")
-
-
-def health() -> Request:
-    """etcd's own health page."""
-    return Request("GET", "/health")
 
 
 def metrics() -> Request:
@@ -136,38 +112,6 @@ def check_read(response: Response) -> None:
     answer = shapes.table(_json(response, "the read"), "The answer to the read")
     if "header" not in answer:
         raise UnexpectedOutput("The answer to the read has no header.")
-
-
-def parse_alarms(response: Response) -> tuple[Alarm, ...]:
-    return shapes.alarms(_json(response, "the alarm request"))
-
-
-def parse_hash_kv(response: Response) -> tuple[int, int]:
-    """Hash, and the revision it was asked at or taken at."""
-    answer = shapes.table(_json(response, "the hash request"), "The hash answer")
-    header = shapes.table(answer.get("header"), "The header of the hash answer")
-    taken = shapes.number(answer.get("hash_revision") or header.get("revision"), "revision")
-    return shapes.number(answer.get("hash"), "hash"), taken
-
-
-def parse_version(response: Response) -> tuple[str, str]:
-    """Versions of the server and of the cluster."""
-    answer = shapes.table(_json(response, "the version page"), "The version page")
-    server = shapes.word(answer.get("etcdserver"), "etcdserver")
-    if not server:
-        raise UnexpectedOutput("The version page names no etcd version.")
-    return server, shapes.word(answer.get("etcdcluster"), "etcdcluster")
-
-
-def parse_health(response: Response) -> tuple[bool, str]:
-    """Well or not, and the reason, which 3.4 does not tell. 503 is an answer here, not an error."""
-    if response.status not in (200, 503):
-        raise _refusal(response, "the health page")
-    answer = shapes.table(shapes.load(response.body, "the health page"), "The health page")
-    said = answer.get("health")
-    if said not in ("true", "false", True, False):
-        raise UnexpectedOutput("The health page says neither true nor false.")
-    return said in ("true", True), clean(shapes.word(answer.get("reason"), "reason"))
 
 
 def parse_metrics(response: Response) -> bytes:

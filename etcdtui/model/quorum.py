@@ -80,13 +80,3 @@ def may_remove(members: Collection[Member], healthy: Collection[int], target: in
             "Replace the member that failed instead.",
         )
     return Verdict(True, f"Removing {member.label} {sums}: allowed.")
-
-
-def may_stop(members: Collection[Member], healthy: Collection[int], target: int) -> Verdict:
-    """Does the cluster keep its quorum while ``target`` is away for a while (a reboot, a backup)?"""
-    without = quorum_of(members, [i for i in healthy if i != target])
-    name = next((m.label for m in members if m.id == target), format(target, "x"))
-    sums = f"{without.healthy} of {without.voters} voters stay, {without.needed} needed"
-    if without.present:
-        return Verdict(True, f"{name} may be away: {sums}.")
-    return Verdict(False, f"{name} must not go away now: {sums}.")

@@ -348,7 +348,6 @@ def record(version: str, binaries: Path) -> None:
         for i in range(20):
             run(cluster.etcdctl("put", f"key{i}", "x" * 2000))
         json_out = ("-w", "json")
-        note.etcdctl("version", "client", "version", endpoints=[])
         note.etcdctl("member-list", "three", "member", "list", *json_out)
         note.etcdctl("endpoint-status", "three", "endpoint", "status", *json_out)
         note.etcdctl("endpoint-health", "three", "endpoint", "health", *json_out)
@@ -358,10 +357,7 @@ def record(version: str, binaries: Path) -> None:
         note.gateway("member-list", "m1", listed, {})
         note.gateway("read", "m1", "/v3/kv/range", read)
         note.gateway("read-serializable", "m1", "/v3/kv/range", own)
-        note.gateway("alarms", "m1", "/v3/maintenance/alarm", {"action": "GET"})
         note.gateway("hashkv", "m1", "/v3/maintenance/hashkv", {"revision": "0"})
-        note.gateway("version", "m1", "/version")
-        note.gateway("health", "m1", "/health")
         note.gateway("metrics", "m1", "/metrics")
         note.gateway("unknown-path", "m1", "/v3/no/such", {})
         note.gateway("error-compacted", "m1", "/v3/kv/range", {"key": "YQ==", "revision": "99999"})
@@ -418,7 +414,6 @@ def record(version: str, binaries: Path) -> None:
         note.gateway("member-list-no-quorum", "m1", listed, {})
         note.gateway("read-no-quorum", "m1", "/v3/kv/range", read)
         note.gateway("read-serializable-no-quorum", "m1", "/v3/kv/range", own)
-        note.gateway("health-no-quorum", "m1", "/health")
         cluster.start("m2", "m3")
         cluster.wait_ready()
         client, peer = cluster.spare
@@ -447,8 +442,6 @@ def record(version: str, binaries: Path) -> None:
             note.etcdctl("endpoint-health", "nospace", "endpoint", "health", "-w", "json")
             note.etcdctl("alarm-list", "nospace", "alarm", "list", "-w", "json")
             note.gateway("status-nospace", "m1", status, {})
-            note.gateway("alarms-nospace", "m1", "/v3/maintenance/alarm", {"action": "GET"})
-            note.gateway("health-nospace", "m1", "/health")
             note.gateway("put-nospace", "m1", "/v3/kv/put", {"key": "YQ==", "value": "YQ=="})
         finally:
             cluster.close()

@@ -44,11 +44,9 @@ def test_one_member_is_defragmented_at_a_time() -> None:
     "argv",
     [
         commands.endpoint_status_json(ACCESS),
-        commands.endpoint_health(ACCESS),
         commands.endpoint_hashkv_json(ACCESS, 7),
         commands.alarm_list_json(ACCESS),
         commands.alarm_disarm(ACCESS),
-        commands.etcdctl_version(ACCESS),
         commands.etcdctl(ACCESS, "get", "a key with spaces; and $more"),
     ],
 )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etcdtui.model.members import Member
-from etcdtui.model.quorum import Quorum, may_remove, may_stop, quorum_of
+from etcdtui.model.quorum import Quorum, may_remove, quorum_of
 
 
 def members(voters: int, learners: int = 0) -> list[Member]:
@@ -59,10 +59,6 @@ def test_every_mix_of_states(voters: int, learners: int, data: st.DataObject) ->
     if target >= 100:
         assert verdict.allowed == now.present
 
-    stop = may_stop(everyone, healthy, target)
-    assert stop.allowed == quorum_of(everyone, healthy - {target}).present
-    assert stop.reason.endswith(".")
-
 
 def test_the_failed_one_of_three_may_go() -> None:
     verdict = may_remove(members(3), {1, 2}, 3)
@@ -100,10 +96,3 @@ def test_a_healthy_one_of_five_may_go_when_all_are_well() -> None:
 def test_who_is_not_there_cannot_be_removed() -> None:
     assert not may_remove(members(3), {1, 2, 3}, 0xABC).allowed
     assert "abc" in may_remove(members(3), {1, 2, 3}, 0xABC).reason
-    assert may_stop(members(3), {1, 2, 3}, 0xABC).allowed
-
-
-def test_one_of_three_may_stop_and_not_a_second() -> None:
-    assert may_stop(members(3), {1, 2, 3}, 1).allowed
-    assert not may_stop(members(3), {1, 2}, 1).allowed
-    assert may_stop(members(3), {1, 2}, 3).allowed
