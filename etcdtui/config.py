@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-import difflib
 import os
+import re
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+from etcdtui.config_stores import BackupsConfig, StoreConfig, backups_of, stores_of
+from etcdtui.config_tables import file_of, flag_of, known_keys, nearest_of, port_of, table_of, text_of
 from etcdtui.errors import ConfigError
 from etcdtui.platforms.layout import PATH_FIELDS, Layout
 
+_CLUSTER_KEYS = {
+    "hosts",
+    "ssh",
+    "layout",
+    "kubeconfig",
+    "context",
+    "colour",
+    "read_only",
+    "backups",
+    "stores",
+}
 COLOURS = ("", "red", "orange", "yellow", "green", "blue", "purple", "grey")
 
 
@@ -41,7 +53,10 @@ class SshOptions:
 
 @dataclass(frozen=True, slots=True)
 class ClusterConfig:
-    """One cluster. ``discover`` adds the hosts that the API and the member list name."""
+    """One cluster. ``discover`` adds the hosts that the API and the member list name.
+
+    ``backups.directory`` is filled in where the configuration names none.
+    """
 
     name: str
     hosts: tuple[Host, ...] = ()
@@ -52,6 +67,13 @@ class ClusterConfig:
     context: str | None = None
     colour: str = ""
     read_only: bool = False
+    backups: BackupsConfig = field(default_factory=BackupsConfig)
+    stores: tuple[StoreConfig, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.backups.directory.parts:
+            filled = replace(self.backups, directory=backups_directory(self.name))
+            object.__setattr__(self, "backups", filled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +91,7 @@ class Config:
             if cluster.name == name:
                 return cluster
         names = [c.name for c in self.clusters]
-        raise ConfigError(f"There is no cluster {name!r}{_in(self.path)}.", _nearest(name, names))
+        raise ConfigError(f"There is no cluster {name!r}{_in(self.path)}.", nearest_of(name, names))
 
 
 def default_path() -> Path:
@@ -109,6 +131,12 @@ def state_directory() -> Path:
     return _xdg("XDG_STATE_HOME", ".local/state")
 
 
+def backups_directory(cluster: str) -> Path:
+    """``~/.local/share/etcdtui/backups/CLUSTER``: copies of backups. XDG_DATA_HOME respected."""
+    folder = quote(cluster, safe=" @") or "%"  # one folder, whatever it is called
+    return _xdg("XDG_DATA_HOME", ".local/share") / "backups" / re.sub(r"^\.", "%2E", folder)
+
+
 def load(path: Path) -> Config:
     """Read a clusters.toml. Raises ConfigError."""
     try:
@@ -121,7 +149,7 @@ def load(path: Path) -> Config:
         raise ConfigError(f"The configuration file {path} cannot be read: {exc}.") from exc
     except tomllib.TOMLDecodeError as exc:
         raise ConfigError(f"{path} is not valid TOML: {exc}.") from exc
-    _known(raw, {"clusters"}, path, "the file")
+    known_keys(raw, {"clusters"}, path, "the file")
     tables = raw.get("clusters")
     if not isinstance(tables, dict) or not tables:
         raise ConfigError(f"{path} names no cluster.", "It needs at least one [clusters.NAME] table.")
@@ -138,7 +166,7 @@ def from_ssh(target: str, **changes: Any) -> Config:
     else:
         address, _, text = rest.partition(":") if rest.count(":") == 1 else (rest, "", "")
     if text:
-        port = _port(text, f"--ssh {target}")
+        port = port_of(text, f"--ssh {target}")
     if not address or address.startswith("-"):
         raise ConfigError(f"--ssh {target!r} names no host.", "Write it as core@masternode1.")
     host = Host(address, address, port, user or None)
@@ -147,29 +175,26 @@ def from_ssh(target: str, **changes: Any) -> Config:
 
 def _cluster(name: str, table: Any, path: Path) -> ClusterConfig:
     where = f"[clusters.{name}]"
-    _table(table, path, where)
-    _known(table, {"hosts", "ssh", "layout", "kubeconfig", "context", "colour", "read_only"}, path, where)
-    ssh_table = _table(table.get("ssh", {}), path, f"[clusters.{name}.ssh]")
-    _known(ssh_table, set(SshOptions.__dataclass_fields__), path, f"[clusters.{name}.ssh]")
+    table_of(table, path, where)
+    known_keys(table, _CLUSTER_KEYS, path, where)
+    ssh_table = table_of(table.get("ssh", {}), path, f"[clusters.{name}.ssh]")
+    known_keys(ssh_table, set(SshOptions.__dataclass_fields__), path, f"[clusters.{name}.ssh]")
     ssh = SshOptions(
-        user=_text(ssh_table, "user", path, where),
-        port=_port(ssh_table["port"], f"port in [clusters.{name}.ssh] of {path}")
+        user=text_of(ssh_table, "user", path, where),
+        port=port_of(ssh_table["port"], f"port in [clusters.{name}.ssh] of {path}")
         if "port" in ssh_table
         else None,
-        identity=_file(ssh_table, "identity", path, where),
-        known_hosts=_file(ssh_table, "known_hosts", path, where),
-        config=_file(ssh_table, "config", path, where),
+        identity=file_of(ssh_table, "identity", path, where),
+        known_hosts=file_of(ssh_table, "known_hosts", path, where),
+        config=file_of(ssh_table, "config", path, where),
     )
     layout = _layout(Layout(), table.get("layout", {}), path, f"[clusters.{name}.layout]")
-    colour = _text(table, "colour", path, where) or ""
+    colour = text_of(table, "colour", path, where) or ""
     if colour not in COLOURS:
         raise ConfigError(
             f"colour = {colour!r} in {where} of {path} is not one of {', '.join(COLOURS[1:])}.",
-            _nearest(colour, COLOURS),
+            nearest_of(colour, COLOURS),
         )
-    read_only = table.get("read_only", False)
-    if not isinstance(read_only, bool):
-        raise ConfigError(f"read_only in {where} of {path} must be true or false.")
     hosts = table.get("hosts", [])
     if not isinstance(hosts, list):
         raise ConfigError(f"hosts in {where} of {path} must be [[clusters.{name}.hosts]] tables or names.")
@@ -179,34 +204,36 @@ def _cluster(name: str, table: Any, path: Path) -> ClusterConfig:
         discover=not hosts,
         ssh=ssh,
         layout=layout,
-        kubeconfig=_file(table, "kubeconfig", path, where),
-        context=_text(table, "context", path, where),
+        kubeconfig=file_of(table, "kubeconfig", path, where),
+        context=text_of(table, "context", path, where),
         colour=colour,
-        read_only=read_only,
+        read_only=flag_of(table, "read_only", path, where),
+        backups=backups_of(table.get("backups", {}), path, f"[clusters.{name}.backups]"),
+        stores=stores_of(table.get("stores", []), path, f"[[clusters.{name}.stores]]"),
     )
 
 
 def _host(item: Any, layout: Layout, path: Path, where: str) -> Host:
     if isinstance(item, str):
         return Host(item, item, layout=layout)
-    _table(item, path, where)
-    _known(item, {"name", "address", "port", "user", "layout"}, path, where)
-    name = _text(item, "name", path, where) or _text(item, "address", path, where)
+    table_of(item, path, where)
+    known_keys(item, {"name", "address", "port", "user", "layout"}, path, where)
+    name = text_of(item, "name", path, where) or text_of(item, "address", path, where)
     if not name:
         raise ConfigError(f"A host in {where} of {path} has neither name nor address.")
     return Host(
         name=name,
-        address=_text(item, "address", path, where) or name,
-        port=_port(item["port"], f"port of {name} in {path}") if "port" in item else None,
-        user=_text(item, "user", path, where),
+        address=text_of(item, "address", path, where) or name,
+        port=port_of(item["port"], f"port of {name} in {path}") if "port" in item else None,
+        user=text_of(item, "user", path, where),
         layout=_layout(layout, item.get("layout", {}), path, where.replace("hosts", "hosts.layout")),
     )
 
 
 def _layout(base: Layout, table: Any, path: Path, where: str) -> Layout:
-    _table(table, path, where)
-    _known(table, {*PATH_FIELDS, "sudo"}, path, where)
-    changes: dict[str, Any] = {key: _text(table, key, path, where) for key in table if key != "sudo"}
+    table_of(table, path, where)
+    known_keys(table, {*PATH_FIELDS, "sudo"}, path, where)
+    changes: dict[str, Any] = {key: text_of(table, key, path, where) for key in table if key != "sudo"}
     for key, value in changes.items():
         if value and not value.startswith("/"):
             raise ConfigError(f"{key} = {value!r} in {where} of {path} must be an absolute path.")
@@ -216,47 +243,6 @@ def _layout(base: Layout, table: Any, path: Path, where: str) -> Layout:
             raise ConfigError(f'sudo in {where} of {path} must be a list of words, like ["sudo", "-n"].')
         changes["sudo"] = tuple(words)
     return replace(base, **changes)
-
-
-def _table(value: Any, path: Path, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ConfigError(f"{where} in {path} must be a table.")
-    return value
-
-
-def _known(table: Mapping[str, Any], allowed: set[str], path: Path, where: str) -> None:
-    for key in table:
-        if key not in allowed:
-            raise ConfigError(
-                f"{path} has an unknown key {key!r} in {where}.", _nearest(key, sorted(allowed))
-            )
-
-
-def _text(table: Mapping[str, Any], key: str, path: Path, where: str) -> str | None:
-    value = table.get(key)
-    if value is not None and not isinstance(value, str):
-        raise ConfigError(f"{key} in {where} of {path} must be a text in quotes.")
-    return value
-
-
-def _file(table: Mapping[str, Any], key: str, path: Path, where: str) -> str | None:
-    value = _text(table, key, path, where)
-    return os.path.expanduser(value) if value else value
-
-
-def _port(value: Any, where: str) -> int:
-    try:
-        port = int(value)
-    except (TypeError, ValueError):
-        port = 0
-    if isinstance(value, bool) or not 0 < port < 65536:
-        raise ConfigError(f"{value!r} is no port ({where}).", "A port is a number from 1 to 65535.")
-    return port
-
-
-def _nearest(word: str, words: list[str] | tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(word, [w for w in words if w], n=1)
-    return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(w for w in words if w)}."
 
 
 def _in(path: Path | None) -> str:

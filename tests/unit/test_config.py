@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etcdtui import config
+from etcdtui.config_stores import (
+    BackupsConfig,
+    DirectoryPlace,
+    Encryption,
+    NexusPlace,
+    S3Place,
+    StoreConfig,
+)
 from etcdtui.errors import ConfigError
+from etcdtui.model.retention import Rule
 
 FULL = """
 [clusters.prod]
@@ -56,6 +65,7 @@ def test_a_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (second.address, second.port, second.user, second.layout.data) == ("10.0.0.2", 2222, "root", "/d2")
     assert first.layout.sudo == () == second.layout.sudo
     assert test.hosts == () and not test.read_only
+    assert test.stores == () and test.backups.keep.empty and test.backups.max_age == 24
 
 
 @pytest.mark.parametrize(
@@ -68,7 +78,7 @@ def test_a_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("[clusters.a]\ncolor = 'red'", "Did you mean 'colour'?"),
         ("[clusters.a]\ncolour = 'rad'", "Did you mean 'red'?"),
         ("[clusters.a]\ncolour = 'zzz'", "not one of red, orange"),
-        ("[clusters.a]\nzzzzzz = 1", "Known: colour"),
+        ("[clusters.a]\nzzzzzz = 1", "Known: backups, colour"),
         ("[clusters.a.ssh]\nidentiy = 'x'", "[clusters.a.ssh]. Did you mean 'identity'?"),
         ("[clusters.a.ssh]\nport = 70000", "70000 is no port"),
         ("[clusters.a.ssh]\nport = true", "True is no port"),
@@ -89,6 +99,125 @@ def test_errors(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, text)
     assert words in str(caught.value) and "clusters.toml" in str(caught.value)
+
+
+STORES = """
+[clusters.prod.backups]
+directory = "~/backups"
+keep = {last = 7, days = 1.5}
+keep_on_hosts = {daily = 2}
+max_age = 12
+
+[[clusters.prod.stores]]
+kind = "directory"
+name = "nas"
+path = "~/nas"
+mounted = true
+keep = {last = 7, days = 30, daily = 7, weekly = 4, monthly = 6}
+age_recipients = ["age1xyz"]
+age_recipients_file = "~/team"
+age_identity = "~/mine"
+
+[[clusters.prod.stores]]
+kind = "nexus"
+name = "nexus"
+url = "https://nexus/repository/etcd"
+prefix = "prod"
+ca = "~/ca"
+user = "me"
+user_env = "U"
+password_env = "P"
+netrc = "~/netrc"
+
+[[clusters.prod.stores]]
+kind = "s3"
+name = "minio"
+bucket = "etcd"
+prefix = "prod"
+endpoint = "http://minio"
+region = "eu"
+profile = "backup"
+ca = "~/ca"
+plain = true
+"""
+
+
+def test_stores_and_backups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    (prod,) = load(tmp_path, STORES).clusters
+    assert prod.backups == BackupsConfig(
+        Path("/home/me/backups"), Rule(count=7, days=1.5), Rule(daily=2), max_age=12.0
+    )
+    nas, nexus, minio = prod.stores
+    assert nas == StoreConfig(
+        "nas",
+        DirectoryPlace(Path("/home/me/nas"), mounted=True),
+        Rule(7, 30, 7, 4, 6),
+        Encryption(("age1xyz",), "/home/me/team", "/home/me/mine"),
+    )
+    assert nexus == StoreConfig(
+        "nexus",
+        NexusPlace(
+            "https://nexus/repository/etcd", "prod", "/home/me/ca", "me", "U", "P", "/home/me/netrc", False
+        ),
+    )
+    assert minio == StoreConfig(
+        "minio", S3Place("etcd", "prod", "http://minio", "eu", "backup", "/home/me/ca", True)
+    )
+
+
+NAS = "[[clusters.a.stores]]\nname = 'nas'\nkind = 'directory'\npath = '/nas'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[clusters.a.backups]\ndirektory = '/b'", "[clusters.a.backups]. Did you mean 'directory'?"),
+        ("[clusters.a.backups]\ndirectory = 'b'", "must be an absolute path"),
+        ("[clusters.a.backups]\nkeep = 7", "keep in [clusters.a.backups] in"),
+        ("[clusters.a.backups]\nkeep = {count = 7}", "unknown key 'count' in keep in [clusters.a.backups]"),
+        ("[clusters.a.backups]\nkeep = {week = 7}", "Did you mean 'weekly'?"),
+        ("[clusters.a.backups]\nkeep = {last = 1.5}", "last = 1.5 in keep in [clusters.a.backups]"),
+        ("[clusters.a.backups]\nkeep = {last = true}", "must be a whole number, 0 or more"),
+        ("[clusters.a.backups]\nkeep_on_hosts = {days = -1}", "must be a number, 0 or more"),
+        ("[clusters.a.backups]\nkeep = {days = inf}", "must be a number, 0 or more"),
+        ("[clusters.a.backups]\nmax_age = 0", "must be more than 0 hours"),
+        ("[clusters.a.backups]\nmax_age = '24h'", "must be a number"),
+        ("[clusters.a]\nstores = {nas = 1}", "must be [[clusters.a.stores]] tables"),
+        ("[clusters.a]\nstores = [1]", "must be a table"),
+        ("[[clusters.a.stores]]\nkind = 's3'", "has no name"),
+        ("[[clusters.a.stores]]\nname = '../x'", "cannot be the name of a store"),
+        ("[[clusters.a.stores]]\nname = 'here'", "cannot be the name of a store"),
+        ("[[clusters.a.stores]]\nname = 'nas'", "[[clusters.a.stores]] nas of"),
+        ("[[clusters.a.stores]]\nname = 'nas'\nkind = 'direktory'", "Did you mean 'directory'?"),
+        ("[[clusters.a.stores]]\nname = 'nas'\nkind = 'directory'", "has no path. A store of kind directory"),
+        ("[[clusters.a.stores]]\nname = 'n'\nkind = 'nexus'", "has no url"),
+        ("[[clusters.a.stores]]\nname = 'n'\nkind = 's3'", "has no bucket"),
+        (NAS.replace("/nas'", "nas'"), "must be an absolute path"),
+        (NAS + "bucket = 'x'", "unknown key 'bucket' in [[clusters.a.stores]] nas"),
+        (NAS + "mountd = true", "Did you mean 'mounted'?"),
+        (NAS + "mounted = 'yes'", "must be true or false"),
+        (NAS + "password = 'x'", "no secret belongs in this file. Name the environment variable"),
+        (NAS + "secret_key = 'x'", "Use AWS_SECRET_ACCESS_KEY"),
+        (NAS + "keep = {lst = 1}", "Did you mean 'last'?"),
+        (NAS + "age_recipients = 'age1x'", "must be a list of texts"),
+        (NAS + "age_recipients = []", "names no recipient"),
+        (NAS + "age_identity = 'x'", "names no recipient"),
+        (NAS + NAS, "are called 'nas'"),
+    ],
+)
+def test_errors_in_stores_and_backups(tmp_path: Path, text: str, words: str) -> None:
+    test_errors(tmp_path, text, words)
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"), [("prod", "prod"), ("a/b", "a%2Fb"), ("..", "%2E."), (".x", "%2Ex"), ("", "%")]
+)
+def test_where_copies_are_when_nothing_is_named(
+    name: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert config.ClusterConfig(name).backups.directory == tmp_path / "etcdtui/backups" / folder
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

@@ -1,0 +1,90 @@
+"""Reading the tables of clusters.toml: each wrong key and value is an error naming file, place and remedy."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from etcdtui.errors import ConfigError
+
+
+def table_of(value: Any, path: Path, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where} in {path} must be a table.")
+    return value
+
+
+def known_keys(table: Mapping[str, Any], allowed: set[str], path: Path, where: str) -> None:
+    for key in table:
+        if key not in allowed:
+            raise ConfigError(
+                f"{path} has an unknown key {key!r} in {where}.", nearest_of(key, sorted(allowed))
+            )
+
+
+def text_of(table: Mapping[str, Any], key: str, path: Path, where: str) -> str | None:
+    value = table.get(key)
+    if value is not None and not isinstance(value, str):
+        raise ConfigError(f"{key} in {where} of {path} must be a text in quotes.")
+    return value
+
+
+def file_of(table: Mapping[str, Any], key: str, path: Path, where: str) -> str | None:
+    value = text_of(table, key, path, where)
+    return os.path.expanduser(value) if value else value
+
+
+def port_of(value: Any, where: str) -> int:
+    try:
+        port = int(value)
+    except (TypeError, ValueError):
+        port = 0
+    if isinstance(value, bool) or not 0 < port < 65536:
+        raise ConfigError(f"{value!r} is no port ({where}).", "A port is a number from 1 to 65535.")
+    return port
+
+
+def nearest_of(word: str, words: list[str] | tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(word, [w for w in words if w], n=1)
+    return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(w for w in words if w)}."
+
+
+def flag_of(table: Mapping[str, Any], key: str, path: Path, where: str) -> bool:
+    value = table.get(key, False)
+    if not isinstance(value, bool):
+        raise ConfigError(f"{key} in {where} of {path} must be true or false.")
+    return value
+
+
+def number_of(table: Mapping[str, Any], key: str, path: Path, where: str, *, whole: bool) -> float | None:
+    """A number from 0, None when there is none."""
+    value = table.get(key)
+    if value is None:
+        return None
+    right = isinstance(value, int) if whole else isinstance(value, int | float) and math.isfinite(value)
+    if isinstance(value, bool) or not right or value < 0:
+        raise ConfigError(
+            f"{key} = {value!r} in {where} of {path} must be a {'whole ' if whole else ''}number, 0 or more."
+        )
+    return float(value)
+
+
+def words_of(table: Mapping[str, Any], key: str, path: Path, where: str, example: str) -> tuple[str, ...]:
+    value = table.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        raise ConfigError(f"{key} in {where} of {path} must be a list of texts, like {example}.")
+    return tuple(value)
+
+
+def absolute_of(table: Mapping[str, Any], key: str, path: Path, where: str) -> Path | None:
+    """A path, ``~`` being the home of the user."""
+    value = file_of(table, key, path, where)
+    if value is None:
+        return None
+    if not os.path.isabs(value):
+        raise ConfigError(f"{key} = {value!r} in {where} of {path} must be an absolute path.")
+    return Path(value)
