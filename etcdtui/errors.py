@@ -6,7 +6,7 @@ Every message is a sentence for a tired person: what failed, on which host, what
     EtcdTuiError
     ├── ConfigError            a file or an option of ours is wrong
     ├── Unreachable            a host, port or API cannot be reached
-    │   ├── TimedOut           it accepted us and then said nothing
+    │   ├── TimedOut           it said nothing in time
     │   ├── Refused            it said no at once: nothing listens there
     │   ├── NameUnknown        the name has no address
     │   └── Dropped            a connection ended that should have gone on
@@ -49,7 +49,7 @@ class Unreachable(EtcdTuiError):
 
 
 class TimedOut(Unreachable):
-    """Something accepted us and then said nothing within the deadline."""
+    """Something said nothing within the deadline; the message tells how far it had come."""
 
 
 class Refused(Unreachable):

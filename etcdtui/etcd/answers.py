@@ -30,7 +30,6 @@ __all__ = [
 
 _DURATION_PART = re.compile(r"(\d{1,9}(?:\.\d{0,12})?)(ns|us|µs|μs|ms|h|m|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
-_VERSION = re.compile(r"etcdctl version:\s*(\d+\.\d+\.\d+\S*)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ class Fault(StrEnum):
     """The kinds of failure that ask for different next steps."""
 
     REFUSED = "refused"  # the machine is there, nothing listens
-    SILENT = "no answer"  # accepted, then silence: frozen, starved, or a dropped network
+    SILENT = "no answer"  # nothing in time: frozen, starved, off, or packets that are dropped
     UNREACHABLE = "unreachable"  # no route, no such name
     DROPPED = "connection closed"  # it takes connections and ends them
     TLS = "TLS"  # certificates do not fit
