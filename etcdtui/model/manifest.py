@@ -22,8 +22,12 @@ One JSON object, schema 1; all sizes in bytes, all times ISO 8601 with a zone, a
       "keys": {"live": 7312, "entries": 9120, "revisions": 9001},
       "resource_revisions": {"etcd": 9, "kube-apiserver": 12},
       "checks": [{"name": "digest", "outcome": "ok", "sentence": "The sha256 …"}],
-      "copies": [{"place": "nexus", "location": "https://…", "time": "2026-…", "verified": "sha256 …"}]
+      "copies": [{"place": "nexus", "location": "https://…", "time": "2026-…", "verified": "sha256 …",
+                  "encrypted": [{"name": "snapshot_….db.age", "size": 96492744, "sha256": "…"}]}]
     }
+
+``encrypted``, where it is there, are the files as they lie in that place; ``snapshot`` and ``resources`` are
+what they hold.
 
 ``entries`` counts as etcdctl up to 3.5 does, ``live`` as 3.6 and newer. Keys that are not known are an error:
 a manifest decides what is restored, so it is read strictly.
@@ -64,12 +68,16 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A copy that was made. ``verified`` says how it was compared with the original, empty: not at all."""
+    """A copy that was made. ``verified`` says how it was compared with the original, empty: not at all.
+
+    ``encrypted`` are the files as they lie there, when they are not as they are here.
+    """
 
     place: str
     location: str
     time: datetime
     verified: str = ""
+    encrypted: tuple[File, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +156,7 @@ def to_json(manifest: Manifest) -> dict[str, Any]:
                 "location": copy.location,
                 "time": copy.time.isoformat(),
                 "verified": copy.verified,
+                **({"encrypted": [_file_json(file) for file in copy.encrypted]} if copy.encrypted else {}),
             }
             for copy in manifest.copies
         ],
@@ -326,6 +335,8 @@ def _check(value: object, at: str) -> Check:
 def _copy(value: object, at: str) -> Copy:
     table = _Table(value, at)
     place, location = table.take("place", _text), table.take("location", _text)
-    copy = Copy(place, location, table.take("time", _time), table.take("verified", _text))
+    time, verified = table.take("time", _time), table.take("verified", _text)
+    none: tuple[File, ...] = ()
+    encrypted = table.maybe("encrypted", _each(_file), none)
     table.end()
-    return copy
+    return Copy(place, location, time, verified, encrypted)

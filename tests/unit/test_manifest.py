@@ -36,7 +36,10 @@ FULL = Manifest(
     member="masternode1",
     host="core@masternode1",
     resource_revisions=(("etcd", 9),),
-    copies=(Copy("nexus", "https://nexus/x.db", WHEN, "sha256"),),
+    copies=(
+        Copy("nexus", "https://nexus/x.db", WHEN, "sha256"),
+        Copy("minio", "prod", WHEN, "sha256", (File("x.db.age", 96492744, "c" * 64),)),
+    ),
 )
 
 
@@ -68,6 +71,8 @@ def test_there_and_back() -> None:
         (["checks", 0, "outcome"], "good", "checks[0].outcome must be one of ok, failed"),
         (["resource_revisions", "etcd"], "9", "resource_revisions.etcd must be a whole number"),
         (["versions", "etcd"], 3.5, "versions.etcd must be text"),
+        (["copies", 1, "encrypted"], {}, "copies[1].encrypted must be a list"),
+        (["copies", 1, "encrypted", 0, "sha256"], "x", "copies[1].encrypted[0].sha256 must be 64"),
         (["surprise"], 1, "surprise is not known"),
         (["keys", "dead"], 1, "keys.dead is not known"),
     ],
