@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -167,3 +168,26 @@ def test_whether_the_server_proves_itself_is_part_of_the_facts(watch: ApiWatcher
     one(watch)
     facts = watch.board.view().api.value
     assert facts is not None and not facts.authenticated
+
+
+def test_a_login_that_hangs_holds_up_neither_the_start_nor_the_end(
+    watch: ApiWatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, ended, left = threading.Event(), threading.Event(), threading.Event()
+
+    class Hanging(FakeApi):
+        def load(self) -> None:
+            begun.set()
+            ended.wait(30)
+            left.set()
+            raise AuthFailed("The login program was ended.")
+
+        def close(self) -> None:
+            ended.set()
+
+    monkeypatch.setattr(reaching, "Api", Hanging)
+    watch.start()
+    assert begun.wait(10) and not left.is_set()
+    watch.close()
+    assert left.wait(10)
+    assert watch.board.view().api.problem is None, "what we ended ourselves is no news"
