@@ -8,11 +8,12 @@ import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from etcdtui.config_stores import BackupsConfig, StoreConfig, backups_of, stores_of
 from etcdtui.config_tables import file_of, flag_of, known_keys, nearest_of, port_of, table_of, text_of
 from etcdtui.errors import ConfigError
+from etcdtui.model.places import safe
 from etcdtui.platforms.layout import PATH_FIELDS, Layout
 
 _CLUSTER_KEYS = {
@@ -133,8 +134,8 @@ def state_directory() -> Path:
 
 def backups_directory(cluster: str) -> Path:
     """``~/.local/share/etcdtui/backups/CLUSTER``: copies of backups. XDG_DATA_HOME respected."""
-    folder = quote(cluster, safe=" @") or "%"  # one folder, whatever it is called
-    return _xdg("XDG_DATA_HOME", ".local/share") / "backups" / re.sub(r"^\.", "%2E", folder)
+    folder = re.sub(r"^\.", "_", safe(cluster)) or "_"
+    return _xdg("XDG_DATA_HOME", ".local/share") / "backups" / folder
 
 
 def load(path: Path) -> Config:

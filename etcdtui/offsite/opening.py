@@ -1,16 +1,42 @@
-"""From the configuration of a store to the store, and to what encrypts on the way there."""
+"""From the configuration of stores to the stores, and to what encrypts on the way there."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from etcdtui.config import ClusterConfig
 from etcdtui.config_stores import DirectoryPlace, NexusPlace, S3Place, StoreConfig
 from etcdtui.errors import ConfigError
-from etcdtui.offsite.keeping import Sealing
-from etcdtui.offsite.store import Store
+from etcdtui.landing import Cancel, Progress
+from etcdtui.offsite.keeping import Keeping, Sealing, Shelf
+from etcdtui.offsite.store import Item, Store
+
+if TYPE_CHECKING:
+    from etcdtui.offsite.age import Recipients
+
+
+def open_keeping(cluster: ClusterConfig) -> Keeping:
+    """Where the backups of ``cluster`` are kept. Stores and recipients are opened when they are used.
+
+    So nothing is raised here: what is wrong with a store must not keep anybody from looking at a cluster.
+    """
+    backups = cluster.backups
+    return Keeping(
+        cluster.name,
+        backups.directory,
+        tuple(
+            Shelf(store.name, partial(open_store, store), store.keep, _sealing(store))
+            for store in cluster.stores
+        ),
+        backups.keep,
+        backups.keep_on_hosts,
+        backups.max_age * 3600,
+    )
 
 
 def open_store(config: StoreConfig, environ: Mapping[str, str] = os.environ) -> Store:
@@ -40,17 +66,35 @@ def open_store(config: StoreConfig, environ: Mapping[str, str] = os.environ) -> 
             )
 
 
-def open_seal(config: StoreConfig) -> Sealing | None:
-    """What encrypts files for this store (``age.seal``); None where they go as they are.
+def open_recipients(config: StoreConfig) -> Recipients | None:
+    """Whom ``config`` encrypts to (see ``age.seal``); None where files go as they are.
 
     Raises ConfigError: a recipient is malformed, pyrage is not installed.
     """
     wanted = config.encryption
     if wanted is None:
         return None
-    from etcdtui.offsite.age import recipients_of, seal
+    from etcdtui.offsite.age import recipients_of
 
-    return partial(seal, recipients_of(config.name, wanted.recipients, wanted.recipients_file))
+    return recipients_of(config.name, wanted.recipients, wanted.recipients_file)
+
+
+def _sealing(config: StoreConfig) -> Sealing | None:
+    if config.encryption is None:
+        return None
+
+    @contextmanager
+    def sealing(
+        items: Sequence[Item], folder: Path, progress: Progress | None, cancelled: Cancel | None
+    ) -> Iterator[Sequence[Item]]:
+        from etcdtui.offsite.age import seal
+
+        recipients = open_recipients(config)
+        assert recipients is not None
+        with seal(recipients, items, folder, progress, cancelled) as sealed:
+            yield sealed
+
+    return sealing
 
 
 def _open_nexus(name: str, place: NexusPlace, environ: Mapping[str, str]) -> Store:

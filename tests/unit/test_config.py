@@ -211,7 +211,7 @@ def test_errors_in_stores_and_backups(tmp_path: Path, text: str, words: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "folder"), [("prod", "prod"), ("a/b", "a%2Fb"), ("..", "%2E."), (".x", "%2Ex"), ("", "%")]
+    ("name", "folder"), [("prod", "prod"), ("a/b", "a_b"), ("..", "_."), (".x", "_x"), ("", "_")]
 )
 def test_where_copies_are_when_nothing_is_named(
     name: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -10,9 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from etcdtui.config_stores import DirectoryPlace, Encryption, NexusPlace, S3Place, StoreConfig
+from etcdtui.config import ClusterConfig
+from etcdtui.config_stores import (
+    BackupsConfig,
+    DirectoryPlace,
+    Encryption,
+    NexusPlace,
+    S3Place,
+    StoreConfig,
+)
 from etcdtui.errors import ConfigError
-from etcdtui.offsite.opening import open_seal, open_store
+from etcdtui.model.retention import Rule
+from etcdtui.offsite.opening import open_keeping, open_recipients, open_store
 from etcdtui.offsite.store import Item, shelve
 
 URL = "https://nexus.example.com/repository/etcd"
@@ -27,23 +36,36 @@ def local(tmp_path):
 def test_a_folder(tmp_path, local):
     (tmp_path / "nas").mkdir()
     config = StoreConfig("nas", DirectoryPlace(tmp_path / "nas"))
-    assert open_seal(config) is None
+    assert open_recipients(config) is None
     shelve(open_store(config), [local])
     assert (tmp_path / "nas/x").read_bytes() == b"x" * 1000
 
 
-def test_a_folder_that_is_encrypted_to(tmp_path, local):
+def test_all_that_a_cluster_keeps(tmp_path, local):
     pyrage = pytest.importorskip("pyrage", reason="pyrage is not installed")
     (tmp_path / "nas").mkdir()
     key = str(pyrage.x25519.Identity.generate().to_public())
-    config = StoreConfig("nas", DirectoryPlace(tmp_path / "nas"), encryption=Encryption((key,)))
-    seal = open_seal(config)
-    assert seal is not None
-    with seal([local], tmp_path, None, None) as sealed:
-        shelve(open_store(config), sealed)
+    place = DirectoryPlace(tmp_path / "nas")
+    stores = (
+        StoreConfig("nas", place, Rule(count=3), Encryption((key,))),
+        StoreConfig("plain", place),
+        StoreConfig("bad", place, encryption=Encryption(("age1xyz",))),
+    )
+    backups = BackupsConfig(tmp_path, Rule(count=7), Rule(days=2), max_age=1.5)
+    keeping = open_keeping(ClusterConfig("prod", backups=backups, stores=stores))
+    assert (keeping.cluster, keeping.folder, keeping.max_age) == ("prod", tmp_path, 5400)
+    assert (keeping.rule, keeping.rule_on_hosts) == (Rule(count=7), Rule(days=2))
+    nas, plain, bad = keeping.shelves
+    assert (nas.name, nas.rule, plain.seal) == ("nas", Rule(count=3), None)
+    assert nas.seal is not None and bad.seal is not None
+    with nas.seal([local], tmp_path, None, None) as sealed:
+        shelve(nas.open(), sealed)
     assert (tmp_path / "nas/x.age").read_bytes().startswith(b"age-encryption.org/v1\n")
-    with pytest.raises(ConfigError, match=r"^nas: age_recipients: 'age1xyz' is no recipient"):
-        open_seal(StoreConfig("nas", config.place, encryption=Encryption(("age1xyz",))))
+    with (
+        pytest.raises(ConfigError, match=r"^bad: age_recipients: 'age1xyz' is no recipient"),
+        bad.seal([local], tmp_path, None, None),
+    ):
+        pass
 
 
 def test_the_login_of_nexus(tmp_path):
