@@ -9,6 +9,11 @@ from dataclasses import dataclass
 COMMAND_TIMEOUT = "2s"
 DIAL_TIMEOUT = "2s"
 _ENVIRONMENT = ("ETCDCTL_ENDPOINTS", "ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY")
+_BY_FLAGS = (
+    "exec env -u ETCDCTL_ENDPOINTS -u ETCDCTL_CACERT -u ETCDCTL_CERT -u ETCDCTL_KEY ETCDCTL_API=3 etcdctl "
+    '${ETCDCTL_CACERT:+"--cacert=$ETCDCTL_CACERT"} ${ETCDCTL_CERT:+"--cert=$ETCDCTL_CERT"} '
+    '${ETCDCTL_KEY:+"--key=$ETCDCTL_KEY"} "$@"'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +98,16 @@ def member_remove(
 
 
 def move_leader(access: ClientAccess, member_id: int, leader: str) -> tuple[str, ...]:
-    """``leader`` is the client URL of the present leader: only it can hand over."""
-    return etcdctl(access, "move-leader", format(member_id, "x"), endpoints=(leader,), timeout="10s")
+    """``leader`` is the client URL of the present leader: only it can hand over.
+
+    Up to 3.4.20 and 3.5.4 this command of etcdctl reads its environment twice, and takes what it set itself
+    for a conflict: in the container, too, the identity is given as flags.
+    """
+    argv = etcdctl(access, "move-leader", format(member_id, "x"), endpoints=(leader,), timeout="10s")
+    if not access.container:
+        return argv
+    words = argv[argv.index("etcdctl") + 1 :]
+    return (*access.sudo, access.crictl, "exec", access.container, "sh", "-c", _BY_FLAGS, "etcdctl", *words)
 
 
 def alarm_list_json(access: ClientAccess, endpoints: Sequence[str] | None = None) -> tuple[str, ...]:
