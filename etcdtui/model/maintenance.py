@@ -18,7 +18,6 @@ from etcdtui.model.quorum import quorum_of
 from etcdtui.model.view import FRESH_API, FRESH_ETCDCTL, FRESH_HOST, ClusterView
 from etcdtui.text import age, clean, counted, grouped, listed
 
-MAX_AGE = 24 * 3600.0  # seconds; of the last proven backup off the cluster
 FRESH_PLACE = 900.0  # seconds for which the listing of a place off the cluster speaks for now
 OPERATORS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 REBOOTING = "machine-config"  # reboots the hosts itself, one after another
@@ -51,8 +50,8 @@ class Answer:
         return tuple(reason.sentence for reason in self.reasons if reason.weight is weight)
 
 
-def may_take_down(view: ClusterView, member_id: int, *, max_age: float = MAX_AGE) -> Answer:
-    """May this member go away for a while now (a reboot, a repair)? ``max_age`` of a backup, seconds."""
+def may_take_down(view: ClusterView, member_id: int) -> Answer:
+    """May this member go away for a while now: a reboot, a repair?"""
     health = judge(view)
     row = health.member(member_id)
     if row is None:
@@ -62,7 +61,7 @@ def may_take_down(view: ClusterView, member_id: int, *, max_age: float = MAX_AGE
     if row.state in AWAY or row.state is MemberState.UNSTARTED:
         said = f"{name} {in_words(row.state)}: it is down already. No other may go before it is well again."
         return Answer(False, said, (Reason(Weight.NO, said),))
-    case = _Case(view, health, row, max_age)
+    case = _Case(view, health, row)
     reasons = tuple(reason for rule in _RULES for reason in rule(case))
     answer = Answer(all(reason.weight is not Weight.NO for reason in reasons), "", reasons)
     if not answer.allowed:
@@ -71,16 +70,14 @@ def may_take_down(view: ClusterView, member_id: int, *, max_age: float = MAX_AGE
     return Answer(True, f"{name} may go down now.{f' Mind: {_first(minded)}' if minded else ''}", reasons)
 
 
-def safe_to_take_one_down(
-    view: ClusterView, *, done: Collection[int] = (), max_age: float = MAX_AGE
-) -> Answer:
+def safe_to_take_one_down(view: ClusterView, *, done: Collection[int] = ()) -> Answer:
     """May any one voter go down now, and which? Those in ``done`` have had their turn."""
     health = judge(view)
     rows = [r for r in health.members if not r.member.learner and r.member.id not in done]
     if not rows:
         said = "All voters have had their turn." if health.members else "No member is known."
         return Answer(False, said, (Reason(Weight.NO, said),))
-    answers = [may_take_down(view, row.member.id, max_age=max_age) for row in rows]
+    answers = [may_take_down(view, row.member.id) for row in rows]
     reasons = tuple(Reason(Weight.OK if a.allowed else Weight.NO, a.sentence) for a in answers)
     may = [row for row, answer in zip(rows, answers, strict=True) if answer.allowed]
     if not may:
@@ -118,7 +115,6 @@ class _Case:
     view: ClusterView
     health: ClusterHealth
     row: MemberHealth
-    max_age: float
 
     @property
     def name(self) -> str:
@@ -301,12 +297,12 @@ def _backup(case: _Case) -> Iterator[Reason]:
         last = max(seen, key=lambda b: b.taken or 0.0)
         old = view.now - (last.taken or 0.0)
         where = f"{age(old)} old ({listed(_labels(view, last))})"
-        if old <= case.max_age:
+        if old <= view.max_backup_age:
             yield _ok(f"The last proven backup off the cluster is {where}.")
         else:
+            limit = f"{age(view.max_backup_age)} are allowed"
             yield _no(
-                f"The last proven backup off the cluster is {where}, {age(case.max_age)} are allowed: take "
-                f"one first (b).{blind}"
+                f"The last proven backup off the cluster is {where}, {limit}: take one first (b).{blind}"
             )
         return
     last_one = last_proven(view)

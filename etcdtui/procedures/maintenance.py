@@ -17,7 +17,6 @@ from etcdtui.etcd.commands import ClientAccess, move_leader
 from etcdtui.model.comeback import LAGGING, away, back, others_ail
 from etcdtui.model.health import MemberHealth, in_words, judge
 from etcdtui.model.maintenance import (
-    MAX_AGE,
     Answer,
     Weight,
     heir,
@@ -55,7 +54,6 @@ class Decided:
     name: str
     host: str
     node: str
-    max_age: float  # of the last proven backup off the cluster, seconds
     move: Move | None = None
 
     def parameters(self) -> dict[str, str]:
@@ -71,7 +69,6 @@ class Decided:
             "name": self.name,
             "host": self.host,
             "node": self.node,
-            "max_age": str(self.max_age),
             **moved,
         }
 
@@ -91,14 +88,11 @@ class Decided:
             parameters["name"],
             parameters["host"],
             parameters["node"],
-            float(parameters["max_age"]),
             move,
         )
 
 
-def plan(
-    view: ClusterView, member_id: int, etcdctl: Etcdctl, *, procedure_id: str, max_age: float = MAX_AGE
-) -> Procedure:
+def plan(view: ClusterView, member_id: int, etcdctl: Etcdctl, *, procedure_id: str) -> Procedure:
     """The maintenance of one member. That it may not go now stands in the reasons, and its check refuses.
 
     Raises Refusal for a member that nobody knows.
@@ -109,12 +103,12 @@ def plan(
             f"{view.name} has no member {member_id:x}, as far as is known.",
             "Wait until its members are shown, then choose one of them.",
         )
-    answer = may_take_down(view, member_id, max_age=max_age)
+    answer = may_take_down(view, member_id)
     move, unmoved = _move(view, row, etcdctl)
     facts = view.api.current(view.now, FRESH_API)
     node = row.member.name if facts and any(n.name == row.member.name for n in facts.nodes) else ""
     host = row.host.name if row.host else row.member.name
-    decided = Decided(member_id, row.member.label, host, node, max_age, move)
+    decided = Decided(member_id, row.member.label, host, node, move)
     return _procedure(procedure_id, view.name, decided, (*_told(answer), *unmoved))
 
 
@@ -144,10 +138,11 @@ def _move(view: ClusterView, row: MemberHealth, etcdctl: Etcdctl) -> tuple[Move 
 
 
 def _told(answer: Answer) -> tuple[str, ...]:
-    """The verdict, then all its reasons, the gravest first."""
+    """The verdict, then the reasons that it does not give itself, the gravest first."""
     signs = {Weight.NO: "No: ", Weight.WARNING: "Mind: ", Weight.OK: ""}
-    reasons = [f"{signs[weight]}{sentence}" for weight in signs for sentence in answer.of(weight)]
-    return (answer.sentence, *(reason for reason in reasons if reason != f"No: {answer.sentence}"))
+    reasons = [(sign, sentence) for weight, sign in signs.items() for sentence in answer.of(weight)]
+    rest = (f"{sign}{sentence}" for sign, sentence in reasons if sentence[1:] not in answer.sentence)
+    return (answer.sentence, *rest)
 
 
 def _procedure(procedure_id: str, cluster: str, decided: Decided, reasons: tuple[str, ...]) -> Procedure:
@@ -242,7 +237,7 @@ def _move_step(decided: Decided, move: Move) -> Step:
 
 def _may_go(decided: Decided) -> Check:
     def check(world: Context) -> Verdict:
-        answer = may_take_down(world.view(), decided.member, max_age=decided.max_age)
+        answer = may_take_down(world.view(), decided.member)
         return Verdict(answer.allowed, " ".join(_told(answer)))
 
     return check
@@ -317,7 +312,7 @@ class _Watch:
         seen = self.already_gone(world)
         if seen.allowed or self.since is not None:
             return Verdict(True, seen.reason if seen.allowed else self._away())
-        answer = may_take_down(world.view(), self.decided.member, max_age=self.decided.max_age)
+        answer = may_take_down(world.view(), self.decided.member)
         return Verdict(False, answer.sentence)
 
     def returned(self, world: Context) -> Verdict:
@@ -343,7 +338,7 @@ class _Watch:
         """A verdict, no condition: whatever it says, this member is done."""
         decided = self.decided
         long = f" after {age(self.length)}" if self.length is not None else ""
-        safe = safe_to_take_one_down(world.view(), done=(decided.member,), max_age=decided.max_age)
+        safe = safe_to_take_one_down(world.view(), done=(decided.member,))
         is_back = back(world.view(), decided.member)
         said = f"{decided.name} is back{long}." if is_back.allowed else is_back.reason
         return Verdict(True, f"{said} {safe.sentence}")
