@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from etcdtui import __version__
 from etcdtui.errors import ConfigError, EtcdTuiError
@@ -19,6 +19,7 @@ from etcdtui.text import clean
 
 if TYPE_CHECKING:
     from etcdtui.config import ClusterConfig, Config
+    from etcdtui.model.retention import Rule
 
 USAGE = 64  # bad arguments or configuration; 0 to 3 are verdicts
 BROKEN = 70  # etcdtui itself failed, or nobody reads its output
@@ -99,6 +100,8 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--timeout", type=_seconds, default=PATIENCE, metavar="SECONDS")
     status.set_defaults(run=_status)
 
+    _backup_commands(commands, where)
+
     journal = commands.add_parser("journal", parents=[where], help="what was done, when, by whom")
     journal.add_argument("id", nargs="?", metavar="ID", help="one run, in full")
     journal.add_argument("--json", action="store_true", help="as JSON lines")
@@ -115,6 +118,74 @@ def _parser() -> argparse.ArgumentParser:
     lab.add_argument("words", nargs=argparse.REMAINDER)
     lab.set_defaults(run=_lab)
     return parser
+
+
+def _backup_commands(commands: Any, where: argparse.ArgumentParser) -> None:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--json", action="store_true", help="JSON, one object a line while it runs")
+    metrics = argparse.ArgumentParser(add_help=False)
+    metrics.add_argument(
+        "--metrics-file", type=Path, metavar="FILE", help="for node_exporter's textfile collector"
+    )
+    keep = argparse.ArgumentParser(add_help=False)
+    keep.add_argument(
+        "--keep",
+        type=_keep,
+        metavar="RULE",
+        help="instead of the configured rules, as last=7,days=30,daily=7,weekly=4,monthly=6",
+    )
+    keep.add_argument("--yes", action="store_true", help="remove what the rules let go without asking")
+
+    take = commands.add_parser(
+        "backup",
+        parents=[where, shared, metrics, keep],
+        help="take, prove and bring off a backup",
+        description="Exit codes: 0 proven and in every place, 1 proven but not in every place, 2 no proven "
+        "backup, 64 bad arguments or configuration, 70 etcdtui itself failed.",
+    )
+    take.add_argument("--store", action="append", metavar="NAME", help="only this store; may be repeated")
+    take.add_argument("--host", metavar="NAME", help="take it there instead of on the best host")
+    take.set_defaults(run=_backup)
+
+    known = commands.add_parser(
+        "backups",
+        parents=[where, shared, metrics],
+        help="the backups in every place",
+        description="Exit codes: 0 the last proven backup is off the cluster and young enough, 1 it is not, "
+        "3 a place does not answer, 64 bad arguments or configuration, 70 etcdtui itself failed.",
+    )
+    known.set_defaults(run=_backups)
+
+    verify = commands.add_parser(
+        "verify",
+        parents=[where, shared],
+        help="prove a backup's files byte by byte",
+        description="Exit codes: 0 good, 1 not good, 64 no such file, 70 etcdtui itself failed.",
+    )
+    verify.add_argument(
+        "what", metavar="FILE|SET", help="a file, a folder, or a time stamp of etcdtui backups"
+    )
+    verify.set_defaults(run=_verify)
+
+    maintenance = commands.add_parser(
+        "maintenance",
+        parents=[where, shared],
+        help="may this master go down now?",
+        description="Exit codes: 0 it may, 1 it may not, 3 too little is known, 64 bad arguments or "
+        "configuration, 70 etcdtui itself failed.",
+    )
+    maintenance.add_argument("node", metavar="NODE")
+    maintenance.set_defaults(run=_maintenance)
+
+    prune = commands.add_parser(
+        "prune",
+        parents=[where, shared, keep],
+        help="remove what the rules let go",
+        description="Shows the list; removes it with --yes only. Exit codes: 0 nothing is left that may go, "
+        "1 something may go and --yes was not given, 2 not all of it could be removed, 64 bad arguments or "
+        "configuration, 70 etcdtui itself failed.",
+    )
+    prune.set_defaults(run=_prune)
 
 
 def _seconds(word: str) -> float:
@@ -209,6 +280,66 @@ def _status(options: argparse.Namespace) -> int:
         for line in as_lines(view, health, findings):
             print(line)
     return int(health.level)
+
+
+def _keep(word: str) -> Rule:
+    from etcdtui.model.retention import rule_of_words
+
+    try:
+        return rule_of_words(word)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _kept_by(config: ClusterConfig, rule: Rule | None) -> ClusterConfig:
+    """The same cluster with this rule in every place, where one is given."""
+    from dataclasses import replace
+
+    if rule is None:
+        return config
+    stores = tuple(replace(store, keep=rule) for store in config.stores)
+    return replace(config, backups=replace(config.backups, keep=rule, keep_on_hosts=rule), stores=stores)
+
+
+def _backup(options: argparse.Namespace) -> int:
+    from etcdtui import cli_backups
+
+    return cli_backups.backup(
+        _kept_by(_cluster_config(options), options.keep),
+        host=options.host,
+        stores=options.store,
+        yes=options.yes,
+        as_json=options.json,
+        metrics=options.metrics_file,
+    )
+
+
+def _backups(options: argparse.Namespace) -> int:
+    from etcdtui import cli_backups
+
+    return cli_backups.backups(_cluster_config(options), as_json=options.json, metrics=options.metrics_file)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from etcdtui import cli_backups
+
+    def folder() -> Path:
+        return _cluster_config(options).backups.directory
+
+    return cli_backups.verify(options.what, folder, as_json=options.json)
+
+
+def _maintenance(options: argparse.Namespace) -> int:
+    from etcdtui import cli_backups
+
+    return cli_backups.maintenance(_cluster_config(options), node=options.node, as_json=options.json)
+
+
+def _prune(options: argparse.Namespace) -> int:
+    from etcdtui import cli_backups
+
+    chosen = _kept_by(_cluster_config(options), options.keep)
+    return cli_backups.prune(chosen, yes=options.yes, as_json=options.json)
 
 
 def _journal(options: argparse.Namespace) -> int:

@@ -15,7 +15,8 @@ from etcdtui.cluster.doubt import DoubtWatcher
 from etcdtui.cluster.endpoints import EndpointWatcher
 from etcdtui.cluster.hosts import HostWatcher, LinkWatcher
 from etcdtui.cluster.inventory import Inventory, path_of, recall, remember
-from etcdtui.cluster.places import Places, default_folder
+from etcdtui.cluster.live_keys import LiveKeys, live_keys
+from etcdtui.cluster.places import Places
 from etcdtui.cluster.problems import problem_of
 from etcdtui.cluster.roster import Roster
 from etcdtui.cluster.settled import members_asked
@@ -28,6 +29,7 @@ from etcdtui.model.members import MemberList
 from etcdtui.model.platform import ApiFacts
 from etcdtui.model.view import ClusterView
 from etcdtui.offsite.keeping import Keeping
+from etcdtui.offsite.opening import open_keeping
 from etcdtui.platforms.layout import Layout
 from etcdtui.platforms.openshift import HostAccess, article_health, article_lines
 from etcdtui.reach.runner import Runner
@@ -65,7 +67,7 @@ class Cluster:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.config = config
-        self.keeping = keeping or Keeping(config.name, default_folder(config.name))
+        self.keeping = keeping or open_keeping(config)
         self._connect = connect
         self._clock = clock
         self._inventory_path = path_of(state, config.name)
@@ -185,6 +187,10 @@ class Cluster:
         completed = voice.runner.run(article_health(layout), timeout=CANONICAL_TIMEOUT)
         said = "\n".join(part for part in (completed.out().rstrip(), completed.err().rstrip()) if part)
         return voice.host, "\n".join(article_lines(layout)), f"{said}\nexit {completed.status}"
+
+    def live_keys(self, cancelled: Callable[[], bool]) -> LiveKeys:
+        """The keys of the running cluster, listed while they are iterated over. Raises Unreachable."""
+        return live_keys(self._speaker.voice(), self.view(), cancelled)
 
     def unknown_host_keys(self) -> Sequence[HostKeyUnknown]:
         """Keys of hosts that no known_hosts file names."""
@@ -381,17 +387,14 @@ class Cluster:
 
     def _remember(self) -> None:
         view = self._board.view()
-        inventory = Inventory(
+        old = self._remembered
+        new = Inventory(
             tuple((host.name, host.address) for host in self._roster.hosts()),
             view.members.value,
             view.members.at or 0.0,
-            view.speaking or self._remembered.speaking,
+            view.speaking or old.speaking,
         )
-        changed = (inventory.hosts, inventory.members, inventory.speaking) != (
-            self._remembered.hosts,
-            self._remembered.members,
-            self._remembered.speaking,
-        )
-        if changed and (inventory.members or inventory.hosts):
-            self._remembered = inventory
-            remember(self._inventory_path, inventory)
+        changed = (new.hosts, new.members, new.speaking) != (old.hosts, old.members, old.speaking)
+        if changed and (new.members or new.hosts):
+            self._remembered = new
+            remember(self._inventory_path, new)

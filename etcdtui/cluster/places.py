@@ -251,13 +251,6 @@ class Places:
         return self.lists(watcher) or self.reads(watcher)
 
 
-def default_folder(cluster: str) -> Path:
-    """``~/.local/share/etcdtui/backups/CLUSTER``. XDG_DATA_HOME respected."""
-    base = os.environ.get("XDG_DATA_HOME", "")
-    data = Path(base) if os.path.isabs(base) else Path.home() / ".local" / "share"
-    return data / "etcdtui" / "backups" / safe(cluster)
-
-
 def _told_here(path: Path) -> Told:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

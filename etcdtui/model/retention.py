@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
@@ -29,6 +29,33 @@ class Rule:
     @property
     def empty(self) -> bool:
         return not (self.count or self.days or self.daily or self.weekly or self.monthly)
+
+
+WORDS = {"last": "count", "days": "days", "daily": "daily", "weekly": "weekly", "monthly": "monthly"}
+"""What people call the parts of a rule, and their names here."""
+
+
+def rule_of(parts: Mapping[str, int]) -> Rule:
+    """A rule from WORDS and numbers. Raises ValueError with a sentence."""
+    for word, number in parts.items():
+        if word not in WORDS:
+            raise ValueError(f"{word!r} is no part of a rule; known are {', '.join(WORDS)}")
+        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+            raise ValueError(f"{word} must be a whole number, 0 or more")
+    return Rule(**{WORDS[word]: number for word, number in parts.items()})
+
+
+def rule_of_words(text: str) -> Rule:
+    """``last=7,daily=7,weekly=4``, or a number alone: so many newest ones. Raises ValueError."""
+    if text.strip().isdigit():
+        text = f"last={text.strip()}"
+    parts: dict[str, int] = {}
+    for part in text.split(","):
+        word, equals, number = part.strip().partition("=")
+        if not equals or not number.isdigit():
+            raise ValueError(f"{part.strip()!r} is no part of a rule; write it as last=7,daily=7")
+        parts[word] = int(number)
+    return rule_of(parts)
 
 
 @dataclass(frozen=True, slots=True)

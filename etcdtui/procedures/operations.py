@@ -13,8 +13,9 @@ from etcdtui.cluster import Cluster
 from etcdtui.errors import EtcdTuiError, Refusal
 from etcdtui.journal import Journal
 from etcdtui.journal_text import in_full
+from etcdtui.model.places import owed
 from etcdtui.model.view import ClusterView
-from etcdtui.procedures import backup
+from etcdtui.procedures import backup, maintenance, prune, upload
 from etcdtui.procedures.engine import Engine
 from etcdtui.procedures.following import job_of
 from etcdtui.procedures.history import history_of
@@ -68,12 +69,41 @@ class Operations:
         self._journal = Journal(state / "journal")
         self._handles: list[Handle] = []
 
-    def plan_backup(self, view: ClusterView) -> Procedure:
-        """Raises Refusal."""
-        if self._cluster.read_only:
-            raise Refusal(f"{self._cluster.name} is opened read-only: no backup is taken.")
+    def plan_backup(
+        self, view: ClusterView, *, host: str | None = None, stores: Sequence[str] | None = None
+    ) -> Procedure:
+        """On ``host`` or the best one, into ``stores`` or all of them. Raises Refusal."""
         now = self._cluster.now()
-        return backup.plan(view, self._cluster.layout_of, procedure_id=_name("backup", now), now=now)
+        return backup.plan(
+            view,
+            self._cluster.layout_of,
+            self._cluster.keeping,
+            procedure_id=_name(backup.KIND, now),
+            now=now,
+            host=host,
+            stores=stores,
+        )
+
+    def plan_upload(self, view: ClusterView) -> Procedure:
+        """The newest backup that stores lack, into these. Raises Refusal."""
+        keeping = self._cluster.keeping
+        lacking = owed(view, [shelf.name for shelf in keeping.shelves])
+        if not lacking:
+            raise Refusal("No upload is owed: each store that can be listed has the last proven backup.")
+        newest = lacking[0][0]
+        stores = [name for found, name in lacking if found == newest]
+        name = _name(upload.KIND, self._cluster.now())
+        return upload.plan(keeping, newest, stores, procedure_id=name)
+
+    def plan_prune(self, view: ClusterView) -> Procedure:
+        """What the rules let go. Raises Refusal."""
+        name = _name(prune.KIND, self._cluster.now())
+        return prune.plan(view, self._cluster.keeping, procedure_id=name)
+
+    def plan_maintenance(self, view: ClusterView, member_id: int) -> Procedure:
+        """May this member be taken down now, and the watch over it. Raises Refusal."""
+        name = _name(maintenance.KIND, self._cluster.now())
+        return maintenance.plan(view, member_id, self._cluster.etcdctl, procedure_id=name)
 
     def run(self, procedure: Procedure, emit: Callable[[Event], None]) -> Handle:
         """Begin it; ``emit`` is called from another thread."""

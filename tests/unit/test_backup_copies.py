@@ -227,3 +227,28 @@ def test_two_at_once_do_not_mix(ground: Ground) -> None:
         finished, human = ground.take(Answer(Choice.STOP))
     assert finished.ending is Ending.FAILED
     assert "Another etcdtui" in human.questions[0].sentence
+
+
+def test_an_owed_upload_is_made_up_for(ground: Ground) -> None:
+    from etcdtui.model.backups import FoundFile, join
+    from etcdtui.model.places import HERE, Backup, PlacedSet
+    from etcdtui.procedures import upload
+
+    ground.stores = {"share": lambda: Down("share", ground.store)}
+    ground.take(Answer(Choice.SKIP, "it is down"))
+    assert not list(ground.store.rglob("*.db"))
+    ground.stores = {"share": lambda: DirectoryStore("share", ground.store)}
+    ground.world.keeping = ground.keeping
+    found = [
+        FoundFile("here", str(ground.kept), p.name, p.stat().st_size, 1.0) for p in ground.kept.iterdir()
+    ]
+    (pair,) = join(found)
+    _, told = manifests.kept(ground.kept)
+    owed = Backup(STAMP, False, (PlacedSet(HERE, pair, told),), told)
+    made = upload.plan(ground.keeping, owed, ["share"], procedure_id="upload-1")
+    again = upload.rebuild(made.kind, made.id, made.cluster, made.parameters)
+    assert [s.key for s in again.steps] == [s.key for s in made.steps]
+    finished, _ = run(made, Journal(ground.root / "journal"), world=ground.world)
+    assert finished.ending is Ending.DONE
+    assert "lies on masternode2, here and on share" in finished.sentence
+    assert digests(ground.kept) == digests(ground.stored)

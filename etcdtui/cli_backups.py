@@ -1,0 +1,275 @@
+"""The commands about backups, made for people in a hurry, cron, systemd timers and pipelines."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from etcdtui.errors import EtcdTuiError, Refusal
+from etcdtui.text import age, clean, grouped, listed, size
+
+if TYPE_CHECKING:
+    from etcdtui.cluster import Cluster
+    from etcdtui.config import ClusterConfig
+    from etcdtui.model.places import Backup
+    from etcdtui.model.view import ClusterView
+    from etcdtui.procedures.operations import Operations
+
+GOOD, SHORT, NONE, UNKNOWN = 0, 1, 2, 3
+SETTLE = 10.0  # seconds for every source to speak
+PLACES = 60.0  # seconds for every store to be listed
+
+
+def backup(
+    config: ClusterConfig,
+    *,
+    host: str | None,
+    stores: list[str] | None,
+    yes: bool,
+    as_json: bool,
+    metrics: Path | None,
+) -> int:
+    """0: proven and in every place; 1: proven, not everywhere; 2: no proven backup."""
+    from etcdtui import metricsfile
+    from etcdtui.procedures.procedure import Ending
+    from etcdtui.unattended import Console, run
+
+    with _opened(config) as (cluster, operations):
+        try:
+            procedure = operations.plan_backup(cluster.view(), host=host, stores=stores)
+        except Refusal as refusal:
+            _refused(refusal, as_json)
+            code = NONE
+        else:
+            console = Console(procedure, yes=yes, shape="json" if as_json else "lines")
+            finished = run(console, operations.run)
+            code = NONE if finished.ending is not Ending.DONE else SHORT if console.skipped else GOOD
+        if metrics is not None:
+            view = cluster.look_at_places(PLACES)
+            metricsfile.write(metrics, metricsfile.text(view, success=code == GOOD))
+        return code
+
+
+def backups(config: ClusterConfig, *, as_json: bool, metrics: Path | None) -> int:
+    """0: the last proven backup is off the cluster and young enough; 1: not; 3: a place does not answer."""
+    from etcdtui import metricsfile
+    from etcdtui.model.places import last_proven
+
+    with _opened(config) as (cluster, _):
+        view = cluster.look_at_places(PLACES)
+        if metrics is not None:
+            metricsfile.write(metrics, metricsfile.text(view))
+        silent = [place for place in view.places if not place.listed]
+        if as_json:
+            print(json.dumps(_as_json(view), indent=2))
+        else:
+            for line in _table(view):
+                print(line)
+        last = last_proven(view)
+        good = (
+            last is not None
+            and last.off_cluster
+            and last.taken is not None
+            and view.now - last.taken <= cluster.keeping.max_age
+        )
+        return GOOD if good else UNKNOWN if silent else SHORT
+
+
+def maintenance(config: ClusterConfig, *, node: str, as_json: bool) -> int:
+    """0: it may go down now; 1: it may not; 3: too little is known."""
+    from etcdtui.model.maintenance import may_take_down
+
+    with _opened(config) as (cluster, _):
+        view = cluster.look_at_places(PLACES)
+        members = view.members.value.members if view.members.value else ()
+        hosts = {host.name: host.node for host in view.hosts}
+        names = {node, hosts.get(node, "")} - {""}
+        member = next((m for m in members if m.name in names or m.hex_id == node), None)
+        if member is None:
+            known = listed([m.name for m in members if m.name])
+            said = f"No member is called {clean(node)}; known are {known}."
+            if not known:
+                said = "No member is known now, so nobody can tell."
+                _say(said, as_json, allowed=False, reasons=[])
+                return UNKNOWN
+            raise EtcdTuiError(said, "Name the node, as etcdtui status shows it.")
+        answer = may_take_down(view, member.id)
+        reasons = [{"weight": r.weight.value, "sentence": r.sentence} for r in answer.reasons]
+        _say(answer.sentence, as_json, allowed=answer.allowed, reasons=reasons)
+        return GOOD if answer.allowed else SHORT
+
+
+def prune(config: ClusterConfig, *, yes: bool, as_json: bool) -> int:
+    """0: what may go is gone; 1: something may go, and --yes was not given; 2: not all could be removed."""
+    from etcdtui.procedures.procedure import Ending
+    from etcdtui.unattended import Console, run
+
+    with _opened(config) as (cluster, operations):
+        cluster.look_at_places(PLACES)
+        try:
+            procedure = operations.plan_prune(cluster.view())
+        except Refusal as refusal:
+            _refused(refusal, as_json)
+            return NONE
+        console = Console(procedure, yes=yes, shape="json" if as_json else "lines")
+        finished = run(console, operations.run)
+        if finished.ending is Ending.DONE:
+            return GOOD
+        return SHORT if finished.ending is Ending.CANCELLED and not yes else NONE
+
+
+def verify(what: str, folder: Callable[[], Path], *, as_json: bool) -> int:
+    """0: good; 1: not good. ``what``: a file, a folder with the pair, or the stamp of one in ``folder()``."""
+    from etcdtui.etcd.resources import prove_resources
+    from etcdtui.etcd.snapshot import prove
+    from etcdtui.procedures import manifests
+
+    found: list[dict[str, Any]] = []
+    good = True
+    for path in _files(what, folder):
+        proof: Any = prove_resources(path) if path.name.endswith(".tar.gz") else prove(path)
+        good &= proof.good
+        found.append(
+            {
+                "file": str(path),
+                "good": proof.good,
+                "sha256": proof.sha256,
+                "verdict": proof.verdict,
+                "checks": [
+                    {"name": c.name, "outcome": c.outcome.value, "sentence": c.sentence} for c in proof.checks
+                ],
+            }
+        )
+        beside = [p for p in path.parent.glob("*.manifest.json")] if len(found) == 1 else []
+        if beside:
+            told = manifests.parsed(beside[0].read_bytes(), str(beside[0]))
+            files = [file for file in (told.snapshot, told.resources) if file is not None]
+            named = next((file for file in files if file.name == path.name), None)
+            if named is not None and named.sha256 != proof.sha256:
+                good = False
+                found[-1]["good"] = False
+                found[-1]["verdict"] += f" Its SHA-256 is not the one in {beside[0].name}."
+    if as_json:
+        print(json.dumps({"good": good, "files": found}, indent=2))
+        return GOOD if good else SHORT
+    for each in found:
+        print(each["file"])
+        for check in each["checks"]:
+            sign = {"ok": "✓", "failed": "✗"}.get(check["outcome"], "·")
+            print(f"  {sign} {check['name']}: {clean(check['sentence'], 2000)}")
+        print(f"  {clean(each['verdict'], 2000)}")
+    return GOOD if good else SHORT
+
+
+def _files(what: str, folder: Callable[[], Path]) -> list[Path]:
+    path = Path(what).expanduser()
+    if path.is_file():
+        return [path]
+    stamped = re.fullmatch(r"\d{4}-\d\d-\d\d_\d{6}", what) is not None
+    for place in [path] if path.is_dir() else sorted(folder().glob(f"{what}-*")) if stamped else []:
+        files = sorted(p for p in place.iterdir() if p.name.endswith((".db", ".tar.gz")))
+        if files:
+            return files
+    raise EtcdTuiError(
+        f"{clean(what)} is no file, no folder with a backup, and no backup on this machine.",
+        "Name a snapshot file, the folder of a backup, or its time stamp as etcdtui backups shows it.",
+    )
+
+
+@contextmanager
+def _opened(config: ClusterConfig) -> Iterator[tuple[Cluster, Operations]]:
+    """The cluster, once its sources have spoken."""
+    from etcdtui.cluster import Cluster
+    from etcdtui.cluster.settled import settled
+    from etcdtui.config import state_directory
+    from etcdtui.procedures.operations import Operations
+
+    cluster = Cluster(config, state_directory())
+    operations = Operations(cluster, state_directory())
+    cluster.start()
+    try:
+        cluster.wait(settled, SETTLE)
+        yield cluster, operations
+    finally:
+        operations.close()
+        cluster.close()
+
+
+def _refused(refusal: Refusal, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"event": "refused", "sentence": refusal.message, "hint": refusal.hint}))
+    else:
+        print(f"refused   {clean(str(refusal), 4000)}")
+
+
+def _say(sentence: str, as_json: bool, *, allowed: bool, reasons: list[dict[str, str]]) -> None:
+    if as_json:
+        print(json.dumps({"allowed": allowed, "sentence": sentence, "reasons": reasons}, indent=2))
+        return
+    print(clean(sentence, 2000))
+    for reason in reasons:
+        sign = {"ok": "●", "warning": "▲"}.get(reason["weight"], "✗")
+        print(f"  {sign} {clean(reason['sentence'], 2000)}")
+
+
+def _as_json(view: ClusterView) -> dict[str, Any]:
+    return {
+        "cluster": view.name,
+        "at": view.now,
+        "places": [
+            {
+                "place": seen.place.label,
+                "kind": seen.place.kind.value,
+                "listed": seen.listed,
+                "problem": seen.sets.problem.message if seen.sets.problem else None,
+            }
+            for seen in view.places
+        ],
+        "backups": [_backup_json(found) for found in view.known_backups],
+    }
+
+
+def _backup_json(found: Backup) -> dict[str, Any]:
+    return {
+        "stamp": found.stamp,
+        "taken": found.taken,
+        "size": found.size,
+        "revision": found.revision,
+        "proven": found.proven,
+        "complete": found.complete,
+        "possibly_dirty": found.dirty,
+        "off_cluster": found.off_cluster,
+        "cluster": found.manifest.cluster if found.manifest else None,
+        "copies": [
+            {
+                "place": copy.place.label,
+                "kind": copy.place.kind.value,
+                "location": copy.set.directory,
+                "state": copy.set.completeness.value,
+                "proven": copy.proven,
+                "encrypted": copy.encrypted,
+                "trouble": copy.trouble or None,
+            }
+            for copy in found.copies
+        ],
+    }
+
+
+def _table(view: ClusterView) -> Iterator[str]:
+    if not view.known_backups:
+        yield f"No backup of {clean(view.name)} is known."
+    else:
+        yield f"{'TAKEN':<18} {'AGE':>6} {'SIZE':>6} {'REVISION':>12}  {'PROVEN':<11} WHERE"
+    for found in view.known_backups:
+        ago = age(max(0.0, view.now - found.taken)) if found.taken is not None else "?"
+        revision = grouped(found.revision) if found.revision is not None else ""
+        state = "✓ 2 files" if found.proven else "– not proven" if found.complete else "✗ incomplete"
+        where = ", ".join(clean(label, 60) for label in found.places)
+        yield f"{found.stamp:<18} {ago:>6} {size(found.size):>6} {revision:>12}  {state:<11} {where}"
+    for seen in view.places:
+        if seen.sets.problem is not None:
+            yield f"{clean(seen.place.label)} could not be listed: {clean(seen.sets.problem.message, 1000)}"

@@ -1,0 +1,77 @@
+"""The last proven backups in Prometheus' text format, for the textfile collector of node_exporter."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from etcdtui.landing import PART, faults
+from etcdtui.model.places import Backup, Place, PlaceKind
+from etcdtui.model.view import ClusterView
+
+_HELP = {
+    "etcdtui_backup_last_proven_timestamp_seconds": "When the last proven backup in this place was taken.",
+    "etcdtui_backup_last_proven_size_bytes": "Size of both files of that backup.",
+    "etcdtui_backup_last_proven_revision": "Revision of etcd in that backup.",
+    "etcdtui_backup_place_listed": "Whether this place could be listed (1) or not (0).",
+    "etcdtui_backup_last_run_timestamp_seconds": "When the backup was run that wrote this file.",
+    "etcdtui_backup_last_run_success": "Whether it ended with a proven backup in every place (1) or not (0).",
+}
+
+
+def text(view: ClusterView, *, success: bool | None = None) -> str:
+    """One sample a place and metric. ``success`` of the run that writes it; None: nothing was run."""
+    samples: dict[str, list[str]] = {}
+
+    def sample(metric: str, value: float, **labels: str) -> None:
+        told = ",".join(f'{name}="{_escaped(word)}"' for name, word in labels.items())
+        samples.setdefault(metric, []).append(f"{metric}{{{told}}} {value:.17g}")
+
+    for place, ok in _places(view):
+        labels = {"cluster": view.name, "place": place.label, "kind": place.kind.value}
+        sample("etcdtui_backup_place_listed", int(ok), **labels)
+        last = _last(view, place)
+        if last is not None and last.taken is not None:
+            sample("etcdtui_backup_last_proven_timestamp_seconds", last.taken, **labels)
+            sample("etcdtui_backup_last_proven_size_bytes", last.size, **labels)
+            sample("etcdtui_backup_last_proven_revision", last.revision or 0, **labels)
+    if success is not None:
+        sample("etcdtui_backup_last_run_timestamp_seconds", view.now, cluster=view.name)
+        sample("etcdtui_backup_last_run_success", int(success), cluster=view.name)
+    lines = []
+    for metric, sentence in _HELP.items():
+        if metric in samples:
+            lines += [f"# HELP {metric} {sentence}", f"# TYPE {metric} gauge", *samples[metric]]
+    return "\n".join(lines) + "\n"
+
+
+def write(path: Path, content: str) -> None:
+    """All of it or as it was; readable by the collector, for it holds no secret. Raises LocalFault."""
+    part = path.with_name(f".{path.name}{PART}")
+    with faults(f"{path} cannot be written"):
+        part.unlink(missing_ok=True)
+        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            file.write(content)
+        os.replace(part, path)
+
+
+def _places(view: ClusterView) -> Iterator[tuple[Place, bool]]:
+    for host in view.hosts:
+        yield Place(PlaceKind.HOST, host.name), host.facts.problem is None and host.facts.value is not None
+    for seen in view.places:
+        yield seen.place, seen.listed
+
+
+def _last(view: ClusterView, place: Place) -> Backup | None:
+    members = view.members.value.members if view.members.value else ()
+    for backup in view.known_backups:
+        copy = backup.copy_in(place)
+        if copy is not None and copy.proven and backup.foreign(view.name, members) is False:
+            return backup
+    return None
+
+
+def _escaped(word: str) -> str:
+    return word.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -1,0 +1,178 @@
+"""A procedure without the screen: its events as lines or JSON, its questions answered by rule.
+
+Nobody is there to be asked. With ``--yes`` a gate is passed, though never one that wants a name typed; else
+the answer is no, where that goes on without the step. A step that fails is skipped with that reason where it
+may be, else the run ends there.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol, TextIO
+
+from etcdtui.procedures.procedure import (
+    Answer,
+    Choice,
+    Event,
+    Finished,
+    GateKind,
+    Output,
+    Procedure,
+    Progress,
+    StepChanged,
+    StepState,
+)
+from etcdtui.text import age, clean, size
+
+SKIPPED = "it failed, and nobody was there to be asked"
+WORTH_A_LINE = frozenset(
+    {
+        StepState.RUNNING,
+        StepState.DONE,
+        StepState.FAILED,
+        StepState.SKIPPED,
+        StepState.CANCELLED,
+        StepState.WAITING,
+    }
+)
+
+
+class Running(Protocol):
+    """The engine, as far as it is spoken to."""
+
+    def answer(self, answer: Answer) -> None: ...
+
+    def cancel(self) -> None: ...
+
+    def leave(self) -> None: ...
+
+
+@dataclass
+class Console:
+    """Prints what happens and answers what is asked. ``shape`` is "lines" or "json"."""
+
+    procedure: Procedure
+    yes: bool = False
+    shape: str = "lines"
+    out: TextIO = field(default_factory=lambda: sys.stdout)
+    engine: Running | None = None
+    finished: Finished | None = None
+    ended: threading.Event = field(default_factory=threading.Event)
+    skipped: list[str] = field(default_factory=list)  # keys of steps that were passed over
+    _open: bool = False  # a line of progress stands on the terminal
+
+    def __call__(self, event: Event) -> None:
+        """From the engine's thread."""
+        if self.shape == "json":
+            self._json(event)
+        else:
+            self._line(event)
+        if isinstance(event, Finished):
+            self.finished = event
+            self.ended.set()
+        elif isinstance(event, StepChanged):
+            if event.state is StepState.SKIPPED:
+                self.skipped.append(event.step)
+            if event.choices and self.engine is not None:
+                self.engine.answer(self._answer(event))
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM cancel; a second one only stops watching."""
+        asked: list[int] = []
+
+        def stop(number: int, frame: object) -> None:
+            if self.engine is None:
+                return
+            asked.append(number)
+            self.engine.cancel() if len(asked) == 1 else self.engine.leave()
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _answer(self, asked: StepChanged) -> Answer:
+        choices = asked.choices
+        typed = self.procedure.step(asked.step).gate.kind is GateKind.PHRASE
+        if Choice.GO in choices and self.yes and not typed:
+            return Answer(Choice.GO, step=asked.step)
+        if Choice.NO in choices:
+            return Answer(Choice.NO, step=asked.step)
+        if asked.state is StepState.FAILED and Choice.SKIP in choices:
+            return Answer(Choice.SKIP, SKIPPED, asked.step)
+        return Answer(Choice.STOP, step=asked.step)
+
+    # -- lines
+
+    def _line(self, event: Event) -> None:
+        match event:
+            case StepChanged() if event.state in WORTH_A_LINE:
+                step = self.procedure.step(event.step)
+                said = f": {clean(event.sentence, 4000)}" if event.sentence else ""
+                self._print(f"{event.state.value:<9} {step.title}{said}")
+            case Progress() if event.measured is not None and self.out.isatty():
+                self._over(self._progress(event))
+            case Finished():
+                self._print(f"{event.ending.value:<9} {clean(event.sentence, 4000)}")
+            case Output():
+                pass  # it is in the journal
+
+    def _progress(self, event: Progress) -> str:
+        words = [size(event.measured or 0)]
+        if event.total:
+            words.append(f"of {size(event.total)}")
+        if event.rate:
+            words.append(f"{size(int(event.rate))}/s")
+        if event.left is not None:
+            words.append(f"{age(event.left)} left")
+        return f"          {' '.join(words)}  {clean(event.awaiting, 60)}"
+
+    def _over(self, line: str) -> None:
+        self.out.write(f"\r\x1b[K{line}")
+        self.out.flush()
+        self._open = True
+
+    def _print(self, line: str) -> None:
+        self.out.write(("\r\x1b[K" if self._open else "") + line + "\n")
+        self.out.flush()
+        self._open = False
+
+    # -- JSON
+
+    def _json(self, event: Event) -> None:
+        match event:
+            case StepChanged():
+                facts = {"step": event.step, "state": event.state.value, "sentence": event.sentence}
+            case Finished():
+                facts = {"ending": event.ending.value, "sentence": event.sentence}
+            case _:
+                return
+        kind = "finished" if isinstance(event, Finished) else "step"
+        self.out.write(json.dumps({"event": kind, "procedure": self.procedure.id, **facts}) + "\n")
+        self.out.flush()
+
+
+def run(console: Console, begin: Callable[[Procedure, Callable[[Event], None]], Running]) -> Finished:
+    """Begin the procedure and wait for its end."""
+    begun = threading.Event()
+
+    def emit(event: Event) -> None:
+        begun.wait()
+        console(event)
+
+    with console.interruptible():
+        console.engine = begin(console.procedure, emit)
+        begun.set()
+        while not console.ended.wait(0.5):
+            pass
+    assert console.finished is not None
+    return console.finished

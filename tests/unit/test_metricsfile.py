@@ -1,0 +1,53 @@
+"""The metrics of the last proven backups, as Prometheus reads them."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from etcdtui import metricsfile
+from etcdtui.landing import LocalFault
+from etcdtui.model.places import HERE, PlaceView
+from etcdtui.model.problems import Fault, Problem
+from etcdtui.model.readings import Reading
+from tests.unit.test_places import NEXUS, WHEN, manifest, placed
+from tests.views import NOW, healthy
+
+
+def test_the_last_proven_backup_of_each_place() -> None:
+    views = (
+        PlaceView(HERE, Reading((placed(HERE, manifest()), placed(HERE, stamp="2026-09-22_020000")), NOW)),
+        PlaceView(NEXUS, Reading(None, None, Problem(Fault.UNREACHABLE, "down"), NOW)),
+    )
+    text = metricsfile.text(healthy(places=views), success=True)
+    labels = 'cluster="prod",place="here",kind="here"'
+    taken = f"etcdtui_backup_last_proven_timestamp_seconds{{{labels}}} {WHEN.timestamp():.17g}"
+    assert taken in text.splitlines()
+    assert f"etcdtui_backup_last_proven_revision{{{labels}}} 900" in text.splitlines()
+    assert 'etcdtui_backup_place_listed{cluster="prod",place="nexus",kind="store"} 0' in text.splitlines()
+    assert 'etcdtui_backup_last_run_success{cluster="prod"} 1' in text.splitlines()
+    assert 'place="nexus"' not in "".join(line for line in text.splitlines() if "last_proven" in line)
+
+
+def test_every_sample_has_a_type_and_names_are_escaped() -> None:
+    text = metricsfile.text(healthy(name='a"b\\c\nd', places=()), success=False)
+    assert 'cluster="a\\"b\\\\c\\nd"' in text
+    told = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    samples = {line.partition("{")[0] for line in text.splitlines() if not line.startswith("#")}
+    assert samples and samples <= told
+
+
+def test_written_whole_for_others_to_read(tmp_path: Path) -> None:
+    path = tmp_path / "etcdtui.prom"
+    metricsfile.write(path, "first\n")
+    metricsfile.write(path, "second\n")
+    assert path.read_text() == "second\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert [p.name for p in tmp_path.iterdir()] == ["etcdtui.prom"]
+
+
+def test_a_folder_that_is_missing_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(LocalFault, match="cannot be written"):
+        metricsfile.write(tmp_path / "gone" / "etcdtui.prom", "x")

@@ -1,0 +1,202 @@
+"""What the rules let go is shown, then exactly that is removed, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from etcdtui.errors import Refusal
+from etcdtui.journal import Journal
+from etcdtui.model.backups import FoundFile, join
+from etcdtui.model.manifest import SUFFIX
+from etcdtui.model.places import HERE, Place, PlacedSet, PlaceKind, PlaceView
+from etcdtui.model.problems import Fault, Problem
+from etcdtui.model.readings import Reading
+from etcdtui.model.retention import Rule
+from etcdtui.model.view import ClusterView
+from etcdtui.offsite.directory import DirectoryStore
+from etcdtui.offsite.keeping import Keeping, Shelf
+from etcdtui.platforms.layout import Layout
+from etcdtui.procedures import prune
+from etcdtui.procedures.procedure import Answer, Choice, Ending
+from etcdtui.procedures.thinning import going, remove, told
+from etcdtui.reach.local import LocalRunner
+from tests.procedures import FakeWorld, run
+from tests.unit.test_places import SIZE, TAR, manifest
+from tests.views import NOW, healthy, host
+
+CLUSTER = "c1"
+STAMPS = [f"2026-09-{day:02}_020000" for day in (21, 20, 19, 18, 17)]
+SHARE = Place(PlaceKind.STORE, "share")
+M2 = Place(PlaceKind.HOST, "masternode2")
+
+
+class World(FakeWorld):
+    """Folders as places: listed from the disk each time they are looked at."""
+
+    def __init__(self, root: Path, **rules: Rule) -> None:
+        super().__init__(healthy(), LocalRunner("masternode2"))  # type: ignore[arg-type]
+        self.host, self.here, self.share = (root / name for name in ("host", "here", "share"))
+        for folder in (self.host, self.here, self.share):
+            folder.mkdir()
+        self.layout = Layout(backups=str(self.host), sudo=())
+        shelf = Shelf("share", lambda: DirectoryStore("share", self.share), rules.get("store", Rule()))
+        self.keeping = Keeping(
+            "prod", self.here, (shelf,), rules.get("here", Rule()), rules.get("hosts", Rule())
+        )
+        self.broken = False
+
+    def fill(self, stamps: list[str], **changes: object) -> None:
+        """The same backups in all three places."""
+        for stamp in stamps:
+            here, share = self.here / f"{stamp}-m2", self.share / "prod" / f"{stamp}-m2"
+            for folder in (here, share, self.host):
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / f"snapshot_{stamp}.db").write_bytes(bytes(SIZE))
+                (folder / f"static_kuberesources_{stamp}.tar.gz").write_bytes(bytes(TAR))
+                (folder / f"snapshot_{stamp}{SUFFIX}").write_text("{}")
+        self.changes = changes
+
+    def view(self) -> ClusterView:
+        views = [
+            PlaceView(HERE, Reading(self._sets(HERE, self.here), NOW)),
+            PlaceView(SHARE, Reading(self._sets(SHARE, self.share), NOW)),
+            PlaceView(M2, Reading(self._sets(M2, self.host), NOW)),
+        ]
+        if self.broken:
+            down = Problem(Fault.UNREACHABLE, "share does not answer.")
+            views[1] = PlaceView(SHARE, Reading(views[1].sets.value, NOW - 99, down, NOW - 9))
+        files = tuple(file for placed in self._sets(M2, self.host) for file in placed.set.files)
+        facts = host(2).facts.value
+        assert facts is not None
+        looked = host(2, facts=Reading(replace(facts, backups=files), NOW - 3))
+        return healthy(places=tuple(views), hosts=(looked,))
+
+    def look_at_places(self, timeout: float) -> ClusterView:
+        return self.view()
+
+    def _sets(self, place: Place, folder: Path) -> tuple[PlacedSet, ...]:
+        found = [
+            FoundFile(place.label, self._folder(place, path), path.name, path.stat().st_size, 1.0)
+            for path in folder.rglob("*")
+            if path.is_file()
+        ]
+        identity = {"cluster_id": f"{healthy().members.value.cluster_id:x}", **self.changes}  # type: ignore[union-attr]
+        return tuple(PlacedSet(place, s, manifest(s.stamp, **identity)) for s in join(found))
+
+    def _folder(self, place: Place, path: Path) -> str:
+        inside = place.kind is PlaceKind.STORE
+        return path.parent.relative_to(self.share).as_posix() if inside else str(path.parent)
+
+    @property
+    def left(self) -> dict[str, list[str]]:
+        return {
+            folder.name: sorted({p.name[9:26] for p in folder.rglob("snapshot_*.db")}, reverse=True)
+            for folder in (self.host, self.here, self.share)
+        }
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    rules = {"here": Rule(count=3), "hosts": Rule(count=1), "store": Rule(count=4)}
+    found = World(tmp_path, **rules)
+    found.fill(STAMPS)
+    return found
+
+
+def thin(world: World, tmp_path: Path, *answers: Answer) -> tuple[Ending, str, str]:
+    made = prune.plan(world.view(), world.keeping, procedure_id="prune-1")
+    finished, human = run(made, Journal(tmp_path / "journal"), *answers, world=world)
+    return finished.ending, finished.sentence, human.questions[0].sentence if human.questions else ""
+
+
+def test_shown_then_removed_in_every_place(world: World, tmp_path: Path) -> None:
+    ending, sentence, asked = thin(world, tmp_path, Answer(Choice.GO))
+    assert ending is Ending.DONE
+    assert "Here 2 backups may go: 2026-09-18_020000 and 2026-09-17_020000." in asked
+    assert "On masternode2 4 backups may go" in asked and "On share 1 backup may go" in asked
+    assert "7 old backups removed." in sentence
+    assert world.left == {"host": STAMPS[:1], "here": STAMPS[:3], "share": STAMPS[:4]}
+    assert not list(world.host.glob(f"*2026-09-17*{SUFFIX}"))
+    assert not (world.here / f"{STAMPS[4]}-m2").exists()
+
+
+def test_refused_nothing_goes(world: World, tmp_path: Path) -> None:
+    ending, _, _ = thin(world, tmp_path, Answer(Choice.STOP))
+    assert ending is Ending.CANCELLED
+    assert world.left == dict.fromkeys(("host", "here", "share"), STAMPS)
+
+
+def test_nothing_to_remove_asks_nothing(tmp_path: Path) -> None:
+    world = World(tmp_path, here=Rule(count=9))
+    world.fill(STAMPS)
+    ending, sentence, asked = thin(world, tmp_path)
+    assert (ending, asked) == (Ending.DONE, "")
+    assert sentence == "No backup had to go."
+
+
+def test_another_clusters_backups_stay(world: World, tmp_path: Path) -> None:
+    world.changes = {"cluster_id": "dead"}
+    assert thin(world, tmp_path)[2] == ""
+    assert world.left == dict.fromkeys(("host", "here", "share"), STAMPS)
+
+
+def test_a_place_that_cannot_be_listed_is_left_alone(world: World, tmp_path: Path) -> None:
+    world.broken = True
+    _, _, asked = thin(world, tmp_path, Answer(Choice.GO))
+    assert "share" not in asked
+    assert world.left["share"] == STAMPS
+
+
+def test_what_came_after_the_list_was_shown_stays(world: World, tmp_path: Path) -> None:
+    def later() -> None:
+        world.fill([*STAMPS, "2026-09-10_020000"])
+        assert engine
+        engine[0].answer(Answer(Choice.GO, step="thin"))
+
+    engine: list[object] = []
+    from tests.procedures import Human
+
+    human = Human(later)
+    made = prune.plan(world.view(), world.keeping, procedure_id="prune-2")
+    human.on.append((lambda event: True, lambda found: engine.append(found)))
+    finished, _ = run(made, Journal(tmp_path / "journal"), world=world, human=human)
+    assert finished.ending is Ending.DONE
+    assert "2026-09-10_020000" in world.left["here"]
+
+
+def test_a_place_that_fails_while_removing_is_told_and_the_rest_goes_on(world: World, tmp_path: Path) -> None:
+    class Broken(DirectoryStore):
+        def delete(self, name: str) -> None:
+            from etcdtui.offsite.store import StoreFault
+
+            raise StoreFault("share refuses to delete.")
+
+    shelf = replace(world.keeping.shelves[0], open=lambda: Broken("share", world.share))
+    world.keeping = replace(world.keeping, shelves=(shelf,))
+    ending, sentence, _ = thin(world, tmp_path, Answer(Choice.GO), Answer(Choice.STOP))
+    assert ending is Ending.FAILED
+    assert "6 of 7 removed. share refuses to delete." in sentence
+    assert world.left == {"host": STAMPS[:1], "here": STAMPS[:3], "share": STAMPS}
+
+
+def test_names_that_are_not_of_a_backup_are_refused(world: World) -> None:
+    found = going(world.view(), world.keeping, NOW)[0].placed
+    bad = replace(found, set=replace(found.set, files=(replace(found.set.files[0], name="../passwd"),)))
+    with pytest.raises(Refusal, match="left alone"):
+        remove(world, bad)  # type: ignore[arg-type]
+
+
+def test_without_a_rule_nothing_is_planned(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    with pytest.raises(Refusal, match="no rule"):
+        prune.plan(healthy(), world.keeping, procedure_id="prune-3")
+    with pytest.raises(Refusal, match="read-only"):
+        prune.plan(healthy(read_only=True), world.keeping, procedure_id="prune-4")
+
+
+def test_the_list_names_every_backup(world: World) -> None:
+    words = told(going(world.view(), world.keeping, NOW))
+    assert words.count("_020000") == 7

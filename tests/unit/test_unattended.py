@@ -1,0 +1,135 @@
+"""A procedure with nobody in front of it: what is printed, what is answered, how a signal ends it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from etcdtui.errors import Refusal
+from etcdtui.journal import Journal
+from etcdtui.landing import Moved
+from etcdtui.model.quorum import Verdict
+from etcdtui.procedures.engine import Engine
+from etcdtui.procedures.procedure import (
+    Context,
+    Ending,
+    Event,
+    Finished,
+    Gate,
+    GateKind,
+    Procedure,
+    Reporter,
+)
+from etcdtui.unattended import Console, run
+from tests.procedures import QUICK, FakeJobs, FakeWorld, check_step, procedure, yes
+from tests.unit.test_engine_work import work_step
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def begin(path: Path) -> Callable[[Procedure, Callable[[Event], None]], Engine]:
+    def begun(plan: Procedure, emit: Callable[[Event], None]) -> Engine:
+        engine = Engine(plan, FakeWorld(), Journal(path), emit, jobs=FakeJobs(), pace=QUICK)
+        threading.Thread(target=engine.run, daemon=True).start()
+        return engine
+
+    return begun
+
+
+def went(plan: Procedure, path: Path, **how: object) -> tuple[Finished, Console, str]:
+    out = how.pop("out", None) or io.StringIO()
+    console = Console(plan, out=out, **how)  # type: ignore[arg-type]
+    finished = run(console, begin(path))
+    return finished, console, out.getvalue()  # type: ignore[attr-defined]
+
+
+def good(world: Context, report: Reporter) -> Verdict:
+    report.moved(Moved("snapshot.db", 512, 1024, 256.0, 2.0))
+    threading.Event().wait(0.1)
+    return Verdict(True, "It is there.")
+
+
+def down(world: Context, report: Reporter) -> Verdict:
+    raise Refusal("nexus is down.")
+
+
+def test_one_line_an_event(tmp_path: Path) -> None:
+    finished, _, said = went(procedure(work_step(good)), tmp_path)
+    assert finished.ending is Ending.DONE
+    assert said.splitlines() == [
+        "running   Bring it off",
+        "done      Bring it off: It is there.",
+        "done      It is there.",
+    ]
+
+
+def test_progress_only_on_a_terminal(tmp_path: Path) -> None:
+    _, _, said = went(procedure(work_step(good)), tmp_path, out=Terminal())
+    assert "512B of 1.0K 256B/s 2 s left" in said and "\r" in said
+
+
+def test_json_lines(tmp_path: Path) -> None:
+    _, _, said = went(procedure(work_step(good)), tmp_path, shape="json")
+    events = [json.loads(line) for line in said.splitlines()]
+    assert events[-1] == {
+        "event": "finished",
+        "procedure": "test-1",
+        "ending": "done",
+        "sentence": "It is there.",
+    }
+    assert [event.get("state") for event in events[:-1]] == ["running", "done"]
+
+
+def test_what_fails_is_skipped_where_it_may_be(tmp_path: Path) -> None:
+    plan = procedure(work_step(down), check_step(prechecks=(yes("All else is well."),)))
+    finished, console, said = went(plan, tmp_path)
+    assert finished.ending is Ending.DONE
+    assert console.skipped == ["bring"]
+    assert "nexus is down." in said and "nobody was there to be asked" in said
+
+
+def test_what_may_not_be_skipped_ends_it(tmp_path: Path) -> None:
+    finished, _, _ = went(procedure(work_step(down, skippable=False)), tmp_path)
+    assert finished.ending is Ending.FAILED
+
+
+@pytest.mark.parametrize(
+    ("yes_", "optional", "ending", "sentence"),
+    [
+        (True, True, Ending.DONE, "It is there."),
+        (False, True, Ending.DONE, "A test: done."),
+        (False, False, Ending.CANCELLED, "Stopped before"),
+    ],
+)
+def test_gates(tmp_path: Path, yes_: bool, optional: bool, ending: Ending, sentence: str) -> None:
+    gate = Gate(GateKind.CONFIRM, prompt="Remove 3?", optional=optional)
+    finished, _, said = went(procedure(work_step(good, ask=lambda world: gate)), tmp_path, yes=yes_)
+    assert finished.ending is ending
+    assert finished.sentence.startswith(sentence)
+    assert "Remove 3?" in said
+
+
+def test_a_typed_gate_is_never_passed(tmp_path: Path) -> None:
+    gate = Gate(GateKind.PHRASE, phrase="masternode2")
+    finished, _, _ = went(procedure(work_step(good, gate=gate)), tmp_path, yes=True)
+    assert finished.ending is Ending.CANCELLED
+
+
+def test_ctrl_c_cancels(tmp_path: Path) -> None:
+    def work(world: Context, report: Reporter) -> Verdict:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert report.cancelled.wait(5.0)
+        raise Refusal("stopped")
+
+    finished, _, _ = went(procedure(work_step(work)), tmp_path)
+    assert finished.ending is Ending.STOPPED
