@@ -176,6 +176,18 @@ def test_names_that_merely_look_alike_are_two_hosts(start: Start, access: HostAc
     assert len(cluster.view().hosts) == 3
 
 
+def test_etcd_is_not_asked_through_a_host_that_is_another_one(start: Start) -> None:
+    cluster = short_and_long(start)
+    access = HostAccess(hostname="masternode1.example.com", etcdctl="etcdctl", certificate="/c")
+    for name in ("masternode1.example.com", "masternode1"):
+        cluster._speaker.able(name, cluster.runner(name), access, ())
+    assert cluster._speaker.voice().host == "masternode1.example.com"
+    cluster._identified(cluster.config.hosts[0], access)
+    assert cluster._speaker.voice().host == "masternode1"
+    watching = {watcher.name for watcher in cluster._watchers}
+    assert "link masternode1" in watching and "link masternode1.example.com" not in watching
+
+
 def test_on_loopback_an_address_is_no_proof(start: Start) -> None:
     cluster, _ = start(config.from_ssh("core@127.0.0.1:2201").cluster(None))
     names(cluster, 1)
