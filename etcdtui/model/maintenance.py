@@ -59,7 +59,8 @@ def may_take_down(view: ClusterView, member_id: int) -> Answer:
         return Answer(False, said, (Reason(Weight.NO, said),))
     name = row.member.label
     if row.state in AWAY or row.state is MemberState.UNSTARTED:
-        said = f"{name} {in_words(row.state)}: it is down already. No other may go before it is well again."
+        counts = "" if row.state is MemberState.DOWN else f" {in_words(row.state)}, it counts as one that"
+        said = f"{name}{counts} is down already: no other may go before it is well again."
         return Answer(False, said, (Reason(Weight.NO, said),))
     case = _Case(view, health, row)
     reasons = tuple(reason for rule in _RULES for reason in rule(case))
@@ -77,23 +78,33 @@ def safe_to_take_one_down(view: ClusterView, *, done: Collection[int] = ()) -> A
     if not rows:
         said = "All voters have had their turn." if health.members else "No member is known."
         return Answer(False, said, (Reason(Weight.NO, said),))
+    rows.sort(key=lambda row: row.well)  # who is down already says best why no other may go
     answers = [may_take_down(view, row.member.id) for row in rows]
-    reasons = tuple(Reason(Weight.OK if a.allowed else Weight.NO, a.sentence) for a in answers)
-    may = [row for row, answer in zip(rows, answers, strict=True) if answer.allowed]
+    reasons = tuple(Reason(_weight(answer), answer.sentence) for answer in answers)
+    may = [(row, answer) for row, answer in zip(rows, answers, strict=True) if answer.allowed]
     if not may:
-        return Answer(False, f"No member may go down now: {_first(_shared(answers))}", reasons)
-    follow = " or ".join(row.member.label for row in may if row.role != "leader")
-    lead = "".join(f"{row.member.label} last, it leads" for row in may if row.role == "leader")
+        against = _shared(answers, Weight.NO) or tuple(a.of(Weight.NO)[0] for a in answers)
+        return Answer(False, f"No member may go down now: {_first(against)}", reasons)
+    follow = " or ".join(row.member.label for row, _ in may if row.role != "leader")
+    lead = "".join(f"{row.member.label} last, it leads" for row, _ in may if row.role == "leader")
     which = "; ".join(part for part in (follow, lead) if part)
-    barred = " ".join(answer.sentence for answer in answers if not answer.allowed)
-    return Answer(True, f"One member may go down now: {which}. {barred}".strip(), reasons)
+    said = f"One member may go down now: {which}."
+    minded = _shared([answer for _, answer in may], Weight.WARNING)
+    mind = f"Mind: {_first(minded)}" if minded else ""
+    barred = (answer.sentence for answer in answers if not answer.allowed)
+    return Answer(True, " ".join(part for part in (said, mind, *barred) if part), reasons)
 
 
-def _shared(answers: Sequence[Answer]) -> tuple[str, ...]:
-    """What forbids all of them; where nothing does, what forbids each."""
-    against = [answer.of(Weight.NO) for answer in answers]
-    common = tuple(sentence for sentence in against[0] if all(sentence in each for each in against))
-    return common or tuple(dict.fromkeys(each[0] for each in against))
+def _weight(answer: Answer) -> Weight:
+    if not answer.allowed:
+        return Weight.NO
+    return Weight.WARNING if answer.of(Weight.WARNING) else Weight.OK
+
+
+def _shared(answers: Sequence[Answer], weight: Weight) -> tuple[str, ...]:
+    """What all of them have among their reasons of that weight."""
+    each = [answer.of(weight) for answer in answers]
+    return tuple(sentence for sentence in each[0] if all(sentence in told for told in each))
 
 
 def _first(sentences: Sequence[str]) -> str:

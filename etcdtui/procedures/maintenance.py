@@ -327,7 +327,7 @@ class _Watch:
         if self.well is None:
             self.well = view.now
         if view.now - self.well < STEADY:
-            said = f"{self.decided.name} is well again; is it still in {STEADY:.0f} s?"
+            said = f"{self.decided.name} is well again; it must stay so for {STEADY:.0f} s."
             return Verdict(False, f"{said} {ail}".strip())
         if self.since is None:
             return Verdict(True, f"{seen.reason} How long it was away was not seen. {ail}".strip())

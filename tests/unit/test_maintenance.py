@@ -153,7 +153,7 @@ class TestMayTakeDown:
     def test_one_that_is_down_already(self, fault: Fault) -> None:
         view = with_endpoint(2, gone(2, fault))
         answer = may_take_down(view, TWO)
-        assert not answer.allowed and "down already. No other may go before it is well" in answer.sentence
+        assert not answer.allowed and "is down already: no other may go before it is well" in answer.sentence
         other = may_take_down(view, THREE)
         assert other.sentence.startswith("Do not take masternode3 down: without masternode3 1 of 3 voters")
         assert "masternode2" in nos(other) and "mend it first" in nos(other)
@@ -291,6 +291,16 @@ class TestOneOfAll:
         assert answer.sentence.startswith("No member may go down now: no proven backup off the cluster")
         assert not answer.allowed
 
+    def test_what_must_be_minded_with_each(self) -> None:
+        answer = safe_to_take_one_down(good(api=Reading(), api_configured=False))
+        assert answer.allowed and "Mind: whether operators roll out" in answer.sentence
+        assert {reason.weight for reason in answer.reasons} == {Weight.WARNING}
+
+    def test_says_who_is_down_already(self) -> None:
+        answer = safe_to_take_one_down(away(3))
+        assert not answer.allowed
+        assert answer.sentence.startswith("No member may go down now: masternode3 is down already")
+
     def test_those_that_had_their_turn_are_left_out(self) -> None:
         answer = safe_to_take_one_down(good(), done=(TWO,))
         assert "masternode2" not in answer.sentence and "masternode3" in answer.sentence
@@ -325,6 +335,7 @@ STALE: dict[str, dict[str, object]] = {
     "members": {"members": "stale"},
     "api": {"api": Reading(None, None, DOWN)},
     "backup": {"places": ()},
+    "hosts": {"hosts": "stale"},
     "old backup": {"places": (place(placed(30)),)},
 }
 
@@ -346,6 +357,8 @@ def everyone(states: list[str], learners: int, stale: str) -> ClusterView:
     changes = dict(STALE[stale])
     if changes.get("members"):
         changes["members"] = Reading(MemberList(0xC1, members, ONE), NOW - 20)
+    if changes.get("hosts"):
+        changes["hosts"] = tuple(host(n, facts=Reading(host(n).facts.value, NOW - 60)) for n in numbers)
     return healthy(**(base | changes))
 
 
