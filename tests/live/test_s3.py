@@ -206,13 +206,16 @@ def test_an_empty_file(moto, tmp_path):
     assert at(moto[1]).stat("empty").size == 0
 
 
-def test_the_list_is_of_the_prefix_alone_and_complete(moto):
-    _, url, client = moto
-    keys = [f"prod/x/{i:04}" for i in range(1005)] + ["test/y", "prod/odd name", "prod2"]
+def test_the_list_is_of_the_prefix_alone_and_complete(moto, monkeypatch):
+    between, url, client = moto
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "7")
+    keys = [f"prod/x/{i:04}" for i in range(20)] + ["test/y", "prod/odd name", "prod2"]
     for key in keys:
         client.put_object(Bucket="etcd", Key=key, Body=b"12")
+    between.asked.clear()
     listed = at(url).list()
-    assert [(s.name, s.size) for s in listed] == [(f"x/{i:04}", 2) for i in range(1005)]
+    assert len(between.asked) > 2  # in pages
+    assert [(s.name, s.size) for s in listed] == [(f"x/{i:04}", 2) for i in range(20)]
     assert at(url, prefix="").stat("test/y") is not None
 
 
@@ -319,6 +322,27 @@ def test_what_s3_refuses(moto, small, status, code, kind, says):
     assert says in str(refused.value) and "<html>" not in str(refused.value)
     assert str(refused.value).startswith("a/small cannot be brought to minio: ")
     assert small.path.read_bytes() == SMALL
+
+
+def test_the_region_that_s3_names_is_passed_on():
+    from etcdtui.offsite.s3_faults import client_fault
+
+    said = client_fault(
+        "minio",
+        "x cannot be brought",
+        {
+            "Error": {
+                "Code": "AuthorizationHeaderMalformed",
+                "Message": "the region\x1b[2J is wrong",
+                "Region": "eu",
+            },
+            "ResponseMetadata": {"HTTPStatusCode": 400},
+        },
+    )
+    assert "Name region = 'eu'." in str(said) and "\x1b" not in str(said)
+    head = {"Error": {"Code": "301"}, "ResponseMetadata": {"HTTPStatusCode": 301}}
+    head["ResponseMetadata"]["HTTPHeaders"] = {"x-amz-bucket-region": "us-west-2"}
+    assert client_fault("minio", "x", head).hint == "Name region = 'us-west-2'."
 
 
 def test_a_part_that_is_refused_ends_the_upload(moto, large):
