@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from etcdtui.cluster.places import default_folder
 from etcdtui.journal import Journal
 from etcdtui.lab.demo import Lab
 from etcdtui.model.health import judge
@@ -55,7 +54,7 @@ def backed_up(watch: Watched) -> None:
     assert view.members.value is not None
     taken = datetime.now(UTC)
     stamp = taken.strftime("%Y-%m-%d_%H%M%S")
-    folder = default_folder(view.name) / folder_name(stamp, "masternode2")
+    folder = watch.cluster.keeping.folder / folder_name(stamp, "masternode2")
     folder.mkdir(mode=0o700, parents=True)
     files = []
     for name, size in ((f"snapshot_{stamp}.db", 512 + 32), (f"static_kuberesources_{stamp}.tar.gz", 100)):
