@@ -47,7 +47,8 @@ def backup(
         else:
             console = Console(procedure, yes=yes, shape="json" if as_json else "lines")
             finished = run(console, operations.run)
-            code = NONE if finished.ending is not Ending.DONE else SHORT if console.skipped else GOOD
+            short = [key for key in console.skipped if key != "thin"]
+            code = NONE if finished.ending is not Ending.DONE else SHORT if short else GOOD
         if metrics is not None:
             view = cluster.look_at_places(PLACES)
             metricsfile.write(metrics, metricsfile.text(view, success=code == GOOD))

@@ -61,7 +61,8 @@ def _places(view: ClusterView) -> Iterator[tuple[Place, bool]]:
     for host in view.hosts:
         yield Place(PlaceKind.HOST, host.name), host.facts.problem is None and host.facts.value is not None
     for seen in view.places:
-        yield seen.place, seen.listed
+        if seen.place.kind is not PlaceKind.HOST:  # of those only the manifests are told there
+            yield seen.place, seen.listed
 
 
 def _last(view: ClusterView, place: Place) -> Backup | None:

@@ -118,7 +118,8 @@ class Console:
             case StepChanged() if event.state in WORTH_A_LINE:
                 step = self.procedure.step(event.step)
                 said = f": {clean(event.sentence, 4000)}" if event.sentence else ""
-                self._print(f"{event.state.value:<9} {step.title}{said}")
+                word = "asks" if event.state is StepState.WAITING else event.state.value
+                self._print(f"{word:<9} {step.title}{said}")
             case Progress() if event.measured is not None and self.out.isatty():
                 self._over(self._progress(event))
             case Finished():

@@ -9,7 +9,7 @@ import pytest
 
 from etcdtui import metricsfile
 from etcdtui.landing import LocalFault
-from etcdtui.model.places import HERE, PlaceView
+from etcdtui.model.places import HERE, Place, PlaceKind, PlaceView
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.readings import Reading
 from tests.unit.test_places import NEXUS, WHEN, manifest, placed
@@ -29,6 +29,13 @@ def test_the_last_proven_backup_of_each_place() -> None:
     assert 'etcdtui_backup_place_listed{cluster="prod",place="nexus",kind="store"} 0' in text.splitlines()
     assert 'etcdtui_backup_last_run_success{cluster="prod"} 1' in text.splitlines()
     assert 'place="nexus"' not in "".join(line for line in text.splitlines() if "last_proven" in line)
+
+
+def test_no_sample_twice() -> None:
+    told = PlaceView(Place(PlaceKind.HOST, "masternode1"), Reading((), NOW))
+    text = metricsfile.text(healthy(places=(told,)), success=True)
+    series = [line.rpartition(" ")[0] for line in text.splitlines() if not line.startswith("#")]
+    assert len(series) == len(set(series)) > 3
 
 
 def test_every_sample_has_a_type_and_names_are_escaped() -> None:
