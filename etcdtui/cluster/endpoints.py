@@ -40,6 +40,22 @@ Told = Callable[[MemberList, bool], None]
 """Hears every member list, and whether the member that told it knows a leader."""
 
 
+def open_pipe(voice: Voice, url: str, port: int | None = None) -> GatewayPipe:
+    """A connection to the etcd at ``url``, on another port if one is given. Raises as ``Runner.stream``."""
+    where = urlsplit(url)
+    access = voice.access
+    argv = openssl_pipe(
+        where.hostname or "",
+        port or where.port or 2379,
+        certificate=access.certificate,
+        key=access.key,
+        ca=access.ca,
+        sudo=voice.sudo,
+        openssl=access.openssl,
+    )
+    return GatewayPipe(voice.runner, argv, url, start=START)
+
+
 class HostSilent(EtcdTuiError):
     """The host we speak through failed; nothing is known of the member itself."""
 
@@ -157,19 +173,8 @@ class EndpointWatcher(Watcher):
                 pipe = None
 
     def _open(self, voice: Voice) -> GatewayPipe:
-        where = urlsplit(self.url)
-        access = voice.access
-        argv = openssl_pipe(
-            where.hostname or "",
-            self._port or where.port or 2379,
-            certificate=access.certificate,
-            key=access.key,
-            ca=access.ca,
-            sudo=voice.sudo,
-            openssl=access.openssl,
-        )
         try:
-            return GatewayPipe(voice.runner, argv, self.url, start=START)
+            return open_pipe(voice, self.url, self._port)
         except EtcdTuiError as error:
             raise HostSilent(error.message, error.hint) from error
 

@@ -1,8 +1,11 @@
-"""Two snapshots compared by their keys, without holding all of them.
+"""Two snapshots, or one and a running cluster, compared by their keys, without holding all of them.
 
 A revision is the same write in both, as long as both are of one history. Both lists come in the order of
 revisions; walked side by side, what is in only one of them was changed, added or removed, and only that is
 held. For two snapshots without a common history that is everything: bounded by ``MOST``.
+
+A running cluster lists its keys by name, and tells of a revision only its main part. There, one number of
+eight bytes is held for each key of the snapshot.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import Final
 
 from etcdtui.errors import Refusal
 from etcdtui.etcd.contents import Contents, Entry
+from etcdtui.etcd.listing import LiveKey
 from etcdtui.model.contents import Change, Comparison
 from etcdtui.text import grouped
 
@@ -31,7 +35,7 @@ def compare(
 
 
 def compare_entries(before: Iterable[Entry], after: Iterable[Entry], most: int = MOST) -> Comparison:
-    """The same for what ``Contents.live`` yields, or a running cluster listed in the order of revisions."""
+    """The same for what ``Contents.live`` yields."""
     gone: dict[bytes, tuple[int, int]] = {}
     came: dict[bytes, tuple[int, int]] = {}
     unchanged = 0
@@ -43,11 +47,43 @@ def compare_entries(before: Iterable[Entry], after: Iterable[Entry], most: int =
             gone[old.key] = old.revision
         if new is not None:
             came[new.key] = new.revision
-        if len(gone) + len(came) > most:
-            raise Refusal(
-                f"More than {grouped(most)} keys differ: these are hardly snapshots of one cluster.",
-                "Compare their contents by kind and namespace instead.",
-            )
+        _bounded(gone, came, most)
+    return _comparison(gone, came, unchanged)
+
+
+def compare_live(before: Contents, now: Iterable[LiveKey], most: int = MOST) -> Comparison:
+    """What changed since the snapshot, until ``now``. Raises as ``compare``, and what ``now`` raises."""
+    # Python's 64-bit hash: two of a million share one with a probability of 3e-8.
+    stored = {hash((entry.key, entry.revision[0])) for entry in before.live()}
+    gone: dict[bytes, tuple[int, int]] = {}
+    came: dict[bytes, tuple[int, int]] = {}
+    unchanged = 0
+    for found in now:
+        mark = hash((found.key, found.revision))
+        if mark in stored:
+            stored.remove(mark)
+            unchanged += 1
+        else:
+            came[found.key] = (found.revision, 0)
+            _bounded(gone, came, most)
+    for entry in before.live() if stored else ():
+        if hash((entry.key, entry.revision[0])) in stored:
+            gone[entry.key] = entry.revision
+            _bounded(gone, came, most)
+    return _comparison(gone, came, unchanged)
+
+
+def _bounded(gone: dict[bytes, tuple[int, int]], came: dict[bytes, tuple[int, int]], most: int) -> None:
+    if len(gone) + len(came) > most:
+        raise Refusal(
+            f"More than {grouped(most)} keys differ: these are hardly of one cluster.",
+            "Compare their contents by kind and namespace instead.",
+        )
+
+
+def _comparison(
+    gone: dict[bytes, tuple[int, int]], came: dict[bytes, tuple[int, int]], unchanged: int
+) -> Comparison:
     both = gone.keys() & came.keys()
     return Comparison(
         added=_changes(came.keys() - both, gone, came),

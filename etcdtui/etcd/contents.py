@@ -51,6 +51,7 @@ class Contents:
         self._marks: bytearray | None = None
         self._inline: Leaf | None = None
         self._pages: array[int] = array("Q")
+        self.read = 0  # pages of keys that were read so far, each as often as it was
         try:
             self._open()
         except BaseException:
@@ -64,6 +65,11 @@ class Contents:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.__exit__(kind, error, trace)
+
+    @property
+    def pages(self) -> int:
+        """How many pages of keys there are: what counts for the time that a pass over them takes."""
+        return len(self._pages)
 
     def _open(self) -> None:
         found, problems = metas(self._file)
@@ -85,6 +91,7 @@ class Contents:
 
     def _read(self, numbers: Sequence[int]) -> Iterator[Leaf]:
         """Pages of keys in order, many at once where they are plain."""
+        self.read += len(numbers)
         pages = [(number, *self._file.page(number)) for number in numbers]
         for number, header, _ in pages:
             if header.id != number or header.flags != LEAF:

@@ -95,11 +95,11 @@ def metrics() -> Request:
 
 def parse_status(response: Response) -> EndpointStatus:
     """Raises GatewayError, NoGateway, UnexpectedOutput; so do all parsers here."""
-    return shapes.endpoint_status(_json(response, "the status request"))
+    return shapes.endpoint_status(json_of(response, "the status request"))
 
 
 def parse_member_list(response: Response) -> MemberList:
-    return shapes.member_list(_json(response, "the member list request"))
+    return shapes.member_list(json_of(response, "the member list request"))
 
 
 def check_read(response: Response) -> None:
@@ -109,7 +109,7 @@ def check_read(response: Response) -> None:
     """
     if response.status == 403 and b"permission denied" in response.body:
         return
-    answer = shapes.table(_json(response, "the read"), "The answer to the read")
+    answer = shapes.table(json_of(response, "the read"), "The answer to the read")
     if "header" not in answer:
         raise UnexpectedOutput("The answer to the read has no header.")
 
@@ -132,7 +132,8 @@ def _range(key: bytes, *, serializable: bool) -> Request:
     return _post("/v3/kv/range", body)
 
 
-def _json(response: Response, what: str) -> Any:
+def json_of(response: Response, what: str) -> Any:
+    """The JSON of an answer to ``what``. Raises GatewayError, NoGateway, UnexpectedOutput."""
     if response.status != 200:
         raise _refusal(response, what)
     return shapes.load(response.body, what)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from etcdtui.errors import HostKeyUnknown
 from etcdtui.model.findings import Finding
 from etcdtui.model.health import ClusterHealth
 from etcdtui.model.view import ClusterView
 from etcdtui.procedures.procedure import Answer, Event, Procedure
+
+if TYPE_CHECKING:
+    from etcdtui.procedures.looking import LiveKeys
 
 FindFindings = Callable[[ClusterView, ClusterHealth], tuple[Finding, ...]]
 
@@ -37,7 +40,7 @@ class CommandRecord(Protocol):
 
 
 class ClusterPort(Protocol):
-    """One cluster. Only ``canonical_health``, ``trust`` and ``close`` may take their time."""
+    """One cluster. Only ``canonical_health``, ``trust``, iterating over keys and ``close`` may block."""
 
     @property
     def name(self) -> str: ...
@@ -57,6 +60,9 @@ class ClusterPort(Protocol):
 
     def canonical_health(self) -> tuple[str, str, str]:
         """Host, the lines a human would type, their raw output. Blocks."""
+
+    def live_keys(self, cancelled: Callable[[], bool], /) -> LiveKeys:
+        """The keys of the running cluster, listed while they are iterated over. Raises Unreachable."""
 
     def command_log(self) -> Sequence[CommandRecord]:
         """What ran lately, oldest first."""
