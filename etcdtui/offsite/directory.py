@@ -67,9 +67,11 @@ class DirectoryStore:
                 try:
                     made = hashlib.sha256()
                     stop = stopped(name, self._name)
-                    for block in blocks_of(file, Meter(name, size, progress), stop, cancelled):
-                        landing.write(block)
-                        made.update(block)
+                    meter = Meter(name, size, progress)
+                    with contextlib.closing(blocks_of(file, meter, stop, cancelled)) as blocks:
+                        for block in blocks:
+                            landing.write(block)
+                            made.update(block)
                     if made.hexdigest() != digest:
                         raise WrongDigest(
                             f"{file} was not read as it was proven: its SHA-256 is another.",

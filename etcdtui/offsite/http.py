@@ -149,7 +149,10 @@ def transport_faults(what: str, host: str) -> Iterator[None]:
         known = transport_fault(what, host, exc)
         if known is None:
             raise
-        raise known from exc
+        try:
+            raise known from exc
+        finally:
+            del known  # else it holds this frame, which holds it, and what was open stays open
 
 
 def transport_fault(what: str, host: str, exc: Exception) -> EtcdTuiError | None:

@@ -80,9 +80,10 @@ class NexusStore:
             "Content-Type": "application/octet-stream",
             "If-None-Match": "*",  # servers that know it do not overwrite; Nexus has a setting for that
         }
-        status, _, said = self._http.ask(
-            "PUT", self._url(name), what=what, body=body, headers=headers, fine=(409, 412)
-        )
+        with contextlib.closing(body):
+            status, _, said = self._http.ask(
+                "PUT", self._url(name), what=what, body=body, headers=headers, fine=(409, 412)
+            )
         if status in (409, 412):
             raise taken(self._name, name) from fault(
                 self._name, what, status, "", said.decode("utf-8", "replace")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,8 +185,10 @@ def digest_of(
     return digest.hexdigest()
 
 
-def blocks_of(file: Path, meter: Meter, stop: Cancelled, cancelled: Cancel | None) -> Iterator[bytes]:
-    """A local file in blocks, telling how far it is; raises ``stop`` when it is cancelled."""
+def blocks_of(
+    file: Path, meter: Meter, stop: Cancelled, cancelled: Cancel | None
+) -> Generator[bytes, None, None]:
+    """A local file in blocks, telling how far it is; raises ``stop`` when it is cancelled. To be closed."""
     with file.open("rb", buffering=0) as source:
         done = 0
         meter.at(0)
