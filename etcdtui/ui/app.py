@@ -35,6 +35,7 @@ from etcdtui.ui.messages import (
     ViewChanged,
 )
 from etcdtui.ui.parts.settling import Settling
+from etcdtui.ui.parts.typed_ahead import TypedAhead
 from etcdtui.ui.picture import Picture, Shows
 from etcdtui.ui.ports import ClusterPort, FindFindings, ProcedurePort
 from etcdtui.ui.screens.dashboard import DashboardScreen
@@ -84,6 +85,7 @@ class EtcdTui(App[None]):
         self.picture: Picture | None = None
         self._every, self._painted, self._due, self._news = tick, -1.0, False, False
         self._held_since: float | None = None
+        self._typed_ahead = TypedAhead()
 
     def get_default_screen(self) -> Screen[None]:
         return self.dashboard
@@ -168,7 +170,14 @@ class EtcdTui(App[None]):
         """A dialog that has just come up is deaf: those keys were meant for what was there before."""
         keys = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
         if not (keys and self.screen_stack and isinstance(self.screen, Settling) and self.screen.deaf()):
+            if isinstance(event, events.Key) and not event.is_forwarded:
+                self._typed_ahead.came(event, self.focused)
             await super().on_event(event)
+
+    async def _on_key(self, event: events.Key) -> None:
+        field = self.focused if isinstance(self.focused, Input) else getattr(self.screen, "field", None)
+        if self._typed_ahead.sent_on(event, field):
+            event.prevent_default()  # Textual's own handler would look for its binding
 
     @property
     def busy(self) -> bool:

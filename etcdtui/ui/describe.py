@@ -9,6 +9,7 @@ from typing import Any
 
 from etcdtui import text
 from etcdtui.model.health import MemberHealth
+from etcdtui.model.members import DiskMetrics
 from etcdtui.model.platform import Certificate, DiskSpace
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import FRESH_API, FRESH_HOST, ClusterView, EndpointView, Way
@@ -262,19 +263,18 @@ def _latency(row: MemberHealth) -> list[Paragraph]:
             )
         )
         out.append(Paragraph(((" " * TITLES, Role.PLAIN), *spark(series, 40))))
-    metrics = row.endpoint.metrics.value
-    if metrics is not None:
-        window = f" over {text.age(metrics.window)}" if metrics.window is not None else " since it started"
-        fsync, commit = text.milliseconds(metrics.fsync_p99), text.milliseconds(metrics.commit_p99)
-        out.append(_row("disk", f"fsync p99 {fsync} ms, commit p99 {commit} ms{window}"))
-        peers = f"round trip p99 {text.milliseconds(metrics.peer_rtt_p99)} ms"
-        changes = (
-            ""
-            if metrics.leader_changes is None
-            else f", {metrics.leader_changes} leader changes since it started"
-        )
-        out.append(_row("peers", peers + changes))
-    return out
+    return [*out, *_faded(_metrics(row.endpoint.metrics.value), not row.current)]
+
+
+def _metrics(metrics: DiskMetrics | None) -> list[Paragraph]:
+    if metrics is None:
+        return []
+    window = f" over {text.age(metrics.window)}" if metrics.window is not None else " since it started"
+    fsync, commit = text.milliseconds(metrics.fsync_p99), text.milliseconds(metrics.commit_p99)
+    peers = f"round trip p99 {text.milliseconds(metrics.peer_rtt_p99)} ms"
+    if metrics.leader_changes is not None:
+        peers += f", {text.counted(metrics.leader_changes, 'leader change')} since it started"
+    return [_row("disk", f"fsync p99 {fsync} ms, commit p99 {commit} ms{window}"), _row("peers", peers)]
 
 
 def _host(row: MemberHealth, picture: Picture) -> list[Paragraph]:

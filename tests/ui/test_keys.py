@@ -6,6 +6,7 @@ import fakes
 import pytest
 from driving import driven
 from frames import frame
+from textual import events
 
 from etcdtui.errors import HostKeyUnknown, Refusal
 from etcdtui.ui.app import EtcdTui
@@ -325,3 +326,46 @@ def test_every_key_is_told_once_and_explained() -> None:
     assert len(keys) == len(set(keys))
     assert all(binding.tooltip for binding in DASHBOARD)
     assert sum(1 for binding in DASHBOARD if binding.show) <= 6
+
+
+def _burst(app: EtcdTui, keys: str) -> None:
+    """As a slow line delivers them: all at once."""
+    for key in keys:
+        name = {"/": "slash", ":": "colon", "\r": "enter"}.get(key, key)
+        app.post_message(events.Key(name, None if key == "\r" else key))
+
+
+async def test_keys_of_one_burst_follow_each_other() -> None:
+    async with driven() as it:
+        _burst(it.app, "2\r")
+        await it.until(lambda: it.screen_name == "DocumentScreen")
+        assert "linearizable read" in it.text.splitlines()[0]
+
+
+@pytest.mark.parametrize(("keys", "left"), [("/b1n3b\r", 0), ("/node3\r", 1)])
+async def test_a_filter_typed_at_once_is_a_filter(keys: str, left: int) -> None:
+    async with driven() as it:
+        _burst(it.app, keys)
+        await it.until(lambda: it.app.dashboard.members.count == (left, 3))
+        await it.until(lambda: it.app.focused is it.app.dashboard.members)
+        assert it.screen_name == "DashboardScreen", "no letter of it acted as a key"
+
+
+async def test_a_command_typed_at_once_is_a_command() -> None:
+    async with driven() as it:
+        _burst(it.app, ":backups\r")
+        await it.until(lambda: it.app.focused is it.app.dashboard.backups)
+        assert it.screen_name == "DashboardScreen"
+
+
+async def test_the_worst_finding_is_in_sight_until_the_user_moves() -> None:
+    async with driven() as it:
+        findings = it.app.dashboard.findings
+        await it.look(fakes.one_down())
+        assert findings.cursor == 0
+        assert "✗ masternode3" in it.text
+        assert "✗ 1  ◆ 1" in it.text
+        await it.press("4", "j")
+        chosen = findings.cursor_key
+        await it.look(fakes.slow())
+        assert findings.cursor_key == chosen, "now it stays with what the user looks at"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
 from textual import on
 
-from etcdtui.model.findings import Finding
+from etcdtui.model.findings import Finding, Severity
 from etcdtui.text import clean
 from etcdtui.ui.looks import Line, Paragraph, Role
 from etcdtui.ui.messages import FindingChosen
@@ -19,16 +20,25 @@ class FindingsPane(Listing):
     """What to know now, the worst first."""
 
     def __init__(self) -> None:
-        super().__init__(id="findings", classes="pane", empty="Asking. The first answers take a few seconds.")
+        empty = "Asking. The first answers take a few seconds."
+        super().__init__(id="findings", classes="pane", empty=empty, top_first=True)
         self.border_title = "4 Findings"
 
     def show(self, findings: Sequence[Finding]) -> None:
         self.set_items([item(finding) for finding in findings])
+        if self.border_subtitle != (told := tally(findings)):
+            self.border_subtitle = told
 
     @on(Listing.Chosen)
     def _chosen(self, event: Listing.Chosen) -> None:
         event.stop()
         self.post_message(FindingChosen(event.key))
+
+
+def tally(findings: Sequence[Finding]) -> str:
+    """How many of each kind, also where not all are in sight: ✗ 2  ▲ 1."""
+    counts = Counter(finding.severity for finding in findings)
+    return "  ".join(f"{SEVERITY[kind][0]} {counts[kind]}" for kind in Severity if counts[kind])
 
 
 @lru_cache(maxsize=128)

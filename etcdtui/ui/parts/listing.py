@@ -26,7 +26,8 @@ class Item:
 
 
 class Listing(Wrapped):
-    """Items one below the other, one of them under the cursor."""
+    """Items one below the other, one of them under the cursor. ``top_first``: at the top it stays there,
+    whatever comes first now."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "step(-1)", "Up", show=False),
@@ -48,8 +49,9 @@ class Listing(Wrapped):
         listing: Listing
         key: str
 
-    def __init__(self, *, empty: str = "", **named: Any) -> None:
+    def __init__(self, *, empty: str = "", top_first: bool = False, **named: Any) -> None:
         super().__init__(**named)
+        self._top_first = top_first
         self._empty = (Paragraph(muted(empty)),) if empty else ()
         self._items: tuple[Item, ...] = ()
         self._place_of: tuple[int, ...] = (NOWHERE,)  # by paragraph: the place of its item
@@ -78,7 +80,9 @@ class Listing(Wrapped):
             return
         place = self.cursor
         self._items = new
-        if new and all(item.key != self.cursor_key for item in new):
+        if new and self._top_first and place <= 0:
+            self.cursor_key = new[0].key
+        elif new and all(item.key != self.cursor_key for item in new):
             self.cursor_key = new[min(max(place, 0), len(new) - 1)].key
         self._place_of = tuple(place for place, item in enumerate(new) for _ in item.paragraphs) or (NOWHERE,)
         self.set_paragraphs([p for item in new for p in item.paragraphs] or self._empty)

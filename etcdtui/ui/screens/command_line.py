@@ -27,21 +27,25 @@ class CommandLineScreen(ModalScreen[Verb | None]):
         Binding("tab", "complete", "Complete", priority=True),
     ]
 
+    def __init__(self) -> None:
+        super().__init__()
+        suggester = SuggestFromList([verb.name for verb in VERBS], case_sensitive=False)
+        # Made here, so that what is typed before the line is on the screen has somewhere to go.
+        self.field = Input(compact=True, suggester=suggester, placeholder="members, health, backup, q …")
+
     def compose(self) -> ComposeResult:
         with Vertical(id="line"):
             yield Bar(id="said")
-            suggester = SuggestFromList([verb.name for verb in VERBS], case_sensitive=False)
-            yield Input(compact=True, suggester=suggester, placeholder="members, health, backup, q …")
+            yield self.field
 
     def on_mount(self) -> None:
         self.query_one("#said").display = False
 
     def action_complete(self) -> None:
-        field = self.query_one(Input)
-        verb = find_verb(field.value)
+        verb = find_verb(self.field.value)
         if verb is not None:
-            field.value = verb.name
-            field.cursor_position = len(verb.name)
+            self.field.value = verb.name
+            self.field.cursor_position = len(verb.name)
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:

@@ -103,13 +103,13 @@ class DashboardScreen(Screen[None]):
         if number != 1:
             self._selected = number
         self._rearrange()
-        self.panes[number].focus()
+        self.set_focus(self.panes[number])
 
     def action_grow(self) -> None:
         number = self._focused_pane()
         self._grown = 0 if self._grown else number
         self._rearrange()
-        self.panes[number].focus()
+        self.set_focus(self.panes[number])
 
     def action_filter(self) -> None:
         pane = self.panes[self._focused_pane()]
@@ -119,7 +119,7 @@ class DashboardScreen(Screen[None]):
         self._filtered = pane
         self.filter_input.value = pane.filter
         self.filter_input.display = True
-        self.filter_input.focus()
+        self.set_focus(self.filter_input)
 
     def action_back(self) -> None:
         if self.filter_input.display:
@@ -158,7 +158,7 @@ class DashboardScreen(Screen[None]):
         if pane is not None:
             if not keep:
                 pane.set_filter("")
-            pane.focus()
+            self.set_focus(pane)
         self._subtitles()
 
     def _focused_pane(self) -> int:
@@ -211,4 +211,4 @@ class DashboardScreen(Screen[None]):
             self._box.styles.grid_rows = f"{new.height(1)} 1fr"
         self.worst.set_builder(self._worst)
         if self.focused is None or not self.focused.display:
-            self.panes[new.shown[0]].focus()
+            self.set_focus(self.panes[new.shown[0]])

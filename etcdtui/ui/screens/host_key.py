@@ -69,7 +69,7 @@ class HostKeyScreen(ModalScreen[bool]):
         """Enter goes on to the button, never through it."""
         event.stop()
         if event.value == WORD:
-            self.query_one("#trust", Button).focus()
+            self.set_focus(self.query_one("#trust", Button))
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         event.stop()

@@ -143,7 +143,7 @@ class ProcedureScreen(Screen[None]):
             self.typed.value = ""
             self.typed.placeholder = "type it here" if wants_phrase else "the reason, in a few words"
             self.typed.display = typing
-            (self.typed if typing else self.steps).focus()
+            self.set_focus(self.typed if typing else self.steps)
         for choice, key in KEY_OF.items():
             button = self.query_one(f"#choose-{choice.name}", Button)
             # While something is typed, letters are letters: the button is reached by tab.
