@@ -13,12 +13,12 @@ from etcdtui.etcd.resources import prove_resources
 from etcdtui.etcd.snapshot import prove
 from etcdtui.landing import Moved
 from etcdtui.model.backups import BackupSet
-from etcdtui.model.manifest import Copy, Manifest
+from etcdtui.model.manifest import Copy, File, Manifest
 from etcdtui.model.proof import Check, Outcome, Proof, ResourcesProof, behind, same_cluster
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.view import ClusterView
 from etcdtui.offsite.keeping import Shelf
-from etcdtui.offsite.store import Item, Shelved, Store, shelve
+from etcdtui.offsite.store import Item, Shelved, Store, digest_of, shelve
 from etcdtui.procedures import manifests
 from etcdtui.procedures.backup_decided import Decided, Homes
 from etcdtui.procedures.procedure import Context, Reporter, Work
@@ -120,11 +120,12 @@ def put_into(name: str, homes_of: HomesOf) -> Work:
         items = [Item(homes.folder / f.name, f"{homes.prefix}/{f.name}", f.sha256) for f in files]
         done = _sealed(shelf, store, items, homes, report) if shelf.seal else _shelve(store, items, report)
         how = listed(list(dict.fromkeys(shelved.how for shelved in done)))
-        copy = Copy(name, homes.prefix, _moment(world.now()), f"sha256, {how}")
+        sealed = tuple(File(s.name.rpartition("/")[2], s.size, s.sha256) for s in done) if shelf.seal else ()
+        copy = Copy(name, homes.prefix, _moment(world.now()), f"sha256, {how}", sealed)
         manifests.replace_with(path, manifests.with_copy(manifest, copy))
-        sealed = ", encrypted" if shelf.seal else ""
         total = size(sum(shelved.size for shelved in done))
-        return Verdict(True, f"{name} has both files{sealed} ({total}); compared by {how}.")
+        words = ", encrypted" if sealed else ""
+        return Verdict(True, f"{name} has both files{words} ({total}); compared by {how}.")
 
     return work
 
@@ -185,8 +186,7 @@ def _sealed(
     assert shelf.seal is not None
     with shelf.seal(items, homes.folder, report.moved, report.cancelled) as sealed:
         for item in sealed:
-            there = store.stat(item.name)
-            if there is not None and there.digest != item.sha256:
+            if _differs(store, item, report):
                 report.say(f"{item.name} in {shelf.name} is of an upload that broke off; it is sent anew.")
                 store.delete(item.name)
         return shelve(store, sealed, report.moved, report.cancelled)
@@ -194,10 +194,20 @@ def _sealed(
 
 def _renew(store: Store, item: Item, report: Reporter) -> None:
     """A manifest of the same backup that knows fewer copies gives way to this one."""
-    there = store.stat(item.name)
-    if there is not None and there.digest != item.sha256:
+    if _differs(store, item, report):
         store.delete(item.name)
     shelve(store, [item], None, report.cancelled)
+
+
+def _differs(store: Store, item: Item, report: Reporter) -> bool:
+    """Is there an object of that name which is another one?"""
+    there = store.stat(item.name)
+    if there is None:
+        return False
+    if there.size != item.path.stat().st_size:
+        return True
+    told = there.digest or digest_of(store, item.name, there.size, report.moved, report.cancelled)
+    return told.lower() != item.sha256
 
 
 def _named(proof: Proof, resources: ResourcesProof) -> list[Check]:

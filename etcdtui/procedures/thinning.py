@@ -168,6 +168,8 @@ def _remove_here(folder: Path, names: Sequence[str]) -> None:
     with faults(f"{folder} cannot be thinned out"):
         for name in names:
             (folder / name).unlink(missing_ok=True)
+        for path in folder.glob(".*.age"):  # what was encrypted for an upload that broke off
+            path.unlink(missing_ok=True)
         sync_folder(folder)
         with suppress(OSError):  # something else lies in it: then it stays
             folder.rmdir()

@@ -252,3 +252,29 @@ def test_an_owed_upload_is_made_up_for(ground: Ground) -> None:
     assert finished.ending is Ending.DONE
     assert "lies on masternode2, here and on share" in finished.sentence
     assert digests(ground.kept) == digests(ground.stored)
+
+
+def test_encrypted_for_the_way_out_and_opened_again(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    pyrage = pytest.importorskip("pyrage")
+    from etcdtui.config_stores import DirectoryPlace, Encryption, StoreConfig
+    from etcdtui.offsite.age import decrypt
+    from etcdtui.offsite.opening import _sealing
+
+    identity = pyrage.x25519.Identity.generate()
+    wanted = Encryption((str(identity.to_public()),))
+    sealing = _sealing(StoreConfig("share", DirectoryPlace(ground.store), encryption=wanted))
+    shelf = Shelf("share", lambda: DirectoryStore("share", ground.store), seal=sealing)
+    made = ground.plan()
+    ground.world.keeping = replace(ground.keeping, shelves=(shelf,))
+    finished, _ = run(made, Journal(ground.root / "journal"), world=ground.world, jobs=ground.jobs)
+    assert finished.ending is Ending.DONE
+    assert set(digests(ground.stored)) == {f"{NAMES[0]}.age", f"{NAMES[1]}.age", f"snapshot_{STAMP}{SUFFIX}"}
+    assert not [p for p in ground.kept.iterdir() if p.name.startswith(".")]
+    _, manifest = manifests.kept(ground.kept)
+    (copy,) = (copy for copy in manifest.copies if copy.place == "share")
+    sealed = {name: digest for name, digest in digests(ground.stored).items() if name.endswith(".age")}
+    assert {file.name: file.sha256 for file in copy.encrypted} == sealed
+    key = ground.root / "identity"
+    key.write_text(str(identity))
+    opened = decrypt(ground.stored / f"{NAMES[0]}.age", ground.root / "opened.db", key)
+    assert opened.sha256 == manifest.snapshot.sha256
