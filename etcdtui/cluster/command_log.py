@@ -31,6 +31,7 @@ class CommandRecord:
     status: int | None = None
     seconds: float | None = None
     error: str = ""
+    times: int = 1  # so often it failed one after the other for the same reason; this is the last of them
 
 
 class CommandLog:
@@ -43,6 +44,7 @@ class CommandLog:
         self._lock = threading.Lock()
         self._records: dict[int, CommandRecord] = {}
         self._began: dict[int, float] = {}  # of those that run on
+        self._failed: dict[tuple[str, str], int] = {}  # the last that failed, by host and command
         self._count = 0
 
     def records(self) -> Sequence[CommandRecord]:
@@ -68,7 +70,20 @@ class CommandLog:
             began, record = self._began.pop(number, None), self._records.get(number)
             if began is not None and record is not None:
                 took = self._monotonic() - began
-                self._records[number] = replace(record, status=status, seconds=took, error=error[:REASON])
+                record = replace(record, status=status, seconds=took, error=error[:REASON])
+                self._records[number] = replace(record, times=self._times(record))
+
+    def _times(self, record: CommandRecord) -> int:
+        """A host that is down fails each second: one record, lest all others be pushed out."""
+        key = record.host, record.command
+        before = self._records.get(self._failed.pop(key, 0))
+        if not record.error:
+            return 1
+        self._failed[key] = record.number
+        if before is None or (before.error, before.status) != (record.error, record.status):
+            return 1
+        del self._records[before.number]
+        return before.times + 1
 
     def _forget(self) -> None:
         """The oldest that ended; what runs on stays in sight, unless all do."""

@@ -13,7 +13,7 @@ from etcdtui.ui.background import in_background
 if TYPE_CHECKING:
     from etcdtui.ui.app import EtcdTui
 
-HOW = "enter here, or :trust, asks for your decision."
+HOW = "Press enter here, or type :trust, to decide."
 
 
 def key_of(finding: Finding, keys: Sequence[HostKeyUnknown]) -> HostKeyUnknown | None:

@@ -19,7 +19,8 @@ FindFindings = Callable[[ClusterView, ClusterHealth], tuple[Finding, ...]]
 
 class CommandRecord(Protocol):
     """A command on a host: when (epoch), for how long (None: it runs on), with which exit code, if any;
-    ``title`` calls scripts by their names, ``error`` says why it failed."""
+    ``title`` calls scripts by their names, ``error`` says why it failed, ``times`` how often
+    one after the other."""
 
     @property
     def number(self) -> int: ...
@@ -37,6 +38,8 @@ class CommandRecord(Protocol):
     def seconds(self) -> float | None: ...
     @property
     def error(self) -> str: ...
+    @property
+    def times(self) -> int: ...
 
 
 class ClusterPort(Protocol):

@@ -117,6 +117,7 @@ LOG = [
         status=None,
         seconds=10.0,
         error="The SSH connection to masternode3 broke while a command was running (EOF).",
+        times=12,
     ),
     CommandRecord(
         4,

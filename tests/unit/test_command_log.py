@@ -139,6 +139,29 @@ def test_silence_does_not_end_a_stream_and_a_break_does() -> None:
     assert record.seconds is not None
 
 
+def test_the_same_failure_again_and_again_is_one_record() -> None:
+    log, runner, inner = logged(Completed(("good",), 0, b"", b""))
+    runner.run(("good",), timeout=1)
+    for reason in ("refused", "refused", "refused", "no answer"):
+        inner.answer = Unreachable(reason)
+        for command in ("cat", "look"):  # two sources fail in turn
+            with pytest.raises(Unreachable):
+                runner.run((command,), timeout=1)
+    assert [(r.command, r.error, r.times) for r in log.records()] == [
+        ("good", "", 1),
+        ("cat", "refused", 3),
+        ("look", "refused", 3),
+        ("cat", "no answer", 1),
+        ("look", "no answer", 1),
+    ]
+    inner.answer = Completed(("cat",), 0, b"", b"")
+    runner.run(("cat",), timeout=1)
+    inner.answer = Unreachable("no answer")
+    with pytest.raises(Unreachable):
+        runner.run(("cat",), timeout=1)
+    assert [r.times for r in log.records()][-2:] == [1, 1], "a success between them parts them"
+
+
 def test_the_log_is_bounded_and_keeps_what_runs_on() -> None:
     log, runner, _ = logged(Completed(("x",), 0, b"", b""))
     stream = runner.stream(("cat",), timeout=1)

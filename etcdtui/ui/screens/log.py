@@ -31,7 +31,7 @@ class LogTable(Table[CommandRecord]):
             Column("HOST", lambda r: (clean(r.host, 60), Role.PLAIN), lambda r: r.host, most=20),
             Column("EXIT", _exit, lambda r: _exit(r)[0], right=True),
             Column("TOOK", _took, lambda r: -1.0 if r.seconds is None else r.seconds, right=True, least=7),
-            Column("COMMAND", lambda r: (clean(r.title, 400), Role.PLAIN), least=20, most=400),
+            Column("COMMAND", _command, least=20, most=400),
         ]
         super().__init__(columns, id="log", empty="No command has run yet.")
 
@@ -124,6 +124,11 @@ def _document(record: CommandRecord) -> Document:
     return Document((("Command", Role.STRONG), (facts, Role.PLAIN)), tuple(paragraphs))
 
 
+def _command(record: CommandRecord) -> Span:
+    times = f"{record.times} times: " if record.times > 1 else ""
+    return times + clean(record.title, 400), Role.PLAIN
+
+
 def _clock(at: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(at))
 
@@ -132,7 +137,8 @@ def _ending(record: CommandRecord) -> str:
     if record.seconds is None:
         return "runs on"
     code = "no exit code" if record.status is None else f"exit {record.status}"
-    return f"{code} after {_duration(record.seconds)}"
+    times = f", {record.times} times" if record.times > 1 else ""
+    return f"{code} after {_duration(record.seconds)}{times}"
 
 
 def _duration(seconds: float) -> str:
