@@ -134,7 +134,7 @@ def _hint(hosts: list[HostView], layout_of: LayoutOf, bad: list[str]) -> str:
 def _procedure(procedure_id: str, cluster: str, decided: Decided, reasons: tuple[str, ...]) -> Procedure:
     steps = (
         *_on_the_host(cluster, decided),
-        *_off_the_cluster(decided),
+        *off_the_cluster(decided),
         *_afterwards(cluster, decided),
     )
     title = f"Back up {cluster} on {decided.host}"
@@ -174,20 +174,26 @@ def _on_the_host(cluster: str, decided: Decided) -> tuple[Step, ...]:
             directory=decided.layout.at(decided.layout.jobs),
             skippable=False,
         ),
-        Step(
-            key="verify",
-            title=f"Check the two files on {host}",
-            why="That a script ended well does not make its files good: they are listed and read once on the "
-            "host, the snapshot against its own checksum.",
-            host=host,
-            verify=checks.verified(decided),
-            patience=5.0,
-            skippable=False,
-        ),
+        look_at_files(decided),
     )
 
 
-def _off_the_cluster(decided: Decided) -> tuple[Step, ...]:
+def look_at_files(decided: Decided) -> Step:
+    """Both files of a backup, read once where they lie."""
+    return Step(
+        key="verify",
+        title=f"Check the two files on {decided.host}",
+        why="That a script ended well does not make its files good: they are listed and read once on the "
+        "host, the snapshot against its own checksum.",
+        host=decided.host,
+        verify=checks.verified(decided),
+        patience=5.0,
+        skippable=False,
+    )
+
+
+def off_the_cluster(decided: Decided) -> tuple[Step, ...]:
+    """A backup on a host: brought here, proven, put into stores, given its manifest."""
     host, homes = decided.host, copies.homes_of(decided)
     stays = "Stops here. What has arrived is kept, and a resume goes on from there."
     stores = (

@@ -60,7 +60,9 @@ def verified(decided: Decided) -> Check:
     def check(world: Context) -> Verdict:
         runner, sudo = world.runner(decided.host), decided.layout.sudo
         listing = proof.list_folder(runner, sudo, decided.folder)
-        made = proof.made_by(listing, world.said("take"), decided.newest)
+        made = decided.found_in(listing, world)
+        if made is None and decided.stamp:
+            return Verdict(False, f"{decided.folder} on {decided.host} holds no backup {decided.stamp} now.")
         if made is None:
             return Verdict(
                 False,

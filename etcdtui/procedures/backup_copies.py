@@ -88,7 +88,15 @@ def prove_here(decided: Decided) -> Work:
         )
         taken = _taken(view, made)
         manifest = manifests.manifest_of(
-            view, made, proof, resources, checks, taken=taken, proven=now, copies=copies
+            view,
+            made,
+            proof,
+            resources,
+            checks,
+            taken=taken,
+            proven=now,
+            copies=copies,
+            just_taken=not decided.stamp,
         )
         manifests.keep(folder, made, manifest)
         return Verdict(True, f"{proof.verdict} {resources.verdict} {_behind(view, proof)}".strip())

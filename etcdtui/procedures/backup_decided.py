@@ -29,6 +29,7 @@ class Decided:
     newest: str  # time stamp of the newest backup in that folder before this one
     stores: tuple[str, ...] = ()
     thin: bool = False  # are old backups to be thinned out at the end
+    stamp: str = ""  # of a backup that was there before; empty: this run takes one
 
     @property
     def folder(self) -> str:
@@ -51,6 +52,7 @@ class Decided:
             "newest": self.newest,
             "stores": json.dumps(self.stores),
             "thin": str(int(self.thin)),
+            "stamp": self.stamp,
         }
 
     @classmethod
@@ -72,15 +74,22 @@ class Decided:
             parameters["newest"],
             tuple(str(name) for name in json.loads(parameters["stores"])),
             parameters["thin"] == "1",
+            parameters["stamp"],
         )
 
+    def found_in(self, listing: proof.Listing, world: Context) -> BackupSet | None:
+        """The backup that is meant, among those of a folder."""
+        if self.stamp:
+            return next((s for s in listing.sets if s.stamp == self.stamp), None)
+        return proof.made_by(listing, world.said("take"), self.newest)
+
     def made(self, world: Context) -> BackupSet:
-        """The backup that this run has written, as it lies on the host. Raises Refusal when it is gone."""
+        """The backup that is meant, as it lies on the host. Raises Refusal when it is gone."""
         listing = proof.list_folder(world.runner(self.host), self.layout.sudo, self.folder)
-        found = proof.made_by(listing, world.said("take"), self.newest)
+        found = self.found_in(listing, world)
         if found is None:
             raise Refusal(
-                f"The backup of this run is no longer in {self.folder} on {self.host}.",
+                f"The backup {self.stamp or 'of this run'} is no longer in {self.folder} on {self.host}.",
                 "Somebody removed it: take another one.",
             )
         return found

@@ -44,8 +44,12 @@ def manifest_of(
     taken: float,
     proven: float,
     copies: Sequence[Copy],
+    just_taken: bool = True,
 ) -> Manifest:
-    """What is to be remembered of a backup that was proven. Times in epoch seconds. Raises Refusal."""
+    """What is to be remembered of a backup that was proven. Times in epoch seconds. Raises Refusal.
+
+    Only of one ``just_taken`` the versions of now are those of then.
+    """
     facts = proof.facts
     if facts is None:
         raise Refusal(f"{proof.name} does not say what it holds, so it gets no manifest.")
@@ -71,8 +75,8 @@ def manifest_of(
         checks=tuple(checks),
         cluster_id=f"{listed.cluster_id:x}" if listed and listed.cluster_id else "",
         openshift_id=api.cluster_id if api else "",
-        openshift_version=api.version if api else "",
-        etcd_version=status.version if status else "",
+        openshift_version=api.version if api and just_taken else "",
+        etcd_version=status.version if status and just_taken else "",
         storage_version=facts.storage_version,
         member=member.name if member else "",
         host=made.host,

@@ -13,9 +13,10 @@ from etcdtui.cluster import Cluster
 from etcdtui.errors import EtcdTuiError, Refusal
 from etcdtui.journal import Journal
 from etcdtui.journal_text import in_full
+from etcdtui.model.backups import BackupSet
 from etcdtui.model.places import owed
 from etcdtui.model.view import ClusterView
-from etcdtui.procedures import backup, maintenance, prune, upload
+from etcdtui.procedures import backup, bring, maintenance, prune, upload
 from etcdtui.procedures.engine import Engine
 from etcdtui.procedures.following import job_of
 from etcdtui.procedures.history import history_of
@@ -83,6 +84,12 @@ class Operations:
             host=host,
             stores=stores,
         )
+
+    def plan_bring(self, view: ClusterView, found: BackupSet) -> Procedure:
+        """A backup that lies on a host, brought off and proven. Raises Refusal."""
+        cluster = self._cluster
+        name = _name(bring.KIND, cluster.now())
+        return bring.plan(view, cluster.layout_of, cluster.keeping, found, procedure_id=name)
 
     def plan_upload(self, view: ClusterView) -> Procedure:
         """The newest backup that stores lack, into these. Raises Refusal."""

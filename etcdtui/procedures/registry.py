@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from etcdtui.errors import Refusal
-from etcdtui.procedures import backup, maintenance, prune, upload
+from etcdtui.procedures import backup, bring, maintenance, prune, upload
 from etcdtui.procedures.procedure import Procedure
 from etcdtui.records import Run
 
 Rebuild = Callable[[str, str, str, Mapping[str, str]], Procedure]
 """kind, id, cluster, parameters -> the same procedure again."""
 
-REGISTRY: Mapping[str, Rebuild] = {kind.KIND: kind.rebuild for kind in (backup, maintenance, prune, upload)}
+REGISTRY: Mapping[str, Rebuild] = {
+    kind.KIND: kind.rebuild for kind in (backup, bring, maintenance, prune, upload)
+}
 
 
 def resume(run: Run, registry: Mapping[str, Rebuild] = REGISTRY) -> Procedure:

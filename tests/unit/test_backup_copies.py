@@ -278,3 +278,31 @@ def test_encrypted_for_the_way_out_and_opened_again(ground: Ground, monkeypatch:
     key.write_text(str(identity))
     opened = decrypt(ground.stored / f"{NAMES[0]}.age", ground.root / "opened.db", key)
     assert opened.sha256 == manifest.snapshot.sha256
+
+
+def test_a_backup_of_another_day_is_brought_off_and_proven(ground: Ground) -> None:
+    from etcdtui.model.backups import FoundFile, join
+    from etcdtui.procedures import bring
+
+    ground.write()
+    found = [FoundFile(HOST, str(ground.host), p.name, p.stat().st_size, 1.0) for p in ground.host.iterdir()]
+    (pair,) = join(found)
+    plan = bring.plan(view(), lambda _: ground.layout, ground.keeping, pair, procedure_id="bring-1")
+    again = bring.rebuild(plan.kind, plan.id, plan.cluster, plan.parameters)
+    assert [(s.key, s.host) for s in again.steps] == [(s.key, s.host) for s in plan.steps]
+    ground.world.keeping = ground.keeping
+    finished, _ = run(plan, Journal(ground.root / "journal"), world=ground.world)
+    assert finished.ending is Ending.DONE
+    assert digests(ground.kept) == digests(ground.stored) == digests(ground.host)
+    _, manifest = manifests.kept(ground.kept)
+    assert manifest.openshift_version == manifest.etcd_version == ""
+
+
+def test_half_a_backup_is_not_brought_off(ground: Ground) -> None:
+    from etcdtui.errors import Refusal
+    from etcdtui.model.backups import FoundFile, join
+    from etcdtui.procedures import bring
+
+    (half,) = join([FoundFile(HOST, str(ground.host), NAMES[0], 512 + 32, 1.0)])
+    with pytest.raises(Refusal, match="no whole one"):
+        bring.plan(view(), lambda _: ground.layout, ground.keeping, half, procedure_id="bring-2")
