@@ -16,6 +16,7 @@ import pytest
 from etcdtui.journal import Journal
 from etcdtui.lab.demo import Lab
 from etcdtui.model.backups import BackupSet
+from etcdtui.model.manifest import SUFFIX
 from etcdtui.procedures import backup
 from etcdtui.procedures.engine import Engine, resume
 from etcdtui.procedures.procedure import (
@@ -43,7 +44,8 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture
-def cluster(lab: Lab, tmp_path: Path) -> Iterator[Watched]:
+def cluster(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     with watched(lab, tmp_path) as watch:
         yield watch
         watch.heal()
@@ -77,7 +79,7 @@ class Run:
 def plan(watch: Watched) -> Procedure:
     view = watch.healthy().view
     name = f"backup-live-{secrets.token_hex(4)}"
-    return backup.plan(view, watch.cluster.layout_of, procedure_id=name, now=view.now)
+    return backup.plan(view, watch.cluster.layout_of, watch.cluster.keeping, procedure_id=name, now=view.now)
 
 
 def running(event: Event) -> bool:
@@ -90,7 +92,8 @@ def following(event: Event) -> bool:
 
 def sets(watch: Watched, procedure: Procedure) -> list[BackupSet]:
     layout = watch.cluster.layout_of(procedure.parameters["host"])
-    files = sorted(Path(procedure.parameters["folder"]).glob("*"))
+    names = [path.name for path in Path(procedure.parameters["folder"]).glob("*")]
+    files = [name for name in names if not name.endswith(SUFFIX)]
     assert str(Path(layout.root)) in procedure.parameters["folder"]
     view = watch.cluster.look_again(20)
     found = [s for s in view.backups if s.host == procedure.parameters["host"]]
@@ -118,11 +121,11 @@ def test_a_backup(cluster: Watched, tmp_path: Path) -> None:
     take = Run(cluster, made, journal)
     finished = take()
     assert finished.ending is Ending.DONE, finished.sentence
-    assert "fits its checksum" in finished.sentence and "copy them off it" in finished.sentence
+    assert f"is proven and lies on {made.parameters['host']} and here" in finished.sentence
+    assert "One member may go down now" in finished.sentence
     found = sets(cluster, made)
     assert len(found) == before + 1 and found[0].complete
     assert all(file.mode == 0o600 for file in found[0].files)
-    assert found[0].stamp in finished.sentence
     assert leftovers(made) == []
     assert journal.read(made.id).ending is Ending.DONE
 
@@ -191,8 +194,9 @@ def test_without_the_api_the_script_refuses_and_it_is_put_into_words(
     cluster.lab.do("api-down")
     seen = cluster.within(40, lambda seen: seen.view.api.problem is not None)
     layout_of = cluster.cluster.layout_of
-    made = backup.plan(seen.view, layout_of, procedure_id=f"backup-live-{secrets.token_hex(4)}", now=0.0)
-    assert "could not be checked" in made.reasons[-1]
+    name = f"backup-live-{secrets.token_hex(4)}"
+    made = backup.plan(seen.view, layout_of, cluster.cluster.keeping, procedure_id=name, now=0.0)
+    assert any("could not be checked" in reason for reason in made.reasons)
     take = Run(cluster, made, Journal(tmp_path / "journal"))
 
     def failed(event: Event) -> bool:
@@ -212,6 +216,7 @@ from etcdtui import config
 from etcdtui.cluster import Cluster
 from etcdtui.journal import Journal
 from etcdtui.lab import control
+from etcdtui.model.manifest import SUFFIX
 from etcdtui.procedures import backup
 from etcdtui.procedures.engine import Engine
 from etcdtui.procedures.procedure import *
@@ -227,7 +232,8 @@ import time
 end = time.monotonic() + 60
 while time.monotonic() < end:
     try:
-        plan = backup.plan(cluster.look_again(10), cluster.layout_of, procedure_id=name, now=0.0, host=host)
+        plan = backup.plan(cluster.look_again(10), cluster.layout_of, cluster.keeping,
+                           procedure_id=name, now=0.0, host=host)
         break
     except Exception as exc:
         print(exc, flush=True)
