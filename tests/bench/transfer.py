@@ -158,6 +158,7 @@ def _compare(ways: _Ways, rounds: int) -> Iterator[Result]:
         _rates("fetch of a file that the host must hash too", size, unsealed),
         _rates("scp", size, scp),
         _rates("sftp.get", size, get) + f"; stuck: {get.count(float('inf'))}",
+        f"at their best: {min(scp) / min(ours):.2f} × scp, {min(get) / min(ours):.2f} × sftp.get",
         f"where the host must hash too: {_ratio(scp, unsealed):.2f} × scp; " + load(),
     ]
     if not met:
