@@ -11,6 +11,7 @@ from etcdtui import text
 from etcdtui.model.health import MemberHealth
 from etcdtui.model.members import DiskMetrics
 from etcdtui.model.platform import Certificate, DiskSpace
+from etcdtui.model.problems import Fault
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import FRESH_API, FRESH_HOST, ClusterView, EndpointView, Way
 from etcdtui.text import clean
@@ -163,12 +164,22 @@ def _heading(title: str, note: str = "", role: Role = Role.MUTED) -> list[Paragr
     return [Paragraph(()), Paragraph(((title, Role.STRONG), (f"  {note}" if note else "", role)))]
 
 
+# Kinds of failure whose own word does not stand alone before "for 12 s".
+_FAULTS = {
+    Fault.TLS: "TLS fails",
+    Fault.LOGIN: "login refused",
+    Fault.HOST_KEY: "host key not accepted",
+    Fault.NO_TOOLS: "a command fails",
+    Fault.NO_QUORUM_READ: "no read by the quorum",
+}
+
+
 def _source(reading: Reading[Any], now: float) -> Span:
     """How old a source is, and what is wrong with it now."""
     if reading.problem is not None:
         since = f" for {text.age(now - reading.since)}" if reading.since is not None else ""
         old = f"; last known {text.age(reading.age(now))} ago" if reading.at is not None else ""
-        return f"{reading.problem.fault.value}{since}{old}", Role.WARN
+        return f"{_FAULTS.get(reading.problem.fault, reading.problem.fault.value)}{since}{old}", Role.WARN
     if reading.at is None:
         return "not known yet", Role.MUTED
     seconds = reading.age(now) or 0.0

@@ -8,6 +8,7 @@ import fakes
 from driving import driven
 
 from etcdtui.model.health import judge
+from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.readings import Reading
 from etcdtui.ui.describe import member_document
 from etcdtui.ui.looks import Paragraph, Role, as_text
@@ -65,3 +66,12 @@ def test_details_of_old_facts_are_dimmed() -> None:
     now_well = replace(view, api=Reading(view.api.value, view.now))
     again = member_document(Picture(now_well, judge(now_well)), 0xA1)
     assert again is not None and Role.PLAIN in _roles(again.paragraphs, "Ready")
+
+
+def test_why_a_source_fails_is_told_in_words() -> None:
+    problem = Problem(Fault.TLS, "the certificate is not signed by the authority we were given")
+    silent = fakes.silenced(fakes.healthy(), 1)
+    view = fakes.with_endpoint(silent, 1, status=Reading(None, None, problem, silent.now - 12))
+    document = member_document(Picture(view, judge(view)), 0xA2)
+    assert document is not None
+    assert "Status  TLS fails for 12 s" in [as_text(p.line) for p in document.paragraphs]
