@@ -24,6 +24,11 @@ class Quorum:
         return self.voters // 2 + 1
 
     @property
+    def after_removal(self) -> int:
+        """How many must agree once a voter is gone."""
+        return (self.voters - 1) // 2 + 1
+
+    @property
     def present(self) -> bool:
         return self.voters > 0 and self.healthy >= self.needed
 
@@ -47,6 +52,18 @@ def quorum_of(members: Collection[Member], healthy: Collection[int]) -> Quorum:
     return Quorum(len(voters), sum(1 for m in voters if m.id in healthy))
 
 
+def without(members: Collection[Member], healthy: Collection[int], target: int) -> str:
+    """The arithmetic of a removal, to be said after the member's name."""
+    now = quorum_of(members, healthy)
+    after = quorum_of([m for m in members if m.id != target], healthy)
+    if not after.voters:
+        return "would leave no voter"
+    return (
+        f"would leave {after.healthy} of {after.voters} voters well, quorum {after.needed} "
+        f"(now {now.healthy} of {now.voters}, quorum {now.needed})"
+    )
+
+
 def may_remove(members: Collection[Member], healthy: Collection[int], target: int) -> Verdict:
     """Would the cluster still have a quorum, of members that are well, without ``target``?
 
@@ -57,19 +74,21 @@ def may_remove(members: Collection[Member], healthy: Collection[int], target: in
     if member is None:
         return Verdict(False, f"There is no member {target:x} in the member list.")
     now = quorum_of(members, healthy)
+    sums = without(members, healthy, target)
+    rest = [m for m in members if m.id != target]
+    after = quorum_of(rest, healthy)
+    if not after.voters:
+        return Verdict(
+            False, f"{member.label} is the last voter: removing it {sums}, it would end the cluster."
+        )
     if not now.present:
         return Verdict(
             False,
             f"The cluster has no quorum ({now.healthy} of {now.voters} voters well, {now.needed} needed): "
-            "no member can be removed, the removal itself needs the quorum.",
+            f"no member can be removed, the removal itself needs the quorum; it {sums}.",
         )
     if member.learner:
-        return Verdict(True, f"{member.label} is a learner and does not vote: quorum stays {now.needed}.")
-    rest = [m for m in members if m.id != target]
-    after = quorum_of(rest, healthy)
-    sums = f"would leave {after.healthy} of {after.voters} voters well, quorum {after.needed}"
-    if not after.voters:
-        return Verdict(False, f"{member.label} is the last voter: removing it would end the cluster.")
+        return Verdict(True, f"{member.label} is a learner and does not vote: removing it {sums}: allowed.")
     if not after.present:
         return Verdict(False, f"Removing {member.label} {sums}: the cluster would stop.")
     unwell = [m.label for m in rest if not m.learner and m.id not in healthy]

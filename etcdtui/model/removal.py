@@ -1,0 +1,175 @@
+"""May this member be removed now, may one be added? The verdicts beside a mark. Pure.
+
+A verdict is stricter than etcd's own check, which keeps the quorum of the moment and nothing else: it lets
+one remove a member that is well while another never started. What may be done in the end is decided anew,
+from a fresh view, immediately before it is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from etcdtui.model.health import MemberHealth, MemberState, in_words, judge
+from etcdtui.model.quorum import Verdict, may_remove, quorum_of, without
+from etcdtui.model.versions import parse
+from etcdtui.model.view import ClusterView, Way
+from etcdtui.text import age, listed
+
+STALE = 5.0  # seconds after which a view is too old to decide by
+SETTLING = 5  # samples, one a second: so long etcd does not count a member that came back (HealthInterval)
+MAJORITY_SUFFICES = ((3, 5, 30), (3, 6, 11))  # older etcd refuses any add while one peer is not connected
+
+
+def mark_verdict(
+    view: ClusterView, target: int, marked: Collection[int] = (), *, now: float | None = None
+) -> Verdict:
+    """May ``target`` be removed, among the members ``marked`` in this order?
+
+    The sentence always tells how many voters would be left. ``now`` (epoch seconds) is given where the view
+    may have been held back.
+    """
+    rows = judge(view).members
+    row = next((r for r in rows if r.member.id == target), None)
+    members = [r.member for r in rows]
+    voting = [r.member.id for r in rows if r.votes]
+    if row is None:
+        return may_remove(members, voting, target)
+    name = row.member.label
+    sums = without(members, voting, target)
+
+    def refused(why: str) -> Verdict:
+        return Verdict(False, f"Refused: {why}. Removing {name} {sums}.")
+
+    hindrance = _hindrance(view, rows, now)
+    if hindrance:
+        return refused(hindrance)
+    first = _first_of(rows, target, marked)
+    if first is not None:
+        return Verdict(
+            False,
+            f"Waits: one at a time. {name} comes after {first.member.label} is whole again; "
+            f"as it is now, removing {name} {sums}.",
+        )
+    if row.state is MemberState.UNKNOWN:
+        return refused(f"nobody knows how {name} is, it could not be asked")
+    verdict = may_remove(members, voting, target)
+    if not verdict.allowed:
+        others = [r for r in rows if r.member.id != target and not r.member.learner and not r.votes]
+        told = listed([f"{r.member.label} {in_words(r.state)}" for r in others])
+        beside = f" Not well beside it: {told}." if told else ""
+        return Verdict(False, f"Refused: {verdict.reason}{beside}")
+    returned = _returned(rows)
+    settled = len(voting) - len(returned)
+    # etcd lets one that is gone be removed at any time; of the others it counts those connected for 5 s.
+    if row.votes and settled - 1 < quorum_of(members, voting).after_removal:
+        came = f"{listed(returned)} came back less than {SETTLING} s ago"
+        return refused(f"{came}, etcd itself would refuse it")
+    return Verdict(True, verdict.reason + _notes(row, rows))
+
+
+def may_add(
+    view: ClusterView, *, learner: bool = True, version: str = "", now: float | None = None
+) -> Verdict:
+    """May one more member be added now? ``version`` is that of the cluster's oldest etcd; left out, the
+    oldest that a member told."""
+    rows = judge(view).members
+    members = [r.member for r in rows]
+    voting = [r.member.id for r in rows if r.votes]
+    quorum = quorum_of(members, voting)
+    more = quorum.voters + (0 if learner else 1)
+    needed = more // 2 + 1
+    kind = "learner" if learner else "voter"
+    sums = f"a {kind} more makes {quorum.healthy} of {more} voters well, quorum {needed}"
+
+    def refused(why: str) -> Verdict:
+        return Verdict(False, f"Refused: {why}; {sums}.")
+
+    hindrance = _hindrance(view, rows, now)
+    if hindrance:
+        return refused(hindrance)
+    if not quorum.present:
+        return refused(f"the cluster has no quorum, {quorum.needed} voters are needed")
+    if quorum.healthy < needed:
+        return refused("the cluster would stop until the new member votes")
+    if learner and any(r.member.learner for r in rows):
+        names = listed([r.member.label for r in rows if r.member.learner])
+        return refused(f"{names} is a learner already, etcd takes one at a time")
+    if not learner and any(not r.votes for r in rows if not r.member.learner):
+        names = listed([r.member.label for r in rows if not r.votes and not r.member.learner])
+        return refused(f"{names} is not well: remove what failed before a voter is added")
+    away = [r.member.label for r in rows if not r.votes and r.state is not MemberState.LEARNER]
+    away += _returned(rows)
+    oldest = _oldest(rows, version)
+    if away and not _majority_suffices(oldest):
+        said = f"etcd {oldest}" if oldest else "etcd before 3.5.30 and 3.6.11"
+        return refused(f"{said} adds nobody while {listed(away)} is not connected for {SETTLING} s")
+    connected, asked = quorum.healthy - len(_returned(rows)), (quorum.voters + 1) // 2 + 1
+    if connected < asked:
+        counts = f"{connected} voters are connected for {SETTLING} s, {asked} would be needed"
+        return refused(f"etcd counts the new member as one that is down: {counts}")
+    return Verdict(True, f"Allowed: {sums}.")
+
+
+def _hindrance(view: ClusterView, rows: tuple[MemberHealth, ...], now: float | None) -> str:
+    """What forbids any change of the members, whichever; empty for nothing."""
+    if view.read_only:
+        return f"{view.name} is read-only here"
+    at = view.now if now is None else max(now, view.now)
+    listed_age = view.members.age(at)
+    if listed_age is None or any(not row.member.listed for row in rows):
+        return "no member has told the member list yet"
+    ages = [listed_age]
+    ages += [seen for r in rows if r.votes and r.endpoint and (seen := r.endpoint.reads.age(at)) is not None]
+    if max(ages) > STALE:
+        return f"what is known is {age(max(ages))} old, look again first"
+    return ""
+
+
+def _first_of(rows: tuple[MemberHealth, ...], target: int, marked: Collection[int]) -> MemberHealth | None:
+    """The marked member that comes before ``target``."""
+    for one in marked:
+        if one == target:
+            return None
+        row = next((r for r in rows if r.member.id == one), None)
+        if row is not None:
+            return row
+    return None
+
+
+def _returned(rows: tuple[MemberHealth, ...]) -> list[str]:
+    """Members that answer again, and did not a few seconds ago."""
+    return [
+        r.member.label
+        for r in rows
+        if r.votes
+        and r.endpoint is not None
+        and r.endpoint.way is not Way.ETCDCTL
+        and None in r.endpoint.linearizable.samples[-SETTLING:]
+    ]
+
+
+def _notes(row: MemberHealth, rows: tuple[MemberHealth, ...]) -> str:
+    """What is to be minded although it is allowed."""
+    notes = []
+    if row.votes:
+        notes.append("It is well: nothing asks for its removal.")
+    if row.role == "leader":
+        notes.append("It leads: move the leadership away first.")
+    others = [r.member.label for r in rows if r is not row and not r.votes and not r.member.learner]
+    if others:
+        notes.append(f"One at a time: {listed(others)} only after it.")
+    return "".join(f" {note}" for note in notes)
+
+
+def _oldest(rows: tuple[MemberHealth, ...], version: str) -> str:
+    if version:
+        return version
+    told = [(number, r.status.version) for r in rows if r.status and (number := parse(r.status.version))]
+    return min(told)[1] if told else ""
+
+
+def _majority_suffices(version: str) -> bool:
+    number = parse(version)
+    if number is None:
+        return False
+    return number >= MAJORITY_SUFFICES[1] or (number[:2] == (3, 5) and number >= MAJORITY_SUFFICES[0])
