@@ -187,6 +187,18 @@ def _backup_commands(commands: Any, where: argparse.ArgumentParser) -> None:
     )
     prune.set_defaults(run=_prune)
 
+    resume = commands.add_parser(
+        "resume",
+        parents=[where, shared],
+        help="go on with what was interrupted",
+        description="Exit codes: 0 done, or nothing was interrupted, 1 done and a step was passed over, "
+        "2 not done, 3 several were interrupted: name one, 64 bad arguments or configuration, 70 etcdtui "
+        "itself failed.",
+    )
+    resume.add_argument("id", nargs="?", metavar="ID", help="as etcdtui journal shows it")
+    resume.add_argument("--yes", action="store_true", help="answer yes, as with the command that began it")
+    resume.set_defaults(run=_resume)
+
 
 def _seconds(word: str) -> float:
     try:
@@ -340,6 +352,12 @@ def _prune(options: argparse.Namespace) -> int:
 
     chosen = _kept_by(_cluster_config(options), options.keep)
     return cli_backups.prune(chosen, yes=options.yes, as_json=options.json)
+
+
+def _resume(options: argparse.Namespace) -> int:
+    from etcdtui import cli_resume
+
+    return cli_resume.resume(_cluster_config(options), options.id, yes=options.yes, as_json=options.json)
 
 
 def _journal(options: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from etcdtui.model.places import Backup
     from etcdtui.model.view import ClusterView
     from etcdtui.procedures.operations import Operations
+    from etcdtui.procedures.procedure import Procedure
 
 GOOD, SHORT, NONE, UNKNOWN = 0, 1, 2, 3
 SETTLE = 10.0  # seconds for every source to speak
@@ -35,20 +37,16 @@ def backup(
 ) -> int:
     """0: proven and in every place; 1: proven, not everywhere; 2: no proven backup."""
     from etcdtui import metricsfile
-    from etcdtui.procedures.procedure import Ending
-    from etcdtui.unattended import Console, run
 
-    with _opened(config) as (cluster, operations):
+    with opened(config) as (cluster, operations):
+        _mention(operations)
         try:
             procedure = operations.plan_backup(cluster.view(), host=host, stores=stores)
         except Refusal as refusal:
-            _refused(refusal, as_json)
+            refused(refusal, as_json)
             code = NONE
         else:
-            console = Console(procedure, yes=yes, shape="json" if as_json else "lines")
-            finished = run(console, operations.run)
-            short = [key for key in console.skipped if key != "thin"]
-            code = NONE if finished.ending is not Ending.DONE else SHORT if short else GOOD
+            code = followed(procedure, operations, yes=yes, as_json=as_json)
         if metrics is not None:
             view = cluster.look_at_places(PLACES)
             metricsfile.write(metrics, metricsfile.text(view, success=code == GOOD))
@@ -60,7 +58,7 @@ def backups(config: ClusterConfig, *, as_json: bool, metrics: Path | None) -> in
     from etcdtui import metricsfile
     from etcdtui.model.places import last_proven
 
-    with _opened(config) as (cluster, _):
+    with opened(config) as (cluster, _):
         view = cluster.look_at_places(PLACES)
         if metrics is not None:
             metricsfile.write(metrics, metricsfile.text(view))
@@ -84,7 +82,7 @@ def maintenance(config: ClusterConfig, *, node: str, as_json: bool) -> int:
     """0: it may go down now; 1: it may not; 3: too little is known."""
     from etcdtui.model.maintenance import may_take_down
 
-    with _opened(config) as (cluster, _):
+    with opened(config) as (cluster, _):
         view = cluster.look_at_places(PLACES)
         members = view.members.value.members if view.members.value else ()
         hosts = {host.name: host.node for host in view.hosts}
@@ -109,12 +107,12 @@ def prune(config: ClusterConfig, *, yes: bool, as_json: bool) -> int:
     from etcdtui.procedures.procedure import Ending
     from etcdtui.unattended import Console, run
 
-    with _opened(config) as (cluster, operations):
+    with opened(config) as (cluster, operations):
         cluster.look_at_places(PLACES)
         try:
             procedure = operations.plan_prune(cluster.view())
         except Refusal as refusal:
-            _refused(refusal, as_json)
+            refused(refusal, as_json)
             return NONE
         console = Console(procedure, yes=yes, shape="json" if as_json else "lines")
         finished = run(console, operations.run)
@@ -182,7 +180,7 @@ def _files(what: str, folder: Callable[[], Path]) -> list[Path]:
 
 
 @contextmanager
-def _opened(config: ClusterConfig) -> Iterator[tuple[Cluster, Operations]]:
+def opened(config: ClusterConfig) -> Iterator[tuple[Cluster, Operations]]:
     """The cluster, once its sources have spoken."""
     from etcdtui.cluster import Cluster
     from etcdtui.cluster.settled import settled
@@ -200,7 +198,30 @@ def _opened(config: ClusterConfig) -> Iterator[tuple[Cluster, Operations]]:
         cluster.close()
 
 
-def _refused(refusal: Refusal, as_json: bool) -> None:
+def followed(procedure: Procedure, operations: Operations, *, yes: bool, as_json: bool) -> int:
+    """Run it to its end. 0: done; 1: done, and a step was passed over; 2: not done."""
+    from etcdtui.procedures.procedure import Ending
+    from etcdtui.unattended import Console, run
+
+    console = Console(procedure, yes=yes, shape="json" if as_json else "lines")
+    finished = run(console, operations.run)
+    if finished.ending is Ending.DONE:
+        # What the rules let go may stay: nothing is missing then.
+        return SHORT if any(key != "thin" for key in console.skipped) else GOOD
+    if operations.may_go_on(procedure.id):
+        print(f"etcdtui: it can be gone on with: etcdtui resume {procedure.id}", file=sys.stderr)
+    return NONE
+
+
+def _mention(operations: Operations) -> None:
+    """An earlier run that was interrupted must not be forgotten over a new one."""
+    left = operations.interrupted(look=False)
+    if left:
+        more = f" {len(left) - 1} more: etcdtui resume." if len(left) > 1 else ""
+        print(f"etcdtui: {left[0].sentence} Go on: etcdtui resume {left[0].id}{more}", file=sys.stderr)
+
+
+def refused(refusal: Refusal, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"event": "refused", "sentence": refusal.message, "hint": refusal.hint}))
     else:

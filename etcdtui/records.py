@@ -154,6 +154,14 @@ class Run:
         return left and not self.alive
 
     @property
+    def retriable(self) -> bool:
+        """It failed in work of etcdtui's own, which finds what it has done already when it is tried again."""
+        step = self.last_step
+        worked = {entry.step for entry in self.entries if entry.kind == "work"}
+        failed = self.ending is Ending.FAILED and not self.abandoned
+        return failed and step is not None and step.key in worked
+
+    @property
     def alive(self) -> bool:
         """Does the process that runs it still live? Its lock on the file says so, else its number."""
         if not self.unfinished:

@@ -23,7 +23,7 @@ from etcdtui.procedures.history import history_of
 from etcdtui.procedures.procedure import Action, Answer, Event, Procedure
 from etcdtui.procedures.registry import resume
 from etcdtui.reach import jobs
-from etcdtui.records import Run
+from etcdtui.records import JournalError, Run
 from etcdtui.text import age, clean
 
 REACH = 4.0  # seconds to wait for a host, to say what is true there
@@ -75,6 +75,7 @@ class Operations:
     ) -> Procedure:
         """On ``host`` or the best one, into ``stores`` or all of them. Raises Refusal."""
         now = self._cluster.now()
+        self._alone(backup.KIND, now)
         return backup.plan(
             view,
             self._cluster.layout_of,
@@ -118,10 +119,43 @@ class Operations:
         self._handles.append(handle)
         return handle
 
-    def interrupted(self) -> Sequence[Interruption]:
-        """Earlier runs on this cluster that may be gone on with, newest first. Looks at their hosts."""
+    def interrupted(self, *, look: bool = True) -> Sequence[Interruption]:
+        """Earlier runs on this cluster that may be gone on with, newest first. ``look`` at their hosts for
+        what is true now, which may take a while."""
         found = [run for run in self._journal.runs(self._cluster.name) if run.resumable]
-        return [self._interruption(run) for run in found]
+        return [self._interruption(run, look=look) for run in found]
+
+    def interruption(self, run_id: str) -> Interruption:
+        """An interrupted run, or one that failed in what may be tried again; looks at its host.
+
+        Raises JournalError when there is no such run, Refusal when it cannot be gone on with.
+        """
+        run = self._journal.read(run_id)
+        title = f"“{clean(run.title)}”"
+        if run.cluster != self._cluster.name:
+            name = clean(run.cluster)
+            raise Refusal(
+                f"{title} is a run on {name}, not on {self._cluster.name}.", f"Try --cluster {name}."
+            )
+        if run.alive:
+            raise Refusal(
+                f"{title} is run by {clean(str(run.who))} right now, process {run.who.pid}.",
+                "Go on there, or end that one first.",
+            )
+        if run.abandoned:
+            raise Refusal(f"{title} was abandoned: {clean(run.abandoned)}", "Begin it anew.")
+        if not run.resumable and not run.retriable:
+            how = run.ending.value if run.ending else "over"
+            raise Refusal(f"{title} is {how}: {clean(run.sentence, 1000)}", "Begin it anew.")
+        return self._interruption(run)
+
+    def may_go_on(self, run_id: str) -> bool:
+        """Can that run be gone on with?"""
+        try:
+            run = self._journal.read(run_id)
+        except JournalError:
+            return False
+        return run.resumable or run.retriable
 
     def resume(self, interruption: Interruption) -> Procedure:
         """Raises Refusal."""
@@ -140,11 +174,24 @@ class Operations:
         for handle in self._handles:
             handle.leave()
 
-    def _interruption(self, run: Run) -> Interruption:
+    def _alone(self, kind: str, now: float) -> None:
+        """Two backups at once would only be in each other's way. Raises Refusal."""
+        for run in self._journal.runs(self._cluster.name):
+            if run.kind == kind and run.alive:
+                who = f"{clean(str(run.who))}, process {run.who.pid}"
+                raise Refusal(
+                    f"{who}, is at it already: “{clean(run.title)}” began {age(now - run.began)} ago.",
+                    "Wait for its end, or end that one first.",
+                )
+
+    def _interruption(self, run: Run, *, look: bool = True) -> Interruption:
         step = run.last_step
         at = f" at step {run.number(step.key)} of {len(run.steps)} ({step.title})" if step else ""
         ago = age(self._cluster.now() - run.last)
-        sentence = f"“{clean(run.title)}” on {clean(run.cluster)} was interrupted {ago} ago{at}."
+        how = "was interrupted" if run.resumable else "failed"
+        sentence = f"“{clean(run.title)}” on {clean(run.cluster)} {how} {ago} ago{at}."
+        if not look:
+            return Interruption(run.id, sentence, "")
         return Interruption(run.id, sentence, self._truth(run), tuple(in_full(run)))
 
     def _truth(self, run: Run) -> str:
