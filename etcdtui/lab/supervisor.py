@@ -214,7 +214,16 @@ class Supervisor:
             'config = "none"',
             f"known_hosts = {_quoted(plan.known_hosts)}",
             f"identity = {_quoted(plan.operator_key)}",
+            "",
+            "[clusters.lab.backups]",
+            f"directory = {_quoted(plan.backups)}",
+            "",
+            "[[clusters.lab.stores]]",
+            'kind = "directory"',
+            'name = "outside"',
+            f"path = {_quoted(plan.outside)}",
         ]
+        plan.outside.mkdir(mode=0o700, exist_ok=True)
         for node in plan.nodes:
             lines += [
                 "",
