@@ -18,6 +18,7 @@ from etcdtui.model.same import Same
 FRESH = 3.5  # seconds after which a fast source (1 Hz) no longer speaks for now
 FRESH_ETCDCTL = 16.0  # the same for endpoints asked by etcdctl, every 5 s
 FRESH_API = 35.0
+FRESH_METRICS = 35.0
 FRESH_HOST = 50.0
 BACKUP_AGE = 24 * 3600.0  # seconds after which the last proven backup is too old, unless configured
 

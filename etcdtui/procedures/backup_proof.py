@@ -60,7 +60,7 @@ class Proof:
 
 def list_folder(runner: Runner, sudo: Sequence[str], folder: str) -> Listing:
     """The files of backups in ``folder``. Raises CommandFailed, SudoRefused and what the Runner raises."""
-    done = runner.run((*sudo, "sh", "-c", _LIST, "etcdtui", folder), timeout=LOOK)
+    done = runner.run((*sudo, "sh", "-c", _LIST, "list-backups", folder), timeout=LOOK)
     if not done.ok:
         raise _failed(runner.host, f"{folder} on {runner.host} cannot be listed", done)
     files: list[FoundFile] = []
@@ -81,7 +81,7 @@ def prove(runner: Runner, sudo: Sequence[str], backup: BackupSet) -> Proof:
     snapshot, resources = backup.snapshot, backup.resources
     assert snapshot is not None and resources is not None
     paths = (f"{backup.directory}/{snapshot.name}", f"{backup.directory}/{resources.name}")
-    done = runner.run((*sudo, "sh", "-c", _PROVE, "etcdtui", *paths), timeout=PROVE)
+    done = runner.run((*sudo, "sh", "-c", _PROVE, "check-backup", *paths), timeout=PROVE)
     if not done.ok:
         raise _failed(runner.host, f"the backup on {runner.host} cannot be read", done)
     checksum: bool | None = None

@@ -194,11 +194,12 @@ class _Wait:
             if not desk.acceptable(step, self._state, answer, self._choices):
                 continue
             ending = Ending.FAILED if step.action is Action.CHECK else Ending.STOPPED
+            if step.action is Action.HUMAN and not desk.history.touched:
+                ending = Ending.CANCELLED  # nothing has been run: there is nothing to resume
             turn(answer, ending, f"Stopped at “{step.title}”: {self._seen}")
             self._announce()
             return
 
     def _awaiting(self) -> str:
-        return (
-            f"the proof that it worked; seen last: {self._seen}" if self._seen else "the proof that it worked"
-        )
+        what = "you" if self._step.action is Action.HUMAN else "the proof that it worked"
+        return f"{what}; seen last: {self._seen}" if self._seen else what

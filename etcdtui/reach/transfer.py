@@ -177,7 +177,7 @@ def fetch_all(
 
 def host_digest(runner: Runner, sudo: Sequence[str], path: str) -> str:
     """The SHA-256 of a file as the host computes it. Raises CommandFailed and what the Runner raises."""
-    done = runner.run((*sudo, "sh", "-c", _SUM_ONLY, "etcdtui", path), timeout=_SUM)
+    done = runner.run((*sudo, "sh", "-c", _SUM_ONLY, "sha256", path), timeout=_SUM)
     found = _HEX.match(done.out().strip())
     if not done.ok or not found:
         raise _failed(runner.host, path, done.err())
@@ -270,7 +270,7 @@ class _Arrival:
     def _stream(self, landing: Landing, sums: Sums, meter: Meter) -> str | None:
         # A snapshot carries its digest: the host is asked for another only where that does not hold.
         want = "no" if self.source.sha256 or self.source.name.endswith(".db") else "sum"
-        words = ("etcdtui", self.source.path, str(landing.length // BLOCK), want)
+        words = ("send-file", self.source.path, str(landing.length // BLOCK), want)
         stream = self.runner.stream((*self.sudo, "sh", "-c", _SEND, *words), timeout=_START)
         try:
             meter.at(landing.length)
@@ -310,7 +310,7 @@ class _Arrival:
 
     def _look(self) -> tuple[int, str]:
         """Size, and what tells this version of the file from another."""
-        done = self.runner.run((*self.sudo, "sh", "-c", _LOOK, "etcdtui", self.source.path), timeout=_START)
+        done = self.runner.run((*self.sudo, "sh", "-c", _LOOK, "look-at-file", self.source.path), timeout=_START)
         size, _, version = done.out().strip().partition(" ")
         if not done.ok or not size.isdigit():
             raise _failed(self.runner.host, self.source.path, done.err())

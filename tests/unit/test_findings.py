@@ -137,6 +137,12 @@ def test_fsync_is_judged_on_two_scales(fsync: float, severity: Severity | None) 
     assert [f.severity for f in findings] == ([severity] if severity else [])
 
 
+def test_what_a_silent_member_measured_before_is_of_no_use() -> None:
+    slow = Reading(DiskMetrics(fsync_p99=0.8, commit_p99=0.8, peer_rtt_p99=3.2, window=10.0), NOW - 300)
+    findings = found(with_endpoints(endpoint(1, metrics=slow), endpoint(2), endpoint(3)))
+    assert not [f.key for f in findings if f.key.startswith(("3-fsync", "3-commit", "3-rtt"))]
+
+
 @pytest.mark.parametrize(
     ("share", "severity"), [(0.70, None), (0.80, Severity.WARNING), (0.90, Severity.CRITICAL)]
 )

@@ -9,7 +9,7 @@ from etcdtui import text
 from etcdtui.model.finding import Finding, Rule, Severity
 from etcdtui.model.health import ClusterHealth, MemberHealth, MemberState, is_slow
 from etcdtui.model.members import DiskMetrics
-from etcdtui.model.view import ClusterView
+from etcdtui.model.view import FRESH_METRICS, ClusterView
 
 FSYNC_ADVICE, FSYNC_ALERT = 0.010, 0.5  # seconds, p99; etcd's hardware advice, its alert rule
 COMMIT_ADVICE, COMMIT_ALERT = 0.025, 0.25
@@ -70,7 +70,7 @@ def slow_disks(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
     for scale in SCALES:
         above = []
         for row in health.members:
-            metrics = row.endpoint.metrics.value if row.endpoint else None
+            metrics = _now(view, row)
             # Sums since the process started tell of its start, not of now.
             p99 = scale.of(metrics) if metrics and metrics.window is not None else None
             if metrics is not None and p99 is not None and p99 > scale.advice:
@@ -103,9 +103,16 @@ def _alarming(scale: _Scale, above: list[tuple[MemberHealth, DiskMetrics, float]
             )
 
 
+def _now(view: ClusterView, row: MemberHealth) -> DiskMetrics | None:
+    """What a member measures, where that speaks for now: what one that was silent measured is of no use."""
+    if row.endpoint is None or not row.current:
+        return None
+    return row.endpoint.metrics.current(view.now, FRESH_METRICS)
+
+
 def slow_peers(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
     for row in health.members:
-        metrics = row.endpoint.metrics.value if row.endpoint else None
+        metrics = _now(view, row)
         rtt = metrics.peer_rtt_p99 if metrics and metrics.window is not None else None
         name = row.member.label
         if rtt is not None and rtt > RTT_ALERT:
