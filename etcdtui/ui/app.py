@@ -24,15 +24,19 @@ from etcdtui.ui.commands import Verb, Verbs
 from etcdtui.ui.control import Control
 from etcdtui.ui.host_keys import HostKeys, key_of, offered
 from etcdtui.ui.messages import (
+from etcdtui.ui.looking import Looking
     BackupChosen,
     CancelWanted,
     Chosen,
     FindingChosen,
+    CompareWanted,
     LatencyChosen,
+    FindWanted,
     MemberChosen,
     ProcedureMoved,
     StartWanted,
     ViewChanged,
+    TroubleChosen,
 )
 from etcdtui.ui.parts.settling import Settling
 from etcdtui.ui.parts.typed_ahead import TypedAhead
@@ -86,6 +90,7 @@ class EtcdTui(App[None]):
         self._every, self._painted, self._due, self._news = tick, -1.0, False, False
         self._held_since: float | None = None
         self._typed_ahead = TypedAhead()
+        self.looking = Looking(self)
 
     def get_default_screen(self) -> Screen[None]:
         return self.dashboard
@@ -186,12 +191,27 @@ class EtcdTui(App[None]):
 
     # intents of panes and screens
 
-    @on(MemberChosen)
     @on(BackupChosen)
     @on(FindingChosen)
     @on(LatencyChosen)
     def _chosen(self, event: Chosen) -> None:
         from etcdtui.ui.describe import describer
+    def _backup_chosen(self, event: BackupChosen) -> None:
+        self.looking.open(event.backup)
+
+    @on(CompareWanted)
+    def _compare_wanted(self, event: CompareWanted) -> None:
+        self.looking.compare(event.backup)
+
+    @on(FindWanted)
+    def _find_wanted(self, event: FindWanted) -> None:
+        self.looking.find(event.words)
+
+    @on(TroubleChosen)
+    def _trouble_chosen(self, event: TroubleChosen) -> None:
+        self.tell(EtcdTuiError(event.problem.message, event.problem.hint))
+
+    @on(MemberChosen)
         from etcdtui.ui.screens.document import DocumentScreen
 
         if self.picture is None or isinstance(self.screen, DocumentScreen):
@@ -231,9 +251,11 @@ class EtcdTui(App[None]):
     def allows(self, verb: Verb) -> bool:
         return not (verb.writes and self.cluster.read_only)
 
-    def do(self, verb: Verb) -> None:
+    def do(self, verb: Verb, words: str = "") -> None:
         """Run a verb, as its key would; where the key is taken away, say why."""
-        if self.allows(verb):
+        if self.allows(verb) and verb.takes:
+            self.call_later(self.run_action, ("app", verb.action, (words,)))
+        elif self.allows(verb):
             self.call_later(self.run_action, f"app.{verb.action}")
         else:
             hint = "Start without --read-only, and without read_only in the configuration, to do that."
@@ -288,7 +310,7 @@ class EtcdTui(App[None]):
         from etcdtui.ui.screens.command_line import CommandLineScreen
 
         if not isinstance(self.screen, CommandLineScreen):
-            self.push_screen(CommandLineScreen(), lambda verb: self.do(verb) if verb else None)
+            self.push_screen(CommandLineScreen(), lambda said: self.do(*said) if said else None)
 
     async def action_back(self) -> None:
         if len(self.screen_stack) > 1:
@@ -301,6 +323,9 @@ class EtcdTui(App[None]):
         if self.control.running:
             self.control.ask_before_leaving(self.exit)
         else:
+    def action_find(self, words: str = "") -> None:
+        self.looking.find(words)
+
             self.exit()
 
     def tell(self, error: EtcdTuiError) -> None:

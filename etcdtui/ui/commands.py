@@ -16,19 +16,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """``name`` is typed after a colon, ``action`` is the app's; ``writes`` is gone in read-only mode."""
+    """``name`` is typed after a colon, ``action`` is the app's; ``writes`` is gone in read-only mode.
+
+    ``takes`` says what may be typed behind the name; that is given to the action.
+    """
 
     name: str
     action: str
     help: str
     aliases: tuple[str, ...] = ()
     writes: bool = False
+    takes: str = ""
 
 
 VERBS = (
     Verb("members", "go_to(1)", "The members of the cluster", ("m",)),
     Verb("latency", "go_to(2)", "How long reads take, and the disks", ("l",)),
     Verb("backups", "go_to(3)", "The backups on all hosts", ("snapshots",)),
+    Verb("find", "find", "Look for an object in every backup that is here", takes="deployment prod/web"),
     Verb("findings", "go_to(4)", "What to know now, and the next step", ("f",)),
     Verb("health", "health", "Run etcdctl endpoint health, as by hand", ("h",)),
     Verb("backup", "backup", "Plan a backup", ("b",), writes=True),
@@ -53,15 +58,25 @@ def find_verb(words: str) -> Verb | None:
 
 
 def unknown(words: str) -> str:
-    """What to say to a word that is no verb."""
+    """What to say to a line that is no command."""
     word = words.strip().lstrip(":")
     names = [verb.name for verb in VERBS]
     begun = [name for name in names if word and name.startswith(word.lower())]
     if len(begun) > 1:
         return f"{word} could be {' or '.join(begun)}."
+def find_command(line: str) -> tuple[Verb, str] | None:
+    """The verb of a line, and what is typed behind it; None where it takes nothing."""
+    word, _, rest = line.strip().lstrip(":").strip().partition(" ")
+    verb = find_verb(word)
+    return (verb, rest.strip()) if verb is not None and (verb.takes or not rest.strip()) else None
+
+
     close = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.4)
     return f"There is no command {word[:40]!r}. " + (
         f"Did you mean :{close[0]}?" if close else f"There are: {', '.join(names)}."
+    first, space, _ = word.partition(" ")
+    if space and (verb := find_verb(first)) is not None:
+        return f":{verb.name} takes nothing behind it."
     )
 
 

@@ -1,4 +1,4 @@
-"""Everything known about a member, a backup, a finding or the latencies, as documents."""
+"""Everything known about a member, a finding or the latencies, as documents."""
 
 from __future__ import annotations
 
@@ -16,23 +16,20 @@ from etcdtui.model.readings import Reading
 from etcdtui.model.view import FRESH_API, FRESH_HOST, ClusterView, EndpointView, Way
 from etcdtui.text import clean
 from etcdtui.ui.looks import Line, Paragraph, Role, Span, fit
-from etcdtui.ui.messages import BackupChosen, Chosen, FindingChosen, MemberChosen
+from etcdtui.ui.messages import Chosen, FindingChosen, MemberChosen
 from etcdtui.ui.panes.findings import item
 from etcdtui.ui.panes.latency import NO_LATENCY, SCALE, spark
 from etcdtui.ui.picture import Picture
 from etcdtui.ui.screens.document import Document
+from etcdtui.ui.titled import TITLES, heading, titled, titled_each
 from etcdtui.ui.words import (
     SEVERITY,
     STATE,
     aged,
     asked_through,
-    backup_key,
-    completeness,
     state_words,
     why_etcdctl,
 )
-
-TITLES = 18  # cells of the left column
 
 WHAT_LATENCY_MEANS = (
     "The time of a warm linearizable read, as seen from the host we speak through, with the way between us "
@@ -51,8 +48,6 @@ def describer(chosen: Chosen) -> Callable[[Picture], Document | None]:
     """What makes the document of the thing that was chosen, from any picture."""
     if isinstance(chosen, MemberChosen):
         return partial(member_document, member_id=chosen.member_id)
-    if isinstance(chosen, BackupChosen):
-        return partial(backup_document, key=chosen.key)
     if isinstance(chosen, FindingChosen):
         return partial(finding_document, key=chosen.key)
     return latency_document
@@ -73,45 +68,11 @@ def member_document(picture: Picture, member_id: int) -> Document | None:
         *_trouble(row, picture),
         *_identity(row),
         *_status(row, picture),
-        *_heading("Latency"),
+        *heading("Latency"),
         *_latency(row),
         *_host(row, picture),
     ]
     return Document(title, tuple(parts))
-
-
-def backup_document(picture: Picture, key: str) -> Document | None:
-    """None when it is no longer seen."""
-    backup = next((b for b in picture.view.backups if backup_key(b) == key), None)
-    if backup is None:
-        return None
-    words, role = completeness(backup)
-    taken = backup.taken
-    title: Line = (
-        (f"Backup {taken:%Y-%m-%d %H:%M:%S}" if taken else f"Backup {clean(backup.stamp)}", Role.STRONG),
-        (f"  {words}", role),
-    )
-    rows = [
-        _row("Host", clean(backup.host)),
-        _row("Folder", clean(backup.directory)),
-        _row("Taken", (f"{taken:%Y-%m-%d %H:%M:%S}, by the host's clock" if taken else clean(backup.stamp))),
-        _row("Last written", f"{text.age(picture.view.now - backup.finished)} ago"),
-        _row("Size", f"{text.size(backup.size)}  ({backup.size} bytes)"),
-        Paragraph(()),
-    ]
-    for file in backup.files:
-        rows.append(_row("File", clean(file.name)))
-        rows.append(_row("", f"{text.size(file.size)}  mode {file.mode:o}", Role.MUTED))
-    notes = []
-    if backup.writing:
-        notes.append("It is being written now: not a backup yet.")
-    elif not backup.complete:
-        notes.append("This is not a backup: a restore needs both files, whole.")
-    if backup.dirty:
-        notes.append("The script marked it as possibly dirty: pods were changing while it was taken.")
-    if not notes:
-        notes.append("Both files are there and of a plausible size. Their content has not been proven here.")
-    return Document(title, (*rows, Paragraph(()), *(Paragraph(((n, Role.PLAIN),)) for n in notes)))
 
 
 def finding_document(picture: Picture, key: str) -> Document | None:
@@ -148,20 +109,6 @@ def _seen_from(view: ClusterView) -> list[Paragraph]:
     if any(endpoint.way is Way.ETCDCTL for endpoint in view.endpoints):
         words += f" Why: {why_etcdctl(view)}. {NO_LATENCY}"
     return [Paragraph(((words, Role.PLAIN),))]
-
-
-def _row(title: str, value: str, role: Role = Role.PLAIN) -> Paragraph:
-    return Paragraph(((fit(title, TITLES), Role.MUTED), (value, role)), TITLES)
-
-
-def _rows(title: str, values: Iterable[str]) -> list[Paragraph]:
-    return [_row(title if n == 0 else "", clean(value)) for n, value in enumerate(values)] or [
-        _row(title, "–")
-    ]
-
-
-def _heading(title: str, note: str = "", role: Role = Role.MUTED) -> list[Paragraph]:
-    return [Paragraph(()), Paragraph(((title, Role.STRONG), (f"  {note}" if note else "", role)))]
 
 
 # Kinds of failure whose own word does not stand alone before "for 12 s".
@@ -206,40 +153,42 @@ def _trouble(row: MemberHealth, picture: Picture) -> list[Paragraph]:
 def _identity(row: MemberHealth) -> list[Paragraph]:
     member = row.member
     return [
-        _row("Member ID", member.hex_id),
-        *_rows("Client URLs", member.client_urls),
-        *_rows("Peer URLs", member.peer_urls),
-        _row("Votes", "no, a learner" if member.learner else "yes"),
+        titled("Member ID", member.hex_id),
+        *titled_each("Client URLs", member.client_urls),
+        *titled_each("Peer URLs", member.peer_urls),
+        titled("Votes", "no, a learner" if member.learner else "yes"),
     ]
 
 
 def _status(row: MemberHealth, picture: Picture) -> list[Paragraph]:
     if row.endpoint is None:
-        return [*_heading("Status"), _row("", "It has no client URL that could be asked.", Role.MUTED)]
+        return [*heading("Status"), titled("", "It has no client URL that could be asked.", Role.MUTED)]
     note, role = _source(row.endpoint.status, picture.view.now)
     status = row.status
     if status is None:
-        return _heading("Status", note, role)
+        return heading("Status", note, role)
     free = 1 - status.db_in_use / status.db_size if status.db_size else 0.0
     metrics = row.endpoint.metrics.value
     quota = status.quota or (metrics.quota if metrics else None)
     rows = [
-        _row("Version", clean(status.version)),
-        _row("Leader", f"{status.leader_id:x}" if status.leader_id else "none known"),
-        _row(
+        titled("Version", clean(status.version)),
+        titled("Leader", f"{status.leader_id:x}" if status.leader_id else "none known"),
+        titled(
             "Database",
             f"{text.size(status.db_size)}, in use {text.size(status.db_in_use)} ({free:.0%} free inside)",
         ),
-        _row("Quota", text.size(quota) if quota else "not told"),
-        _row("Raft term", str(status.raft_term)),
-        _row("Raft index", f"{text.grouped(status.raft_index)}, applied {text.grouped(status.raft_applied)}"),
-        _row("Behind leader", "–" if row.lag is None else text.counted(row.lag, "entry", "entries")),
-        _row("Revision", text.grouped(status.revision)),
-        _row("Alarms", ", ".join(status.alarms) or "none"),
-        *(_rows("Errors", status.errors) if status.errors else []),
+        titled("Quota", text.size(quota) if quota else "not told"),
+        titled("Raft term", str(status.raft_term)),
+        titled(
+            "Raft index", f"{text.grouped(status.raft_index)}, applied {text.grouped(status.raft_applied)}"
+        ),
+        titled("Behind leader", "–" if row.lag is None else text.counted(row.lag, "entry", "entries")),
+        titled("Revision", text.grouped(status.revision)),
+        titled("Alarms", ", ".join(status.alarms) or "none"),
+        *(titled_each("Errors", status.errors) if status.errors else []),
     ]
-    asked = _row("Asked through", _way(row.endpoint, picture.view))
-    return [*_heading("Status", note, role), *_faded(rows, not row.current), asked]
+    asked = titled("Asked through", _way(row.endpoint, picture.view))
+    return [*heading("Status", note, role), *_faded(rows, not row.current), asked]
 
 
 def _way(endpoint: EndpointView, view: ClusterView) -> str:
@@ -254,7 +203,7 @@ def _latency(row: MemberHealth) -> list[Paragraph]:
         return []
     if row.endpoint.way is Way.ETCDCTL and not row.endpoint.linearizable.samples:
         took = text.milliseconds(row.endpoint.took)
-        return [_row("quorum read", f"– no comparable time; etcdctl took {took} ms, connecting included")]
+        return [titled("quorum read", f"– no comparable time; etcdctl took {took} ms, connecting included")]
     out: list[Paragraph] = []
     for title, series in (("quorum read", row.endpoint.linearizable), ("alone", row.endpoint.serializable)):
         numbers = "  ".join(
@@ -285,7 +234,7 @@ def _metrics(metrics: DiskMetrics | None) -> list[Paragraph]:
     peers = f"round trip p99 {text.milliseconds(metrics.peer_rtt_p99)} ms"
     if metrics.leader_changes is not None:
         peers += f", {text.counted(metrics.leader_changes, 'leader change')} since it started"
-    return [_row("disk", f"fsync p99 {fsync} ms, commit p99 {commit} ms{window}"), _row("peers", peers)]
+    return [titled("disk", f"fsync p99 {fsync} ms, commit p99 {commit} ms{window}"), titled("peers", peers)]
 
 
 def _host(row: MemberHealth, picture: Picture) -> list[Paragraph]:
@@ -295,32 +244,32 @@ def _host(row: MemberHealth, picture: Picture) -> list[Paragraph]:
         pod = row.pod
         note, role = _source(picture.view.api, now)
         waiting = f", {clean(pod.waiting)}" if pod.waiting else ""
-        out += _heading("Pod", note, role)
+        out += heading("Pod", note, role)
         ready = f"{pod.ready}/{pod.containers}, {clean(pod.phase)}, {pod.restarts} restarts{waiting}"
-        rows = [_row("Name", clean(pod.name)), _row("Ready", ready)]
+        rows = [titled("Name", clean(pod.name)), titled("Ready", ready)]
         out += _faded(rows, aged(picture.view.api, now, FRESH_API) != "")
     if row.host is None:
-        return [*out, *_heading("Host"), _row("", "No host of this name is known.", Role.MUTED)]
+        return [*out, *heading("Host"), titled("", "No host of this name is known.", Role.MUTED)]
     host = row.host
     link, link_role = _source(host.link, now)
-    out += _heading("Host")
+    out += heading("Host")
     trip = f"{text.milliseconds(host.link.value)} ms, " if host.link.value is not None else ""
     out.append(
-        _row("SSH", f"{clean(host.address)}, {trip}{link}", link_role if host.link.problem else Role.PLAIN)
+        titled("SSH", f"{clean(host.address)}, {trip}{link}", link_role if host.link.problem else Role.PLAIN)
     )
     if host.link.problem is not None:
-        out.append(_row("", clean(host.link.problem.message, 1000), Role.WARN))
+        out.append(titled("", clean(host.link.problem.message, 1000), Role.WARN))
     facts = host.facts.value
     note, role = _source(host.facts, now)
-    out.append(_row("Looked at", note, role))
+    out.append(titled("Looked at", note, role))
     if facts is None:
         return out
     offset = facts.clock_offset
     rows = [
         _disk("Data disk", facts.data_disk),
         _disk("Backup disk", facts.backup_disk),
-        _row("Clock", "–" if offset is None else f"{offset:+.2f} s against ours"),
-        *_rows("Manifests", facts.manifests),
+        titled("Clock", "–" if offset is None else f"{offset:+.2f} s against ours"),
+        *titled_each("Manifests", facts.manifests),
     ]
     for n, certificate in enumerate(sorted(facts.certificates, key=lambda c: c.not_after)):
         rows.append(_certificate("Certificates" if n == 0 else "", certificate, now))
@@ -329,10 +278,10 @@ def _host(row: MemberHealth, picture: Picture) -> list[Paragraph]:
 
 def _disk(title: str, disk: DiskSpace | None) -> Paragraph:
     if disk is None:
-        return _row(title, "–", Role.MUTED)
+        return titled(title, "–", Role.MUTED)
     inodes = f", {text.grouped(disk.inodes_free)} inodes" if disk.inodes_free is not None else ""
     free = f"{text.size(disk.free)} of {text.size(disk.total)} free{inodes}"
-    return _row(title, f"{free}  {clean(disk.path)}", Role.WARN if disk.used_share > 0.9 else Role.PLAIN)
+    return titled(title, f"{free}  {clean(disk.path)}", Role.WARN if disk.used_share > 0.9 else Role.PLAIN)
 
 
 def _certificate(title: str, certificate: Certificate, now: float) -> Paragraph:
@@ -340,4 +289,4 @@ def _certificate(title: str, certificate: Certificate, now: float) -> Paragraph:
     ends = time.strftime("%Y-%m-%d", time.gmtime(certificate.not_after))
     words = f"expired {text.age(-left)} ago" if left <= 0 else f"{text.age(left)} left"
     role = Role.BAD if left <= 0 else Role.WARN if left < 30 * 86400 else Role.PLAIN
-    return _row(title, f"{ends}  {words}  {clean(certificate.path.rsplit('/', 1)[-1])}", role)
+    return titled(title, f"{ends}  {words}  {clean(certificate.path.rsplit('/', 1)[-1])}", role)

@@ -36,6 +36,10 @@ DASHBOARD = [
 
 # Keys that every list and table has; told here once for the help.
 LISTS = [
+_COMPARE = ("c", "compare", "Compare", "Compare it with another one, or with the cluster now")
+_FIND = ("o", "find", "Object", "Look for an object in every backup that is here")
+BACKUPS = [_key(*_COMPARE), _key(*_FIND)]  # at 80 columns the line of keys has no room for them
+
     ("enter", "everything known about the row"),
     ("j k ↑ ↓", "up and down"),
     ("g G", "first and last"),
@@ -62,6 +66,18 @@ PROCEDURE = [
 
 HELP = _key("question_mark", "app.help", "Help", "All keys", show=True, shown_as="?")
 COMMAND = _key("colon", "app.command_line", "Command", "Type a command", shown_as=":")
+BACKUP = [
+    _key("b", "bring", "Bring", "Plan to bring it from its host to this machine", show=True),
+    _key("v", "prove", "Prove", "Read the files that are here from end to end again", show=True),
+    _key(*_COMPARE, show=True),
+    _key(*_FIND, show=True),
+]
+FILTER = _key("slash", "filter", "Filter", "Show only what contains a word", show=True, shown_as="/")
+STEP_BACK = Binding("escape,q", "step_back", "Back", show=True, key_display="esc", tooltip="One step back")
+BACK_ESC = Binding("escape", "app.back", "Back", show=True, key_display="esc", tooltip="Back")
+CHANGE = _key("slash", "change", "Other", "Look for something else", show=True, shown_as="/")
+STOP = _key("x", "stop", "Stop", "Stop what is being read in the background", show=True)
+
 
 _NAMES = {"question_mark": "?", "slash": "/", "colon": ":", "at": "@", "escape": "esc"}
 

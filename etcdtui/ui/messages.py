@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from etcdtui.model.places import Backup
+    from etcdtui.model.problems import Problem
     from etcdtui.ui.runs import Run
 
 
@@ -36,7 +38,28 @@ class MemberChosen(Message):
 class BackupChosen(Message):
     """Show everything known about this backup."""
 
-    key: str
+    backup: Backup
+
+
+@dataclass
+class CompareWanted(Message):
+    """Compare this backup with another one, or with the cluster as it is now."""
+
+    backup: Backup
+
+
+@dataclass
+class FindWanted(Message):
+    """Look for an object in all backups that are here; without words they are asked for."""
+
+    words: str = ""
+
+
+@dataclass
+class TroubleChosen(Message):
+    """Show in full why something cannot be looked at."""
+
+    problem: Problem
 
 
 @dataclass
@@ -50,7 +73,7 @@ class LatencyChosen(Message):
     """Explain the latencies."""
 
 
-Chosen = MemberChosen | BackupChosen | FindingChosen | LatencyChosen
+Chosen = MemberChosen | FindingChosen | LatencyChosen
 
 
 @dataclass

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from etcdtui import text
-from etcdtui.model.backups import BackupSet, Completeness
 from etcdtui.model.findings import Severity
 from etcdtui.model.health import Level, MemberHealth, MemberState
 from etcdtui.model.readings import Reading
@@ -86,22 +85,6 @@ def aged(reading: Reading[Any], now: float, limit: float) -> str:
     if reading.value is None or reading.current(now, limit) is not None:
         return ""
     return f"{text.age(reading.age(now))} ago"
-
-
-def completeness(backup: BackupSet) -> tuple[str, Role]:
-    """Sign, word and role. Only a complete one is called good."""
-    kind = backup.completeness
-    if kind is Completeness.WRITING:
-        return f"◌ {kind.value}", Role.ADVICE
-    if kind is not Completeness.COMPLETE:
-        return f"✗ {kind.value}", Role.BAD
-    if backup.dirty:
-        return f"▲ {kind.value}, dirty", Role.WARN
-    return f"✓ {kind.value}", Role.GOOD
-
-
-def backup_key(backup: BackupSet) -> str:
-    return f"{backup.host}\0{backup.directory}\0{backup.stamp}\0{int(backup.dirty)}"
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:

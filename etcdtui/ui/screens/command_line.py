@@ -12,13 +12,16 @@ from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
 from textual.widgets import Input
 
-from etcdtui.ui.commands import VERBS, Verb, find_verb, unknown
+from etcdtui.ui.commands import VERBS, Verb, find_command, find_verb, unknown
 from etcdtui.ui.looks import Role
 from etcdtui.ui.parts.bar import Bar
 
 
-class CommandLineScreen(ModalScreen[Verb | None]):
-    """Returns the verb typed. → takes the suggestion, tab completes, a wrong word is told and stays."""
+class CommandLineScreen(ModalScreen[tuple[Verb, str] | None]):
+    """Returns the verb typed and what is typed behind it.
+
+    → takes the suggestion, tab completes, a wrong word is told and stays.
+    """
 
     CSS_PATH = "command_line.tcss"
     AUTO_FOCUS = "Input"
@@ -44,8 +47,8 @@ class CommandLineScreen(ModalScreen[Verb | None]):
     def action_complete(self) -> None:
         verb = find_verb(self.field.value)
         if verb is not None:
-            self.field.value = verb.name
-            self.field.cursor_position = len(verb.name)
+            self.field.value = f"{verb.name} " if verb.takes else verb.name
+            self.field.cursor_position = len(self.field.value)
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
@@ -58,8 +61,8 @@ class CommandLineScreen(ModalScreen[Verb | None]):
         if not event.value.strip(" :"):
             self.dismiss(None)
             return
-        verb = find_verb(event.value)
-        if verb is not None:
-            self.dismiss(verb)
+        command = find_command(event.value)
+        if command is not None:
+            self.dismiss(command)
             return
         self.query_one("#said", Bar).set_line((("✗ ", Role.BAD), (unknown(event.value), Role.PLAIN)))

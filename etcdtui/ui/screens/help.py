@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
 
 from etcdtui.ui import keys
-from etcdtui.ui.commands import VERBS
+from etcdtui.ui.commands import VERBS, Verb
 from etcdtui.ui.looks import Line, Paragraph, Role, fit
 from etcdtui.ui.parts.bar import Bar
 from etcdtui.ui.parts.lines import Lines
@@ -49,12 +50,19 @@ def help_paragraphs() -> list[Paragraph]:
             out.append(Paragraph((("  ", Role.PLAIN), (fit(key, 16), Role.KEY), (words, Role.PLAIN)), 18))
         out.append(Paragraph(()))
 
-    section(
-        "Everywhere on the dashboard", [(keys.shown(b), b.tooltip or b.description) for b in keys.DASHBOARD]
-    )
+    section("Everywhere on the dashboard", _told(keys.DASHBOARD))
     section("In every list", list(keys.LISTS))
-    section("While a procedure is shown", [(keys.shown(b), b.tooltip) for b in keys.PROCEDURE])
-    section("Commands", [(f":{verb.name}", verb.help) for verb in VERBS])
+    section("In the list of backups, and in one of them", _told(keys.BACKUP))
+    section("While a procedure is shown", _told(keys.PROCEDURE))
+    section("Commands", [(f":{verb.name}", _meaning(verb)) for verb in VERBS])
     out.append(Paragraph((("Signs", Role.STRONG),)))
     out.extend(Paragraph((("  ", Role.PLAIN), *line)) for line in SIGNS)
     return out
+
+
+def _told(bindings: Sequence[Binding]) -> list[tuple[str, str]]:
+    return [(keys.shown(b), b.tooltip or b.description) for b in bindings]
+
+
+def _meaning(verb: Verb) -> str:
+    return f"{verb.help}: :{verb.name} {verb.takes}" if verb.takes else verb.help
