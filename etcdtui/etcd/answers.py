@@ -44,11 +44,15 @@ class EndpointHealth:
 
 @dataclass(frozen=True, slots=True)
 class EndpointHash:
-    """The hash of one member's keys, and the revision it was taken at."""
+    """The hash of one member's keys, the revision it was taken at, and that of its last compaction.
+
+    Hashes can be compared only where both revisions are equal.
+    """
 
     endpoint: str
     hash: int
     revision: int
+    compacted: int = -1
 
 
 def member_list(output: str) -> MemberList:
@@ -113,4 +117,5 @@ def _hash(item: object) -> EndpointHash:
         shapes.word(entry.get("Endpoint"), "Endpoint"),
         shapes.number(told.get("hash"), "hash"),
         shapes.number(told.get("hash_revision") or header.get("revision"), "revision"),
+        -1 if told.get("compact_revision") == -1 else shapes.number(told.get("compact_revision"), "compact"),
     )
