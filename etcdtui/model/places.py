@@ -353,6 +353,11 @@ def _lacking(
     )
 
 
+def owed_anywhere(view: ClusterView) -> tuple[tuple[Backup, str], ...]:
+    """``owed``, for every store that is watched."""
+    return owed(view, tuple(seen.place.name for seen in view.places if seen.place.kind is PlaceKind.STORE))
+
+
 def _whole(copy: PlacedSet) -> bool:
     """All three files arrived. One that cannot be believed did too: sending it again would change nothing."""
     return copy.complete and (copy.manifest is not None or bool(copy.trouble) or copy.unread)

@@ -14,29 +14,30 @@ from textual.command import CommandPalette
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
 
-from etcdtui.errors import EtcdTuiError, HostKeyUnknown
+from etcdtui.errors import EtcdTuiError, HostKeyUnknown, Refusal
 from etcdtui.model.findings import find
 from etcdtui.model.health import judge
+from etcdtui.model.places import last_proven, owed_anywhere
 from etcdtui.ui import looks
 from etcdtui.ui.ascii import driver_for_terminal
 from etcdtui.ui.background import CallEnded, close_within
-from etcdtui.ui.commands import Verb, Verbs
+from etcdtui.ui.commands import WRITING, Verb, Verbs
 from etcdtui.ui.control import Control
 from etcdtui.ui.host_keys import HostKeys, key_of, offered
-from etcdtui.ui.messages import (
 from etcdtui.ui.looking import Looking
+from etcdtui.ui.messages import (
     BackupChosen,
     CancelWanted,
     Chosen,
-    FindingChosen,
     CompareWanted,
-    LatencyChosen,
+    FindingChosen,
     FindWanted,
+    LatencyChosen,
     MemberChosen,
     ProcedureMoved,
     StartWanted,
-    ViewChanged,
     TroubleChosen,
+    ViewChanged,
 )
 from etcdtui.ui.parts.settling import Settling
 from etcdtui.ui.parts.typed_ahead import TypedAhead
@@ -47,6 +48,9 @@ from etcdtui.ui.theme import CALM
 
 if TYPE_CHECKING:
     from textual.driver import Driver
+
+    from etcdtui.model.view import ClusterView
+    from etcdtui.procedures.procedure import Procedure
 
 GATHER = 0.08  # seconds that news wait for more: the members of a cluster answer one after the other
 SHORTEST = 0.25  # seconds between two pictures
@@ -86,11 +90,11 @@ class EtcdTui(App[None]):
         self.dashboard = DashboardScreen(cluster.colour)
         self.control = Control(self, procedures)
         self.host_keys = HostKeys(self)
+        self.looking = Looking(self)
         self.picture: Picture | None = None
         self._every, self._painted, self._due, self._news = tick, -1.0, False, False
         self._held_since: float | None = None
         self._typed_ahead = TypedAhead()
-        self.looking = Looking(self)
 
     def get_default_screen(self) -> Screen[None]:
         return self.dashboard
@@ -117,7 +121,11 @@ class EtcdTui(App[None]):
     # pictures
 
     def _changed(self) -> None:
-        """Called from any thread. One message at a time: to wake the loop costs more than the news."""
+        """Called from any thread. One message at a time: to wake the loop costs more than the news.
+
+        Thousands of backups are joined here, in the thread that brought them: no key waits for that.
+        """
+        last_proven(self.cluster.view())
         if not self._news:
             self._news = True
             self.post_message(ViewChanged())
@@ -192,10 +200,6 @@ class EtcdTui(App[None]):
     # intents of panes and screens
 
     @on(BackupChosen)
-    @on(FindingChosen)
-    @on(LatencyChosen)
-    def _chosen(self, event: Chosen) -> None:
-        from etcdtui.ui.describe import describer
     def _backup_chosen(self, event: BackupChosen) -> None:
         self.looking.open(event.backup)
 
@@ -212,6 +216,10 @@ class EtcdTui(App[None]):
         self.tell(EtcdTuiError(event.problem.message, event.problem.hint))
 
     @on(MemberChosen)
+    @on(FindingChosen)
+    @on(LatencyChosen)
+    def _chosen(self, event: Chosen) -> None:
+        from etcdtui.ui.describe import describer
         from etcdtui.ui.screens.document import DocumentScreen
 
         if self.picture is None or isinstance(self.screen, DocumentScreen):
@@ -262,11 +270,39 @@ class EtcdTui(App[None]):
             self.tell(EtcdTuiError(f"{self.cluster.name} is read-only here.", hint))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return not (action == "backup" and self.cluster.read_only)
+        if action == "upload" and not (self.picture and owed_anywhere(self.picture.view)):
+            return False
+        return not (action in WRITING and self.cluster.read_only)
 
     def action_backup(self) -> None:
         if not self.cluster.read_only:
             self.control.backup()
+
+    def action_upload(self) -> None:
+        self.control.plan(lambda procedures, view: procedures.plan_upload(view))
+
+    def action_prune(self) -> None:
+        self.control.plan(lambda procedures, view: procedures.plan_prune(view))
+
+    def action_bring(self, stamp: str, host: str) -> None:
+        """The backup of this stamp that lies on this host."""
+
+        def make(procedures: ProcedurePort[Any], view: ClusterView) -> Procedure:
+            found = next((b for b in view.backups if (b.stamp, b.host) == (stamp, host)), None)
+            if found is None:
+                raise Refusal(f"The backup {stamp} is no longer on {host}.")
+            return procedures.plan_bring(view, found)
+
+        self.control.plan(make)
+
+    def action_maintenance(self) -> None:
+        """Of the member under the cursor."""
+        row = self.dashboard.members.current
+        if row is None:
+            self.tell(EtcdTuiError("No member is known yet.", "Wait until the members are shown."))
+            return
+        member_id = row.member.id
+        self.control.plan(lambda procedures, view: procedures.plan_maintenance(view, member_id))
 
     def action_go_to(self, pane: int) -> None:
         self.action_home()
@@ -290,6 +326,9 @@ class EtcdTui(App[None]):
 
         if not isinstance(self.screen, HealthScreen):
             self.push_screen(HealthScreen(self.cluster, self.clock))
+
+    def action_find(self, words: str = "") -> None:
+        self.looking.find(words)
 
     def action_trust(self) -> None:
         self.host_keys.again()
@@ -323,9 +362,6 @@ class EtcdTui(App[None]):
         if self.control.running:
             self.control.ask_before_leaving(self.exit)
         else:
-    def action_find(self, words: str = "") -> None:
-        self.looking.find(words)
-
             self.exit()
 
     def tell(self, error: EtcdTuiError) -> None:

@@ -37,6 +37,9 @@ VERBS = (
     Verb("findings", "go_to(4)", "What to know now, and the next step", ("f",)),
     Verb("health", "health", "Run etcdctl endpoint health, as by hand", ("h",)),
     Verb("backup", "backup", "Plan a backup", ("b",), writes=True),
+    Verb("maintenance", "maintenance", "May the chosen member go down now?"),
+    Verb("upload", "upload", "Bring the last proven backup into stores that lack it", ("u",), writes=True),
+    Verb("prune", "prune", "Remove what the rules let go; shown first", writes=True),
     Verb("log", "log", "Every command that ran on the hosts", ("audit",)),
     Verb("trust", "trust", "Decide about SSH host keys that no known_hosts file names"),
     Verb("pause", "pause", "Hold the picture still, or let it go on"),
@@ -45,6 +48,10 @@ VERBS = (
     Verb("help", "help", "All keys", ("?",)),
     Verb("quit", "leave", "Leave etcdtui", ("q", "q!", "exit")),
 )
+
+
+WRITING = frozenset(verb.action for verb in VERBS if verb.writes) | {"bring"}
+"""Actions of the app that are taken away in read-only mode."""
 
 
 def find_verb(words: str) -> Verb | None:
@@ -57,13 +64,6 @@ def find_verb(words: str) -> Verb | None:
     return begun[0] if len(begun) == 1 else None
 
 
-def unknown(words: str) -> str:
-    """What to say to a line that is no command."""
-    word = words.strip().lstrip(":")
-    names = [verb.name for verb in VERBS]
-    begun = [name for name in names if word and name.startswith(word.lower())]
-    if len(begun) > 1:
-        return f"{word} could be {' or '.join(begun)}."
 def find_command(line: str) -> tuple[Verb, str] | None:
     """The verb of a line, and what is typed behind it; None where it takes nothing."""
     word, _, rest = line.strip().lstrip(":").strip().partition(" ")
@@ -71,12 +71,19 @@ def find_command(line: str) -> tuple[Verb, str] | None:
     return (verb, rest.strip()) if verb is not None and (verb.takes or not rest.strip()) else None
 
 
-    close = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.4)
-    return f"There is no command {word[:40]!r}. " + (
-        f"Did you mean :{close[0]}?" if close else f"There are: {', '.join(names)}."
+def unknown(words: str) -> str:
+    """What to say to a line that is no command."""
+    word = words.strip().lstrip(":")
     first, space, _ = word.partition(" ")
     if space and (verb := find_verb(first)) is not None:
         return f":{verb.name} takes nothing behind it."
+    names = [verb.name for verb in VERBS]
+    begun = [name for name in names if word and name.startswith(word.lower())]
+    if len(begun) > 1:
+        return f"{word} could be {' or '.join(begun)}."
+    close = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.4)
+    return f"There is no command {word[:40]!r}. " + (
+        f"Did you mean :{close[0]}?" if close else f"There are: {', '.join(names)}."
     )
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from etcdtui.errors import EtcdTuiError
+from etcdtui.model.view import ClusterView
 from etcdtui.procedures.procedure import Answer, Choice, Event, Procedure, StepChanged, StepState
 from etcdtui.ui.background import in_background
 from etcdtui.ui.looks import Line
@@ -43,13 +44,18 @@ class Control:
 
     def backup(self) -> None:
         """Show the procedure that runs; else plan a backup."""
-        if self.running or self._unseen:
+        if self._unseen:
             self.show()
-        elif self.procedures is None:
-            self.app.tell(EtcdTuiError("Backups are not available here."))
         else:
-            plan, view = self.procedures.plan_backup, self.app.cluster.view()
-            self._plan(lambda: plan(view), "plan")
+            self.plan(lambda procedures, view: procedures.plan_backup(view))
+
+    def plan(self, make: Callable[[ProcedurePort[Any], ClusterView], Procedure]) -> None:
+        """Plan something from what is true now, and show the plan; the procedure that runs comes first."""
+        procedures, view = self.procedures, self.app.cluster.view()
+        if procedures is None:
+            self.app.tell(EtcdTuiError("Procedures are not available here."))
+        else:
+            self._plan(lambda: make(procedures, view), "plan")
 
     def _plan(self, plan: Callable[[], Procedure], name: str) -> None:
         """One plan at a time, and none over a procedure that runs: that one is shown."""

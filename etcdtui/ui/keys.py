@@ -15,6 +15,8 @@ def _key(
 
 DASHBOARD = [
     _key("b", "app.backup", "Backup", "Plan a backup; nothing runs before you said so", show=True),
+    _key("m", "app.maintenance", "Maintain", "May the chosen member go down now?", show=True),
+    _key("u", "app.upload", "Upload", "Bring the last proven backup into stores that lack it", show=True),
     _key(
         "H", "app.health", "Health", "Run etcdctl endpoint health, as by hand, and show its output", show=True
     ),
@@ -34,12 +36,12 @@ DASHBOARD = [
     _key("escape", "back", "Back", "Clear the filter, end the maximising; never anything else"),
 ]
 
-# Keys that every list and table has; told here once for the help.
-LISTS = [
 _COMPARE = ("c", "compare", "Compare", "Compare it with another one, or with the cluster now")
 _FIND = ("o", "find", "Object", "Look for an object in every backup that is here")
 BACKUPS = [_key(*_COMPARE), _key(*_FIND)]  # at 80 columns the line of keys has no room for them
 
+# Keys that every list and table has; told here once for the help.
+LISTS = [
     ("enter", "everything known about the row"),
     ("j k ↑ ↓", "up and down"),
     ("g G", "first and last"),
@@ -64,8 +66,6 @@ PROCEDURE = [
     Binding("escape,q", "leave", "Back", show=True, key_display="esc", tooltip="It goes on running"),
 ]
 
-HELP = _key("question_mark", "app.help", "Help", "All keys", show=True, shown_as="?")
-COMMAND = _key("colon", "app.command_line", "Command", "Type a command", shown_as=":")
 BACKUP = [
     _key("b", "bring", "Bring", "Plan to bring it from its host to this machine", show=True),
     _key("v", "prove", "Prove", "Read the files that are here from end to end again", show=True),
@@ -78,6 +78,8 @@ BACK_ESC = Binding("escape", "app.back", "Back", show=True, key_display="esc", t
 CHANGE = _key("slash", "change", "Other", "Look for something else", show=True, shown_as="/")
 STOP = _key("x", "stop", "Stop", "Stop what is being read in the background", show=True)
 
+HELP = _key("question_mark", "app.help", "Help", "All keys", show=True, shown_as="?")
+COMMAND = _key("colon", "app.command_line", "Command", "Type a command", shown_as=":")
 
 _NAMES = {"question_mark": "?", "slash": "/", "colon": ":", "at": "@", "escape": "esc"}
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from etcdtui.errors import HostKeyUnknown
+from etcdtui.model.backups import BackupSet
 from etcdtui.model.findings import Finding
 from etcdtui.model.health import ClusterHealth
 from etcdtui.model.view import ClusterView
@@ -117,6 +118,18 @@ class ProcedurePort(Protocol[Past]):
 
     def plan_backup(self, view: ClusterView, /) -> Procedure:
         """Raises Refusal."""
+
+    def plan_maintenance(self, view: ClusterView, member_id: int, /) -> Procedure:
+        """May this member go down now, and the watch over it. Raises Refusal."""
+
+    def plan_upload(self, view: ClusterView, /) -> Procedure:
+        """The newest backup that stores lack, into these. Raises Refusal."""
+
+    def plan_prune(self, view: ClusterView, /) -> Procedure:
+        """What the rules let go. Raises Refusal."""
+
+    def plan_bring(self, view: ClusterView, found: BackupSet, /) -> Procedure:
+        """A backup that lies on a host, brought off and proven. Raises Refusal."""
 
     def run(self, procedure: Procedure, emit: Callable[[Event], None], /) -> EngineHandle:
         """Start it; ``emit`` is called from any thread."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from etcdtui.cluster.command_log import CommandRecord
 from etcdtui.errors import EtcdTuiError, HostKeyUnknown, Refusal
-from etcdtui.model.backups import FoundFile
+from etcdtui.model.backups import BackupSet, FoundFile
 from etcdtui.model.finding import Finding, Severity
 from etcdtui.model.health import ClusterHealth, Level, MemberState
 from etcdtui.model.latency import LatencySeries, ReadTimes
@@ -535,11 +535,28 @@ class FakeProcedures:
     ran: list[Procedure] = field(default_factory=list)
     abandoned: list[tuple[str, str]] = field(default_factory=list)
     closed: bool = False
+    asked: list[str] = field(default_factory=list)  # plans other than of a backup
 
     def plan_backup(self, view: ClusterView) -> Procedure:
         if self.refusal is not None:
             raise self.refusal
         return self.plan
+
+    def plan_maintenance(self, view: ClusterView, member_id: int) -> Procedure:
+        self.asked.append(f"maintenance {member_id:x}")
+        return self.plan_backup(view)
+
+    def plan_upload(self, view: ClusterView) -> Procedure:
+        self.asked.append("upload")
+        return self.plan_backup(view)
+
+    def plan_prune(self, view: ClusterView) -> Procedure:
+        self.asked.append("prune")
+        return self.plan_backup(view)
+
+    def plan_bring(self, view: ClusterView, found: BackupSet) -> Procedure:
+        self.asked.append(f"bring {found.stamp} from {found.host}")
+        return self.plan_backup(view)
 
     def run(self, procedure: Procedure, emit: Callable[[Event], None]) -> FakeHandle:
         self.ran.append(procedure)

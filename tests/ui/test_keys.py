@@ -369,3 +369,28 @@ async def test_the_worst_finding_is_in_sight_until_the_user_moves() -> None:
         chosen = findings.cursor_key
         await it.look(fakes.slow())
         assert findings.cursor_key == chosen, "now it stays with what the user looks at"
+
+
+async def test_maintenance_is_asked_about_the_member_under_the_cursor() -> None:
+    async with driven() as it:
+        await it.press("1", "down", "m")
+        await it.until(lambda: it.screen_name == "ProcedureScreen")
+        (asked,) = it.procedures.asked
+        assert asked == f"maintenance {fakes.healthy().members.value.members[1].id:x}"
+
+
+async def test_read_only_may_ask_about_maintenance_but_not_thin_out() -> None:
+    cluster = fakes.FakeCluster(fakes.healthy(), read_only=True)
+    async with driven(cluster=cluster) as it:
+        await it.press("colon", *"prune", "enter")
+        assert "read-only" in it.text
+        await it.press("escape", "m")
+        await it.until(lambda: it.screen_name == "ProcedureScreen")
+        assert [word.split()[0] for word in it.procedures.asked] == ["maintenance"]
+
+
+async def test_the_upload_key_is_there_only_when_one_is_owed() -> None:
+    async with driven() as it:
+        assert "u Upload" not in it.text
+        await it.press("u")
+        assert it.procedures.asked == []

@@ -16,7 +16,7 @@ from etcdtui.model.places import (
     PlaceView,
     last_proven,
     manifest_name,
-    owed,
+    owed_anywhere,
 )
 from etcdtui.model.placing import is_manifest
 from etcdtui.model.rules.backups import take_one
@@ -106,9 +106,8 @@ def listing(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
 
 def sending(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
     """What a store should have and has not."""
-    stores = [seen.place.name for seen in view.places if seen.place.kind is PlaceKind.STORE]
     lacking: dict[str, list[Backup]] = {}
-    for backup, store in owed(view, stores):
+    for backup, store in owed_anywhere(view):
         lacking.setdefault(store, []).append(backup)
     for store, backups in lacking.items():
         proofs = [b.manifest.proven.timestamp() for b in backups if b.manifest is not None]
@@ -118,7 +117,7 @@ def sending(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
             Severity.ADVICE if under_way else Severity.WARNING,
             f"{text.clean(store)} lacks {text.counted(len(backups), 'proven backup')} of this machine.",
             f"{_some([backup.stamp for backup in backups])}.",
-            "Upload again what it lacks; the copies here stay. The next backup goes there too.",
+            "Press u to upload what it lacks; the copies here stay. The next backup goes there too.",
             text.clean(store),
         )
 

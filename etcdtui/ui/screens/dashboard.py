@@ -13,6 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from etcdtui.ui import keys
+from etcdtui.ui.commands import WRITING
 from etcdtui.ui.layout import FINDINGS, Arrangement, arrange, pane_width
 from etcdtui.ui.looks import Line, wrap
 from etcdtui.ui.messages import ViewChanged
@@ -96,7 +97,8 @@ class DashboardScreen(Screen[None]):
         self.call_after_refresh(self._rearrange)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return not (action == "app.backup" and self._picture and self._picture.read_only)
+        picture = self._picture
+        return not (action.removeprefix("app.") in WRITING and picture and picture.read_only)
 
     def action_pane(self, number: int) -> None:
         self._grown = number if self._grown else 0
