@@ -121,7 +121,7 @@ def test_a_backup(cluster: Watched, tmp_path: Path) -> None:
     take = Run(cluster, made, journal)
     finished = take()
     assert finished.ending is Ending.DONE, finished.sentence
-    assert f"is proven and lies on {made.parameters['host']} and here" in finished.sentence
+    assert f"is proven and lies on {made.parameters['host']}, here and on outside" in finished.sentence
     assert "One member may go down now" in finished.sentence
     found = sets(cluster, made)
     assert len(found) == before + 1 and found[0].complete

@@ -403,6 +403,7 @@ def test_a_frozen_member_is_slow_not_lost(cluster: Trio, runner: LocalRunner) ->
     list(pipe.ask([gateway.version()], 5.0))
     process = cluster.processes["m1"]
     process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)  # a signal takes its time to arrive
     try:
         with pytest.raises(TimedOut):
             list(pipe.ask([gateway.status(), gateway.version()], 0.4))

@@ -18,9 +18,9 @@ import pytest
 
 from etcdtui.cluster import Cluster
 from etcdtui.cluster.board import Board, Constants
-from etcdtui.cluster.places import HereWatcher, HostManifestsWatcher, StoreWatcher, default_folder
+from etcdtui.cluster.places import HereWatcher, HostManifestsWatcher, StoreWatcher
 from etcdtui.cluster.watcher import Watcher
-from etcdtui.config import ClusterConfig
+from etcdtui.config import ClusterConfig, backups_directory
 from etcdtui.errors import EtcdTuiError, NotFound, Refused
 from etcdtui.model.backups import Completeness, FoundFile
 from etcdtui.model.manifest import File, to_json
@@ -438,7 +438,7 @@ class TestCluster:
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-        assert default_folder("pr/od") == tmp_path / "etcdtui" / "backups" / "pr_od"
+        assert backups_directory("pr/od") == tmp_path / "etcdtui" / "backups" / "pr_od"
         monkeypatch.setenv("XDG_DATA_HOME", "relative")
         monkeypatch.setenv("HOME", str(tmp_path))
-        assert default_folder("prod") == tmp_path / ".local/share/etcdtui/backups/prod"
+        assert backups_directory("prod") == tmp_path / ".local/share/etcdtui/backups/prod"
