@@ -5,13 +5,25 @@ from __future__ import annotations
 import time
 
 from etcdtui.errors import EtcdTuiError
+from etcdtui.etcd.commands import ClientAccess
+from etcdtui.model.probe import Probe
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.view import ClusterView
 from etcdtui.offsite.keeping import Keeping
 from etcdtui.platforms.layout import Layout
 from etcdtui.procedures.desk import CancelAsked, Desk
 from etcdtui.procedures.history import History
-from etcdtui.procedures.procedure import Action, Check, Choice, Ending, Gate, Step, StepState, World
+from etcdtui.procedures.procedure import (
+    Action,
+    Check,
+    Choice,
+    Ending,
+    Gate,
+    Objects,
+    Step,
+    StepState,
+    World,
+)
 from etcdtui.procedures.turns import choices_of, turn
 from etcdtui.reach.runner import Runner
 from etcdtui.text import age
@@ -44,6 +56,15 @@ class Scene:
 
     def now(self) -> float:
         return self._world.now()
+
+    def etcdctl(self) -> tuple[str, ClientAccess]:
+        return self._world.etcdctl()
+
+    def objects(self) -> Objects:
+        return self._world.objects()
+
+    def probe(self, member_id: int) -> Probe:
+        return self._world.probe(member_id)
 
     def said(self, step: str) -> str:
         return self._history.of(step).said
@@ -152,7 +173,9 @@ class _Wait:
         self._patience_from = time.monotonic()
         if step.action is Action.HUMAN:
             self._state, self._choices = StepState.WAITING, choices_of(step)
-            words = f"{step.why} etcdtui watches and goes on by itself when it is done."
+            words = (
+                f"{step.title}: this is yours to do. etcdtui watches, and goes on by itself when it is so."
+            )
             self._desk.offer(step, self._state, words, self._choices)
         else:
             self._state, self._choices = StepState.VERIFYING, ()

@@ -99,7 +99,8 @@ class BackupsPane(Table[Row]):
         if backup.taken is None:
             return "–", Role.MUTED
         hours = int(self._now - backup.taken) // 3600
-        words = f"{hours} h" if hours < 48 else f"{hours // 24} d"
+        minutes = max(0, int(self._now - backup.taken) // 60)
+        words = f"{minutes} min" if not hours else f"{hours} h" if hours < 48 else f"{hours // 24} d"
         return (f"{words}, old", Role.MUTED) if self._too_old(backup) else (words, Role.PLAIN)
 
     def _too_old(self, backup: Backup) -> bool:

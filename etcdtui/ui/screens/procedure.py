@@ -75,6 +75,7 @@ class ProcedureScreen(Screen[None]):
             id="buttons",
         )
         self._followed: str | None = None  # the step last shown because it became the current one
+        self._anew = False  # another step than before is shown
         self._skipping = False
         self._said = ""
         self._shown_at = 0.0  # since when this plan is to be read, by the run's clock
@@ -111,17 +112,22 @@ class ProcedureScreen(Screen[None]):
         run, current = self.run, self.run.current
         if current is not None and current.key != self._followed:
             self._followed, self._skipping, self._said = current.key, False, ""
+            self._anew = True
             self.steps.point_at(current.key)
         self.title_bar.set_line(title(run))
         self.steps.set_items(steps(run))
         shown = self._shown()
-        self.about.follow = run.started
+        # Output is followed; what is to be read and decided begins at its top.
+        self.about.follow = run.started and bool(run.records[shown.key].output) and not run.choices()
         if run.started:
             self.about.border_title = f"Step {run.number(shown)} of {len(run.procedure.steps)}"
             self.about.set_paragraphs(about(run, shown))
         else:
             self.about.border_title = "Plan"
             self.about.set_paragraphs(plan(run)[0])
+        if self._anew and not self.about.follow:
+            self.about.scroll_home(animate=False)
+        self._anew = False
         self.facts.set_builder(lambda width: facts(run, width))
         self.gate.set_builder(lambda width: gate(run, width, skipping=self._skipping, said=self._said))
         kind = kind_of_gate(run)
