@@ -6,10 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from etcdtui.cluster.api import ApiWatcher
 from etcdtui.cluster.board import Board, Constants
 from etcdtui.cluster.command_log import CommandLog, CommandRecord, LoggedRunner
+from etcdtui.cluster.connecting import ApiWay, Connect, connect
 from etcdtui.cluster.discovery import host_part, supposed, urls_of
 from etcdtui.cluster.doubt import DoubtWatcher
 from etcdtui.cluster.endpoints import EndpointWatcher
@@ -22,7 +24,7 @@ from etcdtui.cluster.roster import Roster
 from etcdtui.cluster.settled import members_asked
 from etcdtui.cluster.speaker import Speaker
 from etcdtui.cluster.watcher import Watcher
-from etcdtui.config import ClusterConfig, Host, SshOptions
+from etcdtui.config import ClusterConfig, Host
 from etcdtui.errors import ConfigError, EtcdTuiError, HostKeyUnknown
 from etcdtui.etcd.commands import ClientAccess
 from etcdtui.model.members import MemberList
@@ -35,23 +37,13 @@ from etcdtui.platforms.openshift import HostAccess, article_health, article_line
 from etcdtui.reach.runner import Runner
 from etcdtui.text import clean
 
+if TYPE_CHECKING:
+    from etcdtui.reach.api import Api
+
 CANONICAL_TIMEOUT = 30.0
 LIST_HOLDS = 8.0  # seconds for which a list told by a member with a leader outweighs others
 PROOF = 0.6  # seconds to prove that a host answers
 GIVE_WAY = 1.5  # seconds that the API waits at most for the members' first answers
-Connect = Callable[[Host, SshOptions], Runner]
-
-
-def connect(host: Host, options: SshOptions) -> Runner:
-    """The way to a host: SSH, or none needed when its address is "local". Nothing is opened yet."""
-    if host.address == "local":
-        from etcdtui.reach.local import LocalRunner
-
-        return LocalRunner(host.name)
-    from etcdtui.reach.ssh import SshRunner
-    from etcdtui.reach.ssh_config import resolve
-
-    return SshRunner(resolve(host, options))
 
 
 class Cluster:
@@ -77,6 +69,7 @@ class Cluster:
         self._board = Board(constants, clock)
         self._places = Places(self._board, self.keeping, self.runner, self.layout_of)
         self._speaker = Speaker(self._board, self._speaker_changed)
+        self._objects = ApiWay(config)
         self._lock = threading.Lock()
         self._roster = Roster(config)
         self._runners: dict[str, Runner] = {}
@@ -115,6 +108,7 @@ class Cluster:
             watcher.close()
         for runner in runners:
             runner.close()
+        self._objects.close()
 
     # what is known
 
@@ -179,6 +173,10 @@ class Cluster:
     def etcdctl(self) -> tuple[str, ClientAccess]:
         """A host on which etcdctl can be run, and how. Raises Unreachable."""
         return self._speaker.etcdctl()
+
+    def objects(self) -> Api:
+        """The Kubernetes API, logged in. Raises ConfigError where none is configured, and as ``Api.load``."""
+        return self._objects.get()
 
     def canonical_health(self) -> tuple[str, str, str]:
         """Host, the lines a human would type for ``etcdctl endpoint health``, its raw output. Blocks."""

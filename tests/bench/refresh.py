@@ -12,7 +12,7 @@ from pathlib import Path
 
 from etcdtui import config
 from etcdtui.cluster.board import Board, Constants
-from etcdtui.cluster.cluster import connect
+from etcdtui.cluster.connecting import connect
 from etcdtui.cluster.endpoints import EndpointWatcher
 from etcdtui.cluster.speaker import Speaker
 from etcdtui.config import Host, SshOptions
