@@ -39,9 +39,14 @@ _KNOWN = (
         "files. Take the backup on another host, and look at the disk of this one.",
     ),
     (
-        r"No space left on device|[Dd]isk quota exceeded",
+        r"[Nn]o space left on device|[Dd]isk quota exceeded",
         "The disk of {folder} on {host} is full. What was written is no backup. Remove old backups that lie "
         "safely elsewhere, then try again.",
+    ),
+    (
+        r"[Ff]ile too large",
+        "{folder} on {host} takes no file so large: “{line}”. What was written is no backup. Name another "
+        "folder (layout.backups).",
     ),
     (
         r"[Rr]ead-only file system",

@@ -418,6 +418,11 @@ def cancel(human: Human) -> None:
             "tar: /home/core/backup/x.tar.gz: Cannot write: No space left on device",
             "The disk of /home/core/backup",
         ),
+        (
+            "Error: write /home/core/backup/x.db.part: no space left on device",
+            "The disk of /home/core/backup",
+        ),
+        ("Error: write /home/core/backup/x.db.part: file too large", "takes no file so large"),
         ("sudo: a password is required", "“sudo: a password is required”"),
         ("sudo: /usr/local/bin/cluster-backup.sh: command not found", "cannot be run on masternode2"),
         ("error finding manifests for the etcd pod. please check if it is running.", "The static pod etcd"),
