@@ -300,17 +300,19 @@ class _Arrival:
                 raise Cancelled("stopped")
             try:
                 return stream.receive(_SLICE)
-            except TimedOut:
+            except TimedOut as exc:
                 # Short waits, so that a cancel is noticed; only a long silence counts as one.
                 if time.monotonic() >= until:
-                    raise
+                    raise TimedOut(f"{self.runner.host} sent nothing for {limit:g} s.", exc.hint) from exc
             except (EOFError, OSError) as exc:
                 # A connection may break while it grants the host more room to send.
                 raise Dropped(f"The connection to {self.runner.host} broke.") from exc
 
     def _look(self) -> tuple[int, str]:
         """Size, and what tells this version of the file from another."""
-        done = self.runner.run((*self.sudo, "sh", "-c", _LOOK, "look-at-file", self.source.path), timeout=_START)
+        done = self.runner.run(
+            (*self.sudo, "sh", "-c", _LOOK, "look-at-file", self.source.path), timeout=_START
+        )
         size, _, version = done.out().strip().partition(" ")
         if not done.ok or not size.isdigit():
             raise _failed(self.runner.host, self.source.path, done.err())
