@@ -125,7 +125,11 @@ class Nexus(BaseHTTPRequestHandler):
             self.rfile.read(BLOCK)
             self.connection.close()
             return
-        content = self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        content = self.rfile.read(length)
+        if len(content) < length:  # who sent it gave up
+            self.close_connection = True
+            return
         if status := self.faults.get("status"):
             self.answer(
                 int(str(status)), b"<html>no</html>", reason=str(self.faults.get("reason", "")) or None
