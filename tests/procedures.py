@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from etcdtui.errors import Unreachable
+from etcdtui.errors import ConfigError, Unreachable
+from etcdtui.etcd.commands import ClientAccess
 from etcdtui.journal import Journal, Record
+from etcdtui.model.probe import Probe
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.view import ClusterView
 from etcdtui.offsite.keeping import Keeping
@@ -24,6 +26,7 @@ from etcdtui.procedures.procedure import (
     Gate,
     GateKind,
     Measure,
+    Objects,
     Output,
     Procedure,
     Progress,
@@ -117,6 +120,15 @@ class FakeWorld:
 
     def now(self) -> float:
         return NOW
+
+    def etcdctl(self) -> tuple[str, ClientAccess]:
+        return self.shown.speaking, ClientAccess()
+
+    def objects(self) -> Objects:
+        raise ConfigError("No API is configured.")
+
+    def examine(self, member_id: int, hear: Callable[[Probe], None]) -> Probe:
+        return Probe()
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from etcdtui.errors import EtcdTuiError
 from etcdtui.etcd.commands import ClientAccess
@@ -63,8 +64,8 @@ class Scene:
     def objects(self) -> Objects:
         return self._world.objects()
 
-    def probe(self, member_id: int) -> Probe:
-        return self._world.probe(member_id)
+    def examine(self, member_id: int, hear: Callable[[Probe], None]) -> Probe:
+        return self._world.examine(member_id, hear)
 
     def said(self, step: str) -> str:
         return self._history.of(step).said

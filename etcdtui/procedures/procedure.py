@@ -10,14 +10,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
+from etcdtui.etcd.commands import ClientAccess
 from etcdtui.landing import Cancel, Moved
+from etcdtui.model.probe import Probe
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.view import ClusterView
 from etcdtui.offsite.keeping import Keeping
 from etcdtui.platforms.layout import Layout
 from etcdtui.reach.runner import Runner
+
+
+class Objects(Protocol):
+    """The Kubernetes API as steps use it; ``reach.api.Api`` is one. Paths are whole, bodies raw JSON.
+
+    Raises Unreachable and its kin, AuthFailed, Forbidden, NotFound, and as the methods of ``Api`` say.
+    """
+
+    def get(self, path: str) -> dict[str, Any]: ...
+    def get_list(self, path: str) -> list[dict[str, Any]]: ...
 
 
 class World(Protocol):
@@ -44,6 +56,15 @@ class World(Protocol):
 
     def now(self) -> float:
         """Seconds since the epoch."""
+
+    def etcdctl(self) -> tuple[str, ClientAccess]:
+        """A host on which etcdctl can be run, and how. Raises Unreachable."""
+
+    def objects(self) -> Objects:
+        """The Kubernetes API, logged in. Raises ConfigError where none is configured, Unreachable."""
+
+    def examine(self, member_id: int, hear: Callable[[Probe], None]) -> Probe:
+        """Ask about one member from every host, and its own host; takes a few seconds at most."""
 
 
 class Context(World, Protocol):
