@@ -118,6 +118,7 @@ class HostWatcher(Watcher):
             return replace(host, facts=host.facts.good(kept, self.board.clock()))
 
         self.board.host(self._host.name, learned)
+        _ = self.board.view().known_backups  # joined in this thread: the screen finds it done
 
     def _learn_access(self) -> None:
         """Read how etcd is asked from here; once, then now and then, and after every silence."""

@@ -17,7 +17,7 @@ from textual.widgets import Input
 from etcdtui.errors import EtcdTuiError, HostKeyUnknown, Refusal
 from etcdtui.model.findings import find
 from etcdtui.model.health import judge
-from etcdtui.model.places import last_proven, owed_anywhere
+from etcdtui.model.places import owed_anywhere
 from etcdtui.ui import looks
 from etcdtui.ui.ascii import driver_for_terminal
 from etcdtui.ui.background import CallEnded, close_within
@@ -121,11 +121,7 @@ class EtcdTui(App[None]):
     # pictures
 
     def _changed(self) -> None:
-        """Called from any thread. One message at a time: to wake the loop costs more than the news.
-
-        Thousands of backups are joined here, in the thread that brought them: no key waits for that.
-        """
-        last_proven(self.cluster.view())
+        """Called from any thread. One message at a time: to wake the loop costs more than the news."""
         if not self._news:
             self._news = True
             self.post_message(ViewChanged())

@@ -72,13 +72,13 @@ class SearchScreen(Screen[None]):
         self._work: Work[None] | None = None
         self._told: dict[str, Found] = {}  # filled by the thread that looks; replaced for every search
         self.title_bar, self.said = Bar(classes="title", most=2), Bar(classes="said", most=4)
-        self.field = Input(self._words, compact=True, placeholder="deployment prod/web")
+        self.asked = Input(self._words, compact=True, placeholder="deployment prod/web")
         self.table = FoundTable()
         self.progress = Bar(classes="progress")
 
     def compose(self) -> ComposeResult:
         yield self.title_bar
-        yield self.field
+        yield self.asked
         yield self.said
         yield self.table
         yield self.progress
@@ -117,8 +117,8 @@ class SearchScreen(Screen[None]):
             self.notify(row.words[:120], title="Copied", markup=False)
 
     def _ask(self) -> None:
-        self.field.display = True
-        self.set_focus(self.field)
+        self.asked.display = True
+        self.set_focus(self.asked)
         self.said.set_builder(lambda width: wrap(muted(HOW), width))
 
     @on(Input.Submitted)
