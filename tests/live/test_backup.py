@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import signal
@@ -30,6 +31,8 @@ from etcdtui.procedures.procedure import (
     StepChanged,
     StepState,
 )
+from tests.live.backing import HOST, Ground, digests
+from tests.live.storing import LOGIN, NGINX, make_certificate, nginx_serving
 from tests.live.watched import Watched, watched
 
 pytestmark = pytest.mark.live
@@ -279,3 +282,93 @@ def test_killed_in_the_middle_and_resumed(cluster: Watched, tmp_path: Path) -> N
 
 def _begun(journal: Journal) -> bool:
     return any(e.kind == "started" for e in journal.entries())
+
+
+STORES = """
+[[clusters.lab.stores]]
+kind = "nexus"
+name = "nginx"
+url = "{url}"
+ca = "{certificate}/crt"
+user_env = "STORE_USER"
+password_env = "STORE_PASSWORD"
+[[clusters.lab.stores]]
+kind = "s3"
+name = "bucket"
+bucket = "etcd"
+prefix = "prod"
+endpoint = "{endpoint}"
+plain = true
+[[clusters.lab.stores]]
+kind = "directory"
+name = "sealed"
+path = "{sealed}"
+age_recipients = ["{recipient}"]
+"""
+
+
+def test_the_same_in_every_place(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the host, here, in a folder, at nginx over TLS, in a bucket, and encrypted in one more folder."""
+    boto3, pyrage = pytest.importorskip("boto3"), pytest.importorskip("pyrage")
+    moto = pytest.importorskip("moto.server")
+    if not NGINX:
+        pytest.skip("no nginx on this machine: apt-get install nginx-light")
+    login = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}
+    for name, value in {**login, "STORE_USER": LOGIN[0], "STORE_PASSWORD": LOGIN[1]}.items():
+        monkeypatch.setenv(name, value)
+    identity, certificate = pyrage.x25519.Identity.generate(), make_certificate(tmp_path)
+    (sealed := tmp_path / "sealed").mkdir(mode=0o700)
+    server = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    try:
+        endpoint = "http://{}:{}".format(*server.get_host_and_port())
+        client = boto3.client("s3", endpoint_url=endpoint)
+        client.create_bucket(Bucket="etcd")
+        (files := tmp_path / "nginx").mkdir()
+        with nginx_serving(files, certificate) as (_, url):
+            told = STORES.format(
+                url=url,
+                certificate=certificate,
+                endpoint=endpoint,
+                sealed=sealed,
+                recipient=identity.to_public(),
+            )
+            ground = Ground(lab, tmp_path, told)
+            try:
+                take = ground.take()
+                finished = take()
+                stamp = take.stamp
+                ground.whole(stamp)
+                known = ground.backup(stamp)
+            finally:
+                ground.cluster.close()
+        listed_ = client.list_objects_v2(Bucket="etcd").get("Contents", [])
+        bucket = {
+            each["Key"]: client.get_object(Bucket="etcd", Key=each["Key"])["Body"].read() for each in listed_
+        }
+    finally:
+        server.stop()
+    assert finished.ending is Ending.DONE and not take.failed, (finished.sentence, take.failed)
+    for place in ("here", "on outside", "on nginx", "on bucket", "on sealed"):
+        assert place in finished.sentence
+    here, folder = digests(ground.kept(stamp), stamp), f"lab/{stamp}-{HOST}"
+    at_nginx = files / "data/repository/etcd" / folder
+    assert here == {path.name: sha256(path.read_bytes()) for path in at_nginx.iterdir()}
+    assert here == {name.removeprefix(f"prod/{folder}/"): sha256(data) for name, data in bucket.items()}
+    opened = {
+        path.name.removesuffix(".age"): pyrage.decrypt(path.read_bytes(), [identity])
+        if path.suffix == ".age"
+        else path.read_bytes()
+        for path in (sealed / folder).iterdir()
+    }
+    assert here == {name: sha256(data) for name, data in opened.items()}
+    assert {path.stat().st_mode & 0o777 for path in sealed.rglob("*.*")} == {0o600}
+    assert known.manifest is not None
+    proven = {copy.place.label for copy in known.copies if copy.proven}
+    # nginx takes and gives, and tells no list: what it has is in the manifest alone.
+    assert proven == {HOST, "here", "outside", "bucket", "sealed"}
+    assert {copy.place for copy in known.manifest.copies} == {*proven, "nginx"}
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
