@@ -24,6 +24,7 @@ def main(words: Sequence[str] | None = None, called: str = "python -m etcdtui.la
             etcd_dir=options.etcd_dir,
             ssh=options.ssh,
             keys=options.keys,
+            pace=options.pace,
             say=lambda line: print(line, flush=True),
             until_stdin_closes=options.until_stdin_closes,
         )
@@ -53,6 +54,13 @@ def _parser(called: str) -> argparse.ArgumentParser:
     start.add_argument("--etcd-dir", type=Path, metavar="DIR", help="folder with the etcd programs")
     start.add_argument("--ssh-server", "--ssh", dest="ssh", default="auto", choices=sshd.KINDS)
     start.add_argument("--keys", type=int, default=up.KEYS, metavar="N", help="how many to write into etcd")
+    start.add_argument(
+        "--pace",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="how long machines and operators take; 1 unless told",
+    )
     start.add_argument("--until-stdin-closes", action="store_true", help="end with standard input, too")
     listing = "\n".join(f"  {a.name:<16}{a.help}" for a in actions.ACTIONS.values())
     do = verbs.add_parser(

@@ -1,4 +1,4 @@
-"""The Kubernetes API of the lab: HTTPS, a bearer token, reads of the objects an etcd keeper uses."""
+"""The Kubernetes API of the lab: HTTPS, a bearer token, the objects that an etcd keeper reads and writes."""
 
 from __future__ import annotations
 
@@ -15,63 +15,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from etcdtui.lab import objects, places
+from etcdtui.lab import objects, places, writes
+from etcdtui.lab.resources import BY_PATH, Resource
+from etcdtui.lab.store import ApiRefusal
 
 if TYPE_CHECKING:
-    from etcdtui.lab.objects import Document, World
-
-Maker = Callable[["World"], "list[Document] | Document | None"]
+    from etcdtui.lab.documents import Document
+    from etcdtui.lab.objects import World
 
 # How long the API waits for etcd before it says that it cannot.
 PATIENCE = 3.0
-
-# path -> kind, group and version, what makes it. A list is served under its path, its items below it.
-_CONFIG, _OPERATOR = "config.openshift.io/v1", "operator.openshift.io/v1"
-_ROUTES: dict[str, tuple[str, str, Maker]] = {
-    "/api/v1/nodes": ("Node", "v1", objects.nodes),
-    "/api/v1/namespaces/openshift-etcd/pods": ("Pod", "v1", objects.pods),
-    f"/apis/{_OPERATOR}/etcds": ("Etcd", _OPERATOR, lambda world: [objects.etcd_resource(world)]),
-    **{
-        f"/apis/{_OPERATOR}/{plural}": (
-            kind,
-            _OPERATOR,
-            lambda world, plural=plural: [objects.other_operator(world, plural)],  # type: ignore[misc]
-        )
-        for plural, kind in (
-            ("kubeapiservers", "KubeAPIServer"),
-            ("kubecontrollermanagers", "KubeControllerManager"),
-            ("kubeschedulers", "KubeScheduler"),
-        )
-    },
-    f"/apis/{_CONFIG}/clusteroperators": ("ClusterOperator", _CONFIG, objects.cluster_operators),
-    f"/apis/{_CONFIG}/clusterversions": (
-        "ClusterVersion",
-        _CONFIG,
-        lambda world: [objects.cluster_version(world)],
-    ),
-    f"/apis/{_CONFIG}/infrastructures": (
-        "Infrastructure",
-        _CONFIG,
-        lambda world: [objects.infrastructure(world)],
-    ),
-    "/apis/machine.openshift.io/v1beta1/namespaces/openshift-machine-api/machines": (
-        "Machine",
-        "machine.openshift.io/v1beta1",
-        lambda world: [],
-    ),
-    "/apis/certificates.k8s.io/v1/certificatesigningrequests": (
-        "CertificateSigningRequest",
-        "certificates.k8s.io/v1",
-        lambda world: [],
-    ),
-}
+_BODY = 3 * 1024 * 1024  # bytes that it takes, as the real one
 
 
 class ApiServer:
     """Serves a World on one port; can be taken down and put up again."""
 
-    def __init__(self, world: World, token: str, certificate: Path, key: Path) -> None:
+    def __init__(self, world: World, port: int, token: str, certificate: Path, key: Path) -> None:
         self.world = world
+        self._address = (places.LOOPBACK, port)
         self.token = token
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(certificate, key)
@@ -86,8 +48,7 @@ class ApiServer:
         """Listen, unless it does already."""
         with self._lock:
             if self._server is None:
-                address = (places.LOOPBACK, self.world.plan.api_port)
-                self._server = _Server(address, self, self._context)
+                self._server = _Server(self._address, self, self._context)
                 threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True).start()
 
     def stop(self) -> None:
@@ -139,12 +100,38 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
+        self._answer(self._read)
+
+    def do_POST(self) -> None:
+        self._answer(self._write)
+
+    do_PUT = do_PATCH = do_DELETE = do_POST
+
+    def _answer(self, act: Callable[[str, dict[str, str], Any], None]) -> None:
         url = urlsplit(self.path)
         query = {key: values[-1] for key, values in parse_qs(url.query, keep_blank_values=True).items()}
-        if self.headers.get("Authorization") != f"Bearer {self.server.owner.token}":
-            self._status(HTTPStatus.UNAUTHORIZED, "Unauthorized", "Unauthorized")
-            return
-        path = url.path.rstrip("/")
+        try:
+            body = self._body()
+            if self.headers.get("Authorization") != f"Bearer {self.server.owner.token}":
+                raise ApiRefusal(HTTPStatus.UNAUTHORIZED, "Unauthorized", "Unauthorized")
+            act(url.path.rstrip("/"), query, body)
+        except ApiRefusal as exc:
+            self._status(exc.code, exc.reason, exc.message)
+
+    def _body(self) -> Any:
+        length = self.headers.get("Content-Length") or "0"
+        if not length.isdigit() or int(length) > _BODY:
+            self.close_connection = True
+            text = "Request entity too large: limit is 3145728"
+            raise ApiRefusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "RequestEntityTooLarge", text)
+        data = self.rfile.read(int(length))
+        try:
+            return json.loads(data) if data else None
+        except ValueError as exc:
+            text = f"the object provided is unrecognized: {exc}"
+            raise ApiRefusal(HTTPStatus.BAD_REQUEST, "BadRequest", text) from exc
+
+    def _read(self, path: str, query: dict[str, str], body: Any) -> None:
         if path in ("/healthz", "/livez"):
             self._send(HTTPStatus.OK, b"ok", "text/plain; charset=utf-8")
         elif path == "/readyz":
@@ -156,42 +143,47 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             major, minor, _ = objects.KUBERNETES.lstrip("v").split(".")
             self._json(HTTPStatus.OK, {"major": major, "minor": minor, "gitVersion": objects.KUBERNETES})
         else:
-            self._object(path, query)
+            self._objects(path, query)
 
-    def _refuse(self) -> None:
-        self._status(HTTPStatus.METHOD_NOT_ALLOWED, "MethodNotAllowed", "this lab's API is for reading only")
+    def _objects(self, path: str, query: dict[str, str]) -> None:
+        resource, name, _ = _route(path)
+        world = self._world()
+        if name:
+            found = writes.find(world, resource, name)
+            document = {"kind": resource.kind, "apiVersion": resource.version, **found}
+        else:
+            document = {
+                "kind": f"{resource.kind}List",
+                "apiVersion": resource.version,
+                "metadata": {"resourceVersion": world.store.version},
+                "items": [item for item in resource.made(world) if selected(item, query)],
+            }
+        self._json(HTTPStatus.OK, document)
 
-    do_POST = do_PUT = do_PATCH = do_DELETE = _refuse
+    def _write(self, path: str, query: dict[str, str], body: Any) -> None:
+        resource, name, part = _route(path)
+        world, dry = self._world(), query.get("dryRun") == "All"
+        if self.command == "POST" and not name:
+            made = writes.create(world, resource, body, dry=dry)
+            self._json(HTTPStatus.CREATED, {"kind": resource.kind, "apiVersion": resource.version, **made})
+        elif self.command in ("PUT", "PATCH") and name:
+            # The kinds of patches are told apart by their type, which may come with a character set.
+            kind = self.headers.get("Content-Type", "").partition(";")[0].strip()
+            media = kind if self.command == "PATCH" else None
+            made = writes.change(world, resource, name, part, body, media, dry=dry)
+            self._json(HTTPStatus.OK, {"kind": resource.kind, "apiVersion": resource.version, **made})
+        elif self.command == "DELETE" and name and not part:
+            self._json(HTTPStatus.OK, writes.delete(world, resource, name, body, dry=dry))
+        else:
+            text = "the server does not allow this method on the requested resource"
+            raise ApiRefusal(HTTPStatus.METHOD_NOT_ALLOWED, "MethodNotAllowed", text)
 
-    def _object(self, path: str, query: dict[str, str]) -> None:
-        parent, _, name = path.rpartition("/")
-        route = _ROUTES.get(path) or _ROUTES.get(parent)
-        if route is None:
-            self._status(HTTPStatus.NOT_FOUND, "NotFound", "the server could not find the requested resource")
-            return
+    def _world(self) -> World:
         world = self.server.owner.world
         if not world.monitor.wait_for_quorum(PATIENCE):
-            self._status(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", "etcdserver: request timed out")
-            return
-        kind, version, make = route
-        made = make(world)
-        items = made if isinstance(made, list) else []
-        if path in _ROUTES:
-            chosen = [item for item in items if selected(item, query)]
-            meta = {"resourceVersion": "1"}
-            self._json(
-                HTTPStatus.OK,
-                {"kind": f"{kind}List", "apiVersion": version, "metadata": meta, "items": chosen},
-            )
-            return
-        for item in items:
-            if item["metadata"]["name"] == name:
-                self._json(HTTPStatus.OK, {"kind": kind, "apiVersion": version, **item})
-                return
-        plural = parent.rpartition("/")[2]
-        group = version.partition("/")[0] if "/" in version else ""
-        resource = f"{plural}.{group}" if group else plural
-        self._status(HTTPStatus.NOT_FOUND, "NotFound", f'{resource} "{name}" not found')
+            text = "etcdserver: request timed out"
+            raise ApiRefusal(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", text)
+        return world
 
     def _status(self, code: HTTPStatus, reason: str, message: str) -> None:
         self._json(
@@ -219,6 +211,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """The lab keeps no access log."""
+
+
+def _route(path: str) -> tuple[Resource, str, str]:
+    """The collection, the name of an object in it, and a part of that. Raises ApiRefusal."""
+    parent, _, last = path.rpartition("/")
+    above, _, name = parent.rpartition("/")
+    if path in BY_PATH:
+        return BY_PATH[path], "", ""
+    if parent in BY_PATH:
+        return BY_PATH[parent], last, ""
+    if above in BY_PATH:
+        return BY_PATH[above], name, last
+    text = "the server could not find the requested resource"
+    raise ApiRefusal(HTTPStatus.NOT_FOUND, "NotFound", text)
 
 
 def selected(item: Document, query: dict[str, str]) -> bool:

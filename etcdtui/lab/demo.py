@@ -29,11 +29,13 @@ class Lab:
         etcd_dir: Path | None = None,
         ssh: str = "auto",
         keys: int = 3000,
+        pace: float = 1.0,
         directory: Path | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> None:
         self._wanted = directory
-        self._words = ["--nodes", str(nodes), "--ssh", ssh, "--keys", str(keys), "--until-stdin-closes"]
+        self._words = ["--nodes", str(nodes), "--ssh", ssh, "--keys", str(keys)]
+        self._words += ["--pace", str(pace), "--until-stdin-closes"]
         if etcd_dir is not None:
             self._words += ["--etcd-dir", str(etcd_dir)]
         self._progress = progress or (lambda line: None)

@@ -48,6 +48,7 @@ class ContainerState:
     exit_code: int | None = None
     waiting: str = ""
     log: str = ""
+    message: str = ""  # of one that has ended: its last lines
     env: Mapping[str, str] = field(default_factory=dict)
     mounts: Mapping[str, str] = field(default_factory=dict)
 
@@ -76,11 +77,13 @@ class Kubelet:
         self._pods: dict[str, Pod] = {}
         self._states: dict[tuple[str, str], ContainerState] = {}
         self._gone: list[ContainerState] = []
+        self._before: dict[tuple[str, str], ContainerState] = {}  # the last one that ended, of each that runs
         self._run: _Run | None = None
         self._held = False
         self._written = ""
         # Readers never wait for the lock: stopping a frozen container takes its whole grace.
         self._published: tuple[dict[str, Pod], tuple[ContainerState, ...]] = ({}, ())
+        self._published_before: dict[tuple[str, str], ContainerState] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name=f"kubelet-{node.name}", daemon=True)
 
@@ -130,6 +133,10 @@ class Kubelet:
         """The containers of a pod, in the order of its manifest."""
         return [state for state in self._published[1] if state.pod == pod]
 
+    def previous(self, state: ContainerState) -> ContainerState | None:
+        """The container that ended before this one began in its place."""
+        return self._published_before.get((state.pod, state.name))
+
     def _watch(self) -> None:
         while not self._stopping.wait(POLL):
             with self._lock:
@@ -174,7 +181,7 @@ class Kubelet:
         self._pods = pods
 
     def _fresh(self, pod: Pod, container: Container) -> ContainerState:
-        log = f"/var/log/pods/{pod.namespace}_{pod.name}-{self.node.name}/{container.name}/0.log"
+        folder = f"{pod.namespace}_{pod.name}-{self.node.name}_{pod.uid}"
         return ContainerState(
             id=secrets.token_hex(32),
             name=container.name,
@@ -183,7 +190,7 @@ class Kubelet:
             image=container.image,
             state="exited" if container.name == "etcd" else "running",
             started_at="" if container.name == "etcd" else _now(),
-            log=str(self.node.at(log)),
+            log=str(self.node.at(f"/var/log/pods/{folder}/{container.name}/0.log")),
             env=container.env,
             mounts=container.mounts,
         )
@@ -191,6 +198,7 @@ class Kubelet:
     def _drop(self, pod: str) -> None:
         for key in [key for key in self._states if key[0] == pod]:
             state = self._states.pop(key)
+            self._before.pop(key, None)
             gone = replace(state, state="exited", pid=None, finished_at=_now(), exit_code=0, waiting="")
             self._gone = [*self._gone[-19:], gone]
 
@@ -207,11 +215,16 @@ class Kubelet:
         key = (run.pod.name, run.spec.name)
         state = self._states[key]
         restarts = state.restarts + (1 if state.started_at else 0)
+        log = Path(state.log).with_name(f"{restarts}.log")
+        if state.started_at:
+            # As the real kubelet: of each container the last one that ended is kept, and its log.
+            self._before[key] = state
+            log.with_name(f"{restarts - 2}.log").unlink(missing_ok=True)
         self.node.at(places.DATA).mkdir(mode=0o700, parents=True, exist_ok=True)
         run.process = processes.start(
             list(run.spec.command),
             env={**self._environment, **run.spec.env},
-            log=Path(state.log),
+            log=log,
             cwd=self.node.root,
         )
         self._reaper.family(run.process.pid)
@@ -224,7 +237,10 @@ class Kubelet:
             started_at=_now(),
             finished_at="",
             restarts=restarts,
+            exit_code=None,
             waiting="",
+            message="",
+            log=str(log),
         )
 
     def _ended(self, run: _Run, process: subprocess.Popen[bytes], now: float) -> None:
@@ -256,16 +272,29 @@ class Kubelet:
                 finished_at=_now(),
                 exit_code=128 - code if code < 0 else code,
                 waiting=waiting,
+                message=_last_lines(Path(self._states[key].log)),
             )
 
     def _write(self) -> None:
         states = tuple(self._states.values())
-        self._published = (dict(self._pods), states)
-        text = json.dumps({"containers": [asdict(state) for state in [*states, *self._gone]]})
+        before = dict(self._before)
+        self._published, self._published_before = (dict(self._pods), states), before
+        known = [*states, *before.values(), *self._gone]
+        text = json.dumps({"containers": [asdict(state) for state in known]})
         if text != self._written:
             self._written = text
             with contextlib.suppress(OSError):
                 write_private(self.node.at(places.KUBELET_STATE), text.encode())
+
+
+def _last_lines(log: Path) -> str:
+    # What the real kubelet takes as the termination message of a container that fell: 2048 bytes, 80 lines.
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 2048))
+            return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-80:])
+    except OSError:
+        return ""
 
 
 def _now() -> str:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from etcdtui.lab.places import Node, Plan
 
 QUOTA = 8 * 1024**3
+# The revisions with which a lab begins.
 REVISIONS = {
     "etcd-pod": 7,
     "kube-apiserver-pod": 9,
@@ -17,7 +18,7 @@ REVISIONS = {
     "kube-scheduler-pod": 6,
 }
 # The other three have no process of their own in a lab: they count as running while their manifest is there.
-_COMPANIONS = {
+COMPANIONS = {
     "kube-apiserver-pod": (
         "openshift-kube-apiserver",
         ("kube-apiserver", "kube-apiserver-cert-syncer", "kube-apiserver-check-endpoints"),
@@ -34,6 +35,32 @@ _COMPANIONS = {
 _START = """\
 set -eu
 export ETCD_NAME="${{NODE_{shell}_ETCD_NAME}}"
+"""
+# What the real pod's discovery does. A data directory is kept only while its member is in the list; an empty
+# one waits until the operator has added the member. Of a member that has started before, etcd itself says
+# that it cannot begin anew.
+_DISCOVER = """\
+members() {{ etcdctl member list --command-timeout=3s 2>/dev/null; }}
+mine() {{ printf '%s\\n' "$list" | awk -F', ' -v url={peer} '$4 == url {{ print $2 }}'; }}
+if [ -d /var/lib/etcd/member ] && list=$(members) && [ -n "$list" ] && [ -z "$(mine)" ]; then
+  echo "member {peer} is not in the member list, archiving its data" >&2
+  mv /var/lib/etcd/member "/var/lib/etcd/member-removed-archive-$(date +%F_%H%M%S)"
+fi
+if [ ! -d /var/lib/etcd/member ]; then
+  said=""
+  while :; do
+    list=$(members) || list=""
+    state=$(mine)
+    [ -z "$state" ] || break
+    [ -n "$said" ] || echo "waiting: {peer} is not in the member list" >&2
+    said=yes
+    sleep 0.3
+  done
+  ETCD_INITIAL_CLUSTER=$(printf '%s\\n' "$list" | awk -F', ' -v url={peer} -v me="$ETCD_NAME" \\
+    '{{ printf "%s%s=%s", (NR > 1 ? "," : ""), ($4 == url ? me : $3), $4 }}')
+  export ETCD_INITIAL_CLUSTER
+  [ "$state" = unstarted ] || export ETCD_INITIAL_CLUSTER_STATE=new
+fi
 """
 # As the real restore pod: never over existing data, never from a file that is still being copied.
 _RESTORE = """\
@@ -109,17 +136,16 @@ def etcd_env(plan: Plan, node: Node) -> str:
     return "".join(f'export {name}="{value}"\n' for name, value in variables.items())
 
 
-def etcd_pod(plan: Plan, node: Node, state: str = "new") -> dict[str, Any]:
-    """The static pod of etcd. ``state``: new for a first start, existing to join."""
-    revision = REVISIONS["etcd-pod"]
+def etcd_pod(plan: Plan, node: Node, revision: int, *, founding: bool) -> dict[str, Any]:
+    """The static pod of etcd. ``founding``: the members begin a cluster together; else they join one."""
     shared = shared_variables(plan, node)
     own = {
         **shared,
         "ETCD_INITIAL_CLUSTER": ",".join(f"{n.name}={n.peer_url}" for n in plan.nodes),
-        "ETCD_INITIAL_CLUSTER_STATE": state,
+        "ETCD_INITIAL_CLUSTER_STATE": "new" if founding else "existing",
         "ETCD_INITIAL_CLUSTER_TOKEN": f"openshift-etcd-{plan.identity}",
     }
-    script = _script(node, _START)
+    script = _script(node, _START if founding else _START + _DISCOVER)
     mounts = {
         "static-pod-dir": places.MANIFESTS,
         "resource-dir": "/etc/kubernetes/static-pod-resources",
@@ -142,7 +168,7 @@ def etcd_pod(plan: Plan, node: Node, state: str = "new") -> dict[str, Any]:
     return _pod(containers, hosts, revision)
 
 
-def restore_pod(plan: Plan, node: Node) -> dict[str, Any]:
+def restore_pod(plan: Plan, node: Node, revision: int) -> dict[str, Any]:
     """The static pod that cluster-restore.sh puts in etcd's place: one container, one member, old data."""
     mounts = {
         "cert-dir": places.POD_CERTIFICATES,
@@ -152,7 +178,7 @@ def restore_pod(plan: Plan, node: Node) -> dict[str, Any]:
     hosts = {**mounts, "cert-dir": places.HOST_CERTIFICATES}
     own = {**shared_variables(plan, node), "ETCD_INITIAL_CLUSTER_STATE": "existing"}
     words = ["/bin/sh", "-c", _script(node, _RESTORE)]
-    return _pod([_container("etcd", words, own, mounts)], hosts, REVISIONS["etcd-pod"])
+    return _pod([_container("etcd", words, own, mounts)], hosts, revision)
 
 
 def _script(node: Node, beginning: str) -> str:
@@ -196,31 +222,25 @@ def _pod(containers: list[dict[str, Any]], hosts: dict[str, str], revision: int)
     }
 
 
-def companion_pods() -> dict[str, dict[str, Any]]:
-    """The static pods beside etcd, by the name of their manifest without ``.yaml``."""
-    pods = {}
-    for name, (namespace, containers) in _COMPANIONS.items():
-        app = name.removesuffix("-pod")
-        pods[name] = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {
-                "name": app,
-                "namespace": namespace,
-                "labels": {"app": app, "revision": str(REVISIONS[name])},
-            },
-            "spec": {
-                "hostNetwork": True,
-                "priorityClassName": "system-node-critical",
-                "containers": [
-                    {"name": part, "image": f"localhost/{app}:lab", "command": [part]} for part in containers
-                ],
-                "volumes": [
-                    {
-                        "name": "resource-dir",
-                        "hostPath": {"path": f"{places.RESOURCES}/{name}-{REVISIONS[name]}"},
-                    }
-                ],
-            },
-        }
-    return pods
+def companion_pod(name: str, revision: int) -> dict[str, Any]:
+    """A static pod beside etcd; ``name`` is that of its manifest without ``.yaml``."""
+    namespace, containers = COMPANIONS[name]
+    app = name.removesuffix("-pod")
+    resources = {"path": f"{places.RESOURCES}/{name}-{revision}"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": app,
+            "namespace": namespace,
+            "labels": {"app": app, "revision": str(revision)},
+        },
+        "spec": {
+            "hostNetwork": True,
+            "priorityClassName": "system-node-critical",
+            "containers": [
+                {"name": part, "image": f"localhost/{app}:lab", "command": [part]} for part in containers
+            ],
+            "volumes": [{"name": "resource-dir", "hostPath": resources}],
+        },
+    }

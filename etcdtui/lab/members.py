@@ -8,7 +8,6 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +60,7 @@ class Gateway:
 class Member:
     """A line of the member list. A member that never started has no name yet."""
 
-    id: str
+    id: str  # as etcdctl shows it, in hex
     name: str
     peer_url: str
     learner: bool
@@ -79,19 +78,27 @@ class Seen:
 class Monitor:
     """Asks every member again and again; everything else reads what it saw."""
 
-    def __init__(self, nodes: Sequence[Node]) -> None:
-        self._seen = {node.name: Seen() for node in nodes}
+    def __init__(self) -> None:
+        self._seen: dict[str, Seen] = {}
+        self._nodes: dict[str, Node] = {}
         self._changed = threading.Condition()
         self._stopping = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._ask, args=(node,), name=f"monitor-{node.name}", daemon=True)
-            for node in nodes
-        ]
 
-    def start(self) -> None:
-        """Begin to ask."""
-        for thread in self._threads:
-            thread.start()
+    def watch(self, node: Node) -> None:
+        """Ask the member on this host from now on, and no other that had its name."""
+        with self._changed:
+            if self._nodes.get(node.name) == node:
+                return
+            self._nodes[node.name] = node
+            self._seen[node.name] = Seen()
+        name = f"monitor-{node.name}"
+        threading.Thread(target=self._ask, args=(node,), name=name, daemon=True).start()
+
+    def forget(self, name: str) -> None:
+        """Nobody of that name is there to be asked."""
+        with self._changed:
+            self._nodes.pop(name, None)
+            self._seen.pop(name, None)
 
     def close(self) -> None:
         """Ask no more."""
@@ -112,28 +119,41 @@ class Monitor:
         with self._changed:
             while True:
                 now = time.monotonic()
-                if any(not seen.error and now - seen.at < freshness for seen in self._seen.values()):
+                fresh = (seen for seen in self._seen.values() if now - seen.at < freshness)
+                if any(not seen.error for seen in fresh):
                     return True
                 if now >= deadline or self._stopping.is_set():
                     return False
                 self._changed.wait(deadline - now)
 
+    def post(self, name: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Ask the member on that host for something else. Raises OSError with its words."""
+        node = self._nodes.get(name)
+        if node is None:
+            raise OSError(f"nobody is called {name}")
+        gateway = Gateway(node, 5.0)
+        try:
+            return gateway.post(path, body)
+        finally:
+            gateway.close()
+
     def members(self) -> tuple[Member, ...]:
         """The member list as a member with a quorum tells it; empty without one."""
-        told = [self._seen[name] for name in self._seen if self.healthy(name)]
+        told = [self.seen(name) for name in list(self._seen) if self.healthy(name)]
         return max(told, key=lambda seen: seen.at).members if told else ()
 
     def _ask(self, node: Node) -> None:
         gateway = Gateway(node, DEADLINE)
-        while not self._stopping.is_set():
+        while not self._stopping.is_set() and self._nodes.get(node.name) is node:
             try:
                 gateway.post("/v3/kv/range", {"key": "aGVhbHRo"})
                 answer = gateway.post("/v3/cluster/member/list", {})
                 seen = Seen(time.monotonic(), "", tuple(_member(m) for m in answer.get("members", [])))
             except OSError as exc:
-                seen = Seen(self._seen[node.name].at, str(exc) or type(exc).__name__)
+                seen = Seen(self.seen(node.name).at, str(exc) or type(exc).__name__)
             with self._changed:
-                self._seen[node.name] = seen
+                if self._nodes.get(node.name) is node:
+                    self._seen[node.name] = seen
                 self._changed.notify_all()
             self._stopping.wait(INTERVAL if seen.at else _IMPATIENT)
         with contextlib.suppress(OSError):

@@ -6,6 +6,7 @@ import errno
 import random
 import re
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ HOME = "/var/home/core"
 BIN = "/usr/local/bin"
 KUBELET_STATE = "/run/kubelet.json"
 LAB_MARKS = "/etc/lab"
+KINDS = ("peer", "serving", "serving-metrics")  # of etcd's certificates
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,11 @@ class Node:
     def at(self, path: str) -> Path:
         """``path`` of this host, as a path of this machine."""
         return self.root / path.lstrip("/")
+
+    @property
+    def ports(self) -> tuple[int, int, int, int]:
+        """All that its services listen on."""
+        return self.client, self.peer, self.metrics, self.ssh
 
     @property
     def shell_name(self) -> str:
@@ -91,16 +98,6 @@ class Plan:
         return self.directory / "clusters.toml"
 
     @property
-    def backups(self) -> Path:
-        """Where backups are brought to, as if it were the engineer's own machine."""
-        return self.directory / "backups"
-
-    @property
-    def outside(self) -> Path:
-        """A store, as if it were a share somewhere else."""
-        return self.directory / "outside"
-
-    @property
     def kubeconfig(self) -> Path:
         return self.directory / "kubeconfig"
 
@@ -132,18 +129,17 @@ def plan(directory: Path, *, nodes: int, identity: str, user: str, version: str)
     return Plan(
         directory=directory,
         identity=identity,
-        nodes=tuple(
-            Node(
-                f"masternode{n}",
-                directory / "nodes" / f"masternode{n}",
-                *(ports.pop() for _ in range(4)),
-            )
-            for n in range(1, nodes + 1)
-        ),
+        nodes=tuple(numbered(directory, n, [ports.pop() for _ in range(4)]) for n in range(1, nodes + 1)),
         api_port=ports.pop(),
         user=user,
         version=version,
     )
+
+
+def numbered(directory: Path, number: int, ports: Sequence[int] | None = None) -> Node:
+    """The host with a number, its ports as given or free ones."""
+    name = f"masternode{number}"
+    return Node(name, directory / "nodes" / name, *(ports or free_ports(4)))
 
 
 def free_ports(count: int) -> list[int]:

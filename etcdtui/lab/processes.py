@@ -56,8 +56,11 @@ def family(roots: Iterable[int]) -> list[int]:
     return found
 
 
-def marked(identity: str) -> list[int]:
-    """Processes that carry the lab's mark in their environment: what SSH sessions left running."""
+def marked(identity: str, folder: str = "") -> list[int]:
+    """Processes that carry the lab's mark in their environment: what SSH sessions left running.
+
+    With ``folder``: those of them only whose home is below it.
+    """
     word = f"{MARK}={identity}"
     show = (
         ("-axww", "-E", "-o", "pid=,command=") if sys.platform == "darwin" else ("axeww", "-o", "pid=,args=")
@@ -65,9 +68,16 @@ def marked(identity: str) -> list[int]:
     found = []
     for line in _ps(*show).splitlines():
         pid, _, rest = line.strip().partition(" ")
-        if word in rest.split() and pid.isdigit() and int(pid) != os.getpid():
+        words = rest.split()
+        here = not folder or any(w.startswith(f"HOME={folder}/") for w in words)
+        if word in words and here and pid.isdigit() and int(pid) != os.getpid():
             found.append(int(pid))
     return found
+
+
+def end_marked(identity: str, folder: str) -> None:
+    """End the lab's processes whose environment names ``folder``: those that a host's sessions left."""
+    signal_all(marked(identity, folder), signal.SIGKILL)
 
 
 def stop(process: subprocess.Popen[bytes], grace: float) -> int:

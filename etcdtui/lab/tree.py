@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from etcdtui.lab import manifests, places, yamlfile
 from etcdtui.lab.certificates import write_private
 
 if TYPE_CHECKING:
     from etcdtui.lab.binaries import Binaries
-    from etcdtui.lab.certificates import Authority
+    from etcdtui.lab.certificates import Authority, Pair
     from etcdtui.lab.places import Node, Plan
 
 _FILES = Path(__file__).parent / "files"
@@ -88,55 +88,54 @@ def session_environment(plan: Plan, node: Node, path: str) -> dict[str, str]:
     }
 
 
-def write_node(plan: Plan, node: Node, authority: Authority, api: ApiAccess, path: str) -> None:
-    """Everything a host has before its kubelet starts."""
+def write_host(plan: Plan, node: Node, path: str) -> None:
+    """What a host has when its machine is made: folders and tools, nothing of the cluster."""
     for folder in (places.HOME, places.LAB_MARKS, places.MANIFESTS, "/run", "/var/log", "/var/tmp", "/tmp"):
         node.at(folder).mkdir(parents=True, exist_ok=True)
     node.at(places.DATA).mkdir(mode=0o700, parents=True, exist_ok=True)
     node.at("/home").symlink_to("var/home")
-    write_certificates(node, authority)
-    _write_scripts(plan, node)
-    _write_pods(plan, node)
-    write_private(node.at(_NODE_KUBECONFIG), kubeconfig(api, "system:admin").encode())
     _write_tools(plan, node, path)
 
 
-def write_certificates(node: Node, authority: Authority) -> None:
-    """The authority's bundle, and the three pairs of the node."""
-    write_private(node.ca, authority.pem, 0o644)
-    for kind in ("peer", "serving", "serving-metrics"):
-        issue(node, authority, kind)
+def write_etcd(
+    plan: Plan, node: Node, bundle: bytes, pairs: Mapping[str, Pair], revision: int, *, founding: bool
+) -> None:
+    """What etcd's installer leaves on a host: certificates, scripts, the pod's resources, its manifest."""
+    write_private(node.ca, bundle, 0o644)
+    for kind, pair in pairs.items():
+        pair.write(*node.certificate(kind))
+    _write(node.at(f"{places.SCRIPTS}/etcd.env"), manifests.etcd_env(plan, node))
+    _write(node.at(f"{places.SCRIPTS}/etcd-common-tools"), _filled("etcd-common-tools", _values(plan, node)))
+    restore = yamlfile.dump(manifests.restore_pod(plan, node, revision))
+    for folder in (f"{places.RESOURCES}/etcd-pod-{revision}", places.HOST_CERTIFICATES):
+        _write(node.at(f"{folder}/configmaps/restore-etcd-pod/pod.yaml"), restore)
+    _write_pod(plan, node, "etcd-pod", revision, manifests.etcd_pod(plan, node, revision, founding=founding))
 
 
-def issue(node: Node, authority: Authority, kind: str, days: float = 1095) -> None:
-    """Give the node a fresh certificate of one kind."""
-    pair = authority.issue(
+def write_companion(plan: Plan, node: Node, api: ApiAccess, name: str, revision: int) -> None:
+    """What the installer of a static pod beside etcd leaves on a host."""
+    if name == "kube-apiserver-pod":
+        write_private(node.at(_NODE_KUBECONFIG), kubeconfig(api, "system:admin").encode())
+    _write_pod(plan, node, name, revision, manifests.companion_pod(name, revision))
+
+
+def issue(node: Node, authority: Authority, kind: str, days: float = 1095) -> Pair:
+    """A fresh certificate of one kind for the node."""
+    return authority.issue(
         f"system:etcd-{kind}:{node.name}",
         ("localhost", places.LOOPBACK, node.name),
         days=days,
         organization=f"system:etcd-{kind}s",
     )
-    pair.write(*node.certificate(kind))
 
 
-def _write_scripts(plan: Plan, node: Node) -> None:
-    _write(node.at(f"{places.SCRIPTS}/etcd.env"), manifests.etcd_env(plan, node))
-    _write(node.at(f"{places.SCRIPTS}/etcd-common-tools"), _filled("etcd-common-tools", _values(plan, node)))
-
-
-def _write_pods(plan: Plan, node: Node) -> None:
-    pods = {"etcd-pod": manifests.etcd_pod(plan, node), **manifests.companion_pods()}
-    for name, pod in pods.items():
-        text = yamlfile.dump(pod)
-        resources = f"{places.RESOURCES}/{name}-{manifests.REVISIONS[name]}"
-        _write(node.at(f"{resources}/{name}.yaml"), text)
-        _write(node.at(f"{resources}/configmaps/{name}/pod.yaml"), text)
-        _write(node.at(f"{resources}/configmaps/{name}/version"), f"{plan.version}\n")
-        _write(node.at(f"{places.MANIFESTS}/{name}.yaml"), text)
-    restore = yamlfile.dump(manifests.restore_pod(plan, node))
-    revision = f"{places.RESOURCES}/etcd-pod-{manifests.REVISIONS['etcd-pod']}"
-    for folder in (revision, places.HOST_CERTIFICATES):
-        _write(node.at(f"{folder}/configmaps/restore-etcd-pod/pod.yaml"), restore)
+def _write_pod(plan: Plan, node: Node, name: str, revision: int, pod: dict[str, Any]) -> None:
+    text = yamlfile.dump(pod)
+    resources = f"{places.RESOURCES}/{name}-{revision}"
+    _write(node.at(f"{resources}/{name}.yaml"), text)
+    _write(node.at(f"{resources}/configmaps/{name}/pod.yaml"), text)
+    _write(node.at(f"{resources}/configmaps/{name}/version"), f"{plan.version}\n")
+    _write(node.at(f"{places.MANIFESTS}/{name}.yaml"), text)
 
 
 def kubeconfig(api: ApiAccess, context: str) -> str:
@@ -153,6 +152,13 @@ def kubeconfig(api: ApiAccess, context: str) -> str:
         "current-context": context,
     }
     return json.dumps(document, indent=2)
+
+
+def write_tool(plan: Plan, node: Node, name: str, values: Mapping[str, str]) -> None:
+    """Put one more tool on a host's PATH; ``values`` go into it beside those that every tool gets."""
+    path = f"{plan.directory / 'system'}:/usr/bin:/bin"
+    known = {**_values(plan, node), "SYSTEM_PATH": path}
+    _write(node.at(f"{places.BIN}/{name}"), _filled(name, {**known, **values}), 0o755)
 
 
 def _write_tools(plan: Plan, node: Node, path: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from etcdtui.errors import ConfigError, EtcdTuiError, Refusal
 from etcdtui.lab import actions, control, places
+from etcdtui.lab.pace import Pace
 from etcdtui.lab.reaper import Reaper
 from etcdtui.lab.sshd import KINDS as SSH_KINDS
 from etcdtui.lab.supervisor import Supervisor
@@ -29,6 +30,7 @@ def run(
     etcd_dir: Path | None = None,
     ssh: str = "auto",
     keys: int = KEYS,
+    pace: float = 1.0,
     say: Callable[[str], None] = print,
     until_stdin_closes: bool = False,
 ) -> int:
@@ -36,7 +38,7 @@ def run(
     standard input), take everything away again. 0, FAILED after saying what did, or USAGE.
     """
     try:
-        directory = checked(directory, nodes=nodes, ssh=ssh, keys=keys)
+        directory = checked(directory, nodes=nodes, ssh=ssh, keys=keys, pace=pace)
         made = _claim(directory)
     except EtcdTuiError as exc:
         say(str(exc))
@@ -49,7 +51,9 @@ def run(
             reaper.remove(path)
         lab = None
         try:
-            lab = Supervisor(directory, reaper, say, nodes=nodes, etcd_dir=etcd_dir, ssh=ssh)
+            lab = Supervisor(
+                directory, reaper, say, nodes=nodes, etcd_dir=etcd_dir, ssh=ssh, pace=Pace().scaled(pace)
+            )
             supervisor = lab
             server = control.ControlServer(
                 directory, lambda name, node: actions.perform(supervisor, name, node)
@@ -81,7 +85,7 @@ def _unbreakable(say: Callable[[str], None]) -> Callable[[str], None]:
     return speak
 
 
-def checked(directory: Path, *, nodes: int, ssh: str, keys: int) -> Path:
+def checked(directory: Path, *, nodes: int, ssh: str, keys: int, pace: float = 1.0) -> Path:
     """The absolute directory, if all options make sense. Raises ConfigError."""
     if not 1 <= nodes <= 9:
         raise ConfigError(f"A lab has 1 to 9 nodes, not {nodes}.")
@@ -89,6 +93,8 @@ def checked(directory: Path, *, nodes: int, ssh: str, keys: int) -> Path:
         raise ConfigError(f"There is no SSH server {ssh!r}.", f"Known: {', '.join(SSH_KINDS)}.")
     if keys < 0:
         raise ConfigError(f"A lab cannot have {keys} keys.")
+    if not 0 <= pace <= 100:
+        raise ConfigError(f"A lab cannot take {pace} times as long.")
     # Not resolve(): the user should find the path as typed.
     directory = Path(os.path.abspath(directory.expanduser()))
     if not re.fullmatch(r"[\w./+,=@-]+", str(directory)):
@@ -123,8 +129,6 @@ _OURS = (
     "operator_ed25519",
     "operator_ed25519.pub",
     "clusters.toml",
-    "backups",
-    "outside",
     "lab.json",
 )
 

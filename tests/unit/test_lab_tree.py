@@ -22,7 +22,10 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     authority = Authority("signer")
     api = tree.ApiAccess(made.api_url, authority.pem, "secret")
     for node in made.nodes:
-        tree.write_node(made, node, authority, api, "/usr/bin:/bin")
+        tree.write_host(made, node, "/usr/bin:/bin")
+        pairs = {kind: tree.issue(node, authority, kind) for kind in places.KINDS}
+        tree.write_etcd(made, node, authority.pem, pairs, 7, founding=True)
+        tree.write_companion(made, node, api, "kube-apiserver-pod", 9)
     return made
 
 
@@ -90,7 +93,7 @@ def test_the_manifest_becomes_paths_of_this_machine(node: Node) -> None:
 
 
 def test_the_restore_pod_writes_beside_the_data_it_moved_away(plan: Plan, node: Node) -> None:
-    read = pod.parse(yamlfile.dump(manifests.restore_pod(plan, node)), node.root)
+    read = pod.parse(yamlfile.dump(manifests.restore_pod(plan, node, 7)), node.root)
     assert f"{node.root}/var/lib/etcd-backup/snapshot.db" in read.containers[0].command[-1]
 
 

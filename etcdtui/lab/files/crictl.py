@@ -113,6 +113,12 @@ def described(container: State) -> State:
     }
 
 
+def ended(container: State) -> str:
+    if container["state"] == "running":
+        return ""
+    return "Error" if container["exit_code"] else "Completed"
+
+
 def on_one(verb: str, containers: list[State], rest: list[str], system_path: str, image: str) -> int:
     rest = list(rest)
     tail = None
@@ -133,7 +139,15 @@ def on_one(verb: str, containers: list[State], rest: list[str], system_path: str
         )
     container = found[0]
     if verb == "inspect":
-        status = {**described(container), "exitCode": container["exit_code"] or 0}
+        status = {
+            **described(container),
+            "startedAt": container["started_at"],
+            "finishedAt": container["finished_at"] or "0001-01-01T00:00:00Z",
+            "exitCode": container["exit_code"] or 0,
+            "reason": ended(container),
+            "message": container["message"] if container["exit_code"] else "",
+            "logPath": container["log"],
+        }
         print(json.dumps({"status": status, "info": {"pid": container["pid"] or 0}}, indent=2))
         return 0
     if verb == "logs":

@@ -1,0 +1,42 @@
+"""How a function becomes a word that a lab can be told. An action's first line is its help."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+class On(enum.Enum):
+    """What an action is done to, and so what it is called with beside the lab."""
+
+    LAB = "the whole lab"  # nothing
+    HOST = "a host"  # its fleet.Host, whatever has become of it
+    RUNNING = "a host that is on"  # its fleet.Host
+    NAME = "a name"  # a string: there need not be such a host yet
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A word, what it is done to, and what it does."""
+
+    name: str
+    on: On
+    run: Callable[..., str]
+
+    @property
+    def help(self) -> str:
+        return (self.run.__doc__ or "").strip().splitlines()[0]
+
+
+ACTIONS: dict[str, Action] = {}
+
+
+def action(name: str, on: On) -> Callable[[Callable[..., str]], Callable[..., str]]:
+    """Register a function as an action."""
+
+    def register(function: Callable[..., str]) -> Callable[..., str]:
+        ACTIONS[name] = Action(name, on, function)
+        return function
+
+    return register
