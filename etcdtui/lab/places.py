@@ -98,6 +98,16 @@ class Plan:
         return self.directory / "clusters.toml"
 
     @property
+    def backups(self) -> Path:
+        """Where backups are brought to, as if it were the engineer's own machine."""
+        return self.directory / "backups"
+
+    @property
+    def outside(self) -> Path:
+        """A store, as if it were a share somewhere else."""
+        return self.directory / "outside"
+
+    @property
     def kubeconfig(self) -> Path:
         return self.directory / "kubeconfig"
 

@@ -128,6 +128,7 @@ class Supervisor:
         files = (directory / "api" / "tls.crt", directory / "api" / "tls.key")
         pair.write(*files)
         write_private(directory / "api" / "ca.crt", kube.pem, 0o644)
+        self.plan.outside.mkdir(mode=0o700, exist_ok=True)
         private, public = ssh_key("operator@lab")
         write_private(self.plan.operator_key, private)
         write_private(self.plan.operator_key.with_suffix(".pub"), f"{public}\n".encode(), 0o644)
@@ -195,6 +196,14 @@ class Supervisor:
             'config = "none"',
             f"known_hosts = {_quoted(plan.known_hosts)}",
             f"identity = {_quoted(plan.operator_key)}",
+            "",
+            "[clusters.lab.backups]",
+            f"directory = {_quoted(plan.backups)}",
+            "",
+            "[[clusters.lab.stores]]",
+            'kind = "directory"',
+            'name = "outside"',
+            f"path = {_quoted(plan.outside)}",
         ]
         for node in nodes:
             lines += [

@@ -129,6 +129,8 @@ _OURS = (
     "operator_ed25519",
     "operator_ed25519.pub",
     "clusters.toml",
+    "backups",
+    "outside",
     "lab.json",
 )
 
