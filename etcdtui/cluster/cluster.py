@@ -15,6 +15,7 @@ from etcdtui.cluster.connecting import ApiWay, Connect, connect
 from etcdtui.cluster.discovery import host_part, supposed, urls_of
 from etcdtui.cluster.doubt import DoubtWatcher
 from etcdtui.cluster.endpoints import EndpointWatcher
+from etcdtui.cluster.examiner import Examiner
 from etcdtui.cluster.hosts import HostWatcher, LinkWatcher
 from etcdtui.cluster.inventory import Inventory, path_of, recall, remember
 from etcdtui.cluster.live_keys import LiveKeys, live_keys
@@ -69,6 +70,7 @@ class Cluster:
         self._board = Board(constants, clock)
         self._places = Places(self._board, self.keeping, self.runner, self.layout_of)
         self._speaker = Speaker(self._board, self._speaker_changed)
+        self.examine = Examiner(self.view, self._speaker.voices, self.runner, self.layout_of, clock).examine
         self._objects = ApiWay(config)
         self._lock = threading.Lock()
         self._roster = Roster(config)

@@ -50,6 +50,11 @@ class Speaker:
                 )
             return self._voice
 
+    def voices(self) -> tuple[Voice, ...]:
+        """Every host through which etcd can be asked now."""
+        with self._lock:
+            return tuple(Voice(host, *self._able[host], self._turn) for host in self._ranked())
+
     def etcdctl(self) -> tuple[str, ClientAccess]:
         """A host with an etcdctl, the chosen one where it has one, and how it is run there.
 
