@@ -97,6 +97,26 @@ def member_remove(
     return etcdctl(access, "member", "remove", format(member_id, "x"), endpoints=endpoints, timeout="10s")
 
 
+def member_add(
+    access: ClientAccess,
+    name: str,
+    peer_urls: Sequence[str],
+    *,
+    learner: bool,
+    endpoints: Sequence[str] | None = None,
+) -> tuple[str, ...]:
+    """What it prints for ETCD_INITIAL_CLUSTER lacks the names of members that never started: build that."""
+    words = ("member", "add", name, f"--peer-urls={','.join(peer_urls)}", *(("--learner",) * learner))
+    return etcdctl(access, *words, endpoints=endpoints, timeout="10s")
+
+
+def member_promote(
+    access: ClientAccess, member_id: int, endpoints: Sequence[str] | None = None
+) -> tuple[str, ...]:
+    """A learner becomes a voter; with authentication on, older etcd wants the leader's endpoint for it."""
+    return etcdctl(access, "member", "promote", format(member_id, "x"), endpoints=endpoints, timeout="10s")
+
+
 def move_leader(access: ClientAccess, member_id: int, leader: str) -> tuple[str, ...]:
     """``leader`` is the client URL of the present leader: only it can hand over.
 

@@ -35,6 +35,13 @@ def test_ids_are_given_in_hex() -> None:
     assert "--endpoints=https://10.0.0.9:2379" in commands.move_leader(ACCESS, 5, "https://10.0.0.9:2379")
 
 
+def test_a_member_is_added_as_a_learner_and_promoted() -> None:
+    argv = commands.member_add(ACCESS, "m4", ["https://10.0.0.4:2380"], learner=True)
+    assert argv[-5:] == ("member", "add", "m4", "--peer-urls=https://10.0.0.4:2380", "--learner")
+    assert commands.member_add(ACCESS, "m4", ["https://10.0.0.4:2380"], learner=False)[-1] != "--learner"
+    assert commands.member_promote(ACCESS, 0xABC)[-3:] == ("member", "promote", "abc")
+
+
 def test_one_member_is_defragmented_at_a_time() -> None:
     argv = commands.defragment(ACCESS, "https://10.0.0.1:2379")
     assert "--endpoints=https://10.0.0.1:2379" in argv and "--command-timeout=120s" in argv

@@ -1,0 +1,237 @@
+"""What is written through the Kubernetes API: the operator's guard, secrets, a new rollout. Read back always.
+
+Each step shows the ``oc`` command that would do the same. While the API does not answer, a step waits and
+says so: nothing here is in a hurry.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar, cast
+
+from etcdtui.errors import Cancelled, NotFound, Unreachable
+from etcdtui.model.quorum import Verdict
+from etcdtui.platforms.objects import ETCD, NAMESPACE
+from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Reporter, Step, Work
+from etcdtui.procedures.replace_decided import Decided
+from etcdtui.text import clean, counted, listed
+
+GUARD = "useUnsupportedUnsafeNonHANonProductionUnstableEtcd"
+SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
+PAUSE = 2.0  # seconds between two tries
+
+GUARD_OFF = "guard off"
+GUARD_ON = "guard on"
+
+T = TypeVar("T")
+
+
+class Writes(Protocol):
+    """What is needed of the API besides reading."""
+
+    def get(self, path: str) -> dict[str, Any]: ...
+    def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]: ...
+    def patch(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]: ...
+    def delete(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]: ...
+
+
+def writes(world: Context) -> Writes:
+    """The API. Raises as ``World.objects``."""
+    return cast(Writes, world.objects())
+
+
+def patiently(report: Reporter, call: Callable[[], T]) -> T:
+    """``call``, again and again while the API does not answer, which is said once. Raises Cancelled."""
+    said = False
+    while True:
+        try:
+            return call()
+        except Unreachable as exc:
+            if not said:
+                report.say(f"{exc.message} Waiting for the API; nothing is lost by that.")
+                said = True
+        if report.cancelled.wait(PAUSE):
+            raise Cancelled("Stopped while the API did not answer.")
+    raise AssertionError("unreachable")
+
+
+# -- the guard
+
+
+def guard_off(decided: Decided) -> Step:
+    body = {"spec": {"unsupportedConfigOverrides": {GUARD: True}}}
+    return Step(
+        key=GUARD_OFF,
+        title="Take the operator's guard off",
+        why="With one voter less the operator would refuse to roll out what the new member needs. It is put "
+        "on again at the end; until then it is a debt that the journal remembers, also after an abort.",
+        action=Action.WORK,
+        argv=_patch_command(body),
+        gate=Gate(GateKind.CONFIRM, prompt="Take the guard off until the cluster is whole again?"),
+        done=_guard_is(off=True),
+        work=_set_guard(body, off=True),
+        cancel="The guard stays as it is.",
+        skippable=False,
+    )
+
+
+def guard_on(overrides: Any) -> Step:
+    """``overrides`` is what was there before; other overrides of the cluster's owner are left alone."""
+    body = guard_body(overrides)
+    return Step(
+        key=GUARD_ON,
+        title="Put the operator's guard on again",
+        why="Without it the operator would roll out changes that take the quorum away. This pays the debt.",
+        action=Action.WORK,
+        argv=_patch_command(body),
+        done=_guard_is(off=False),
+        work=_set_guard(body, off=False),
+        cancel="The guard stays OFF. It stays a debt, and every start of etcdtui reminds of it.",
+        skippable=False,
+    )
+
+
+def guard_body(overrides: Any) -> dict[str, Any]:
+    """The merge patch that puts it on again."""
+    others = isinstance(overrides, dict) and set(overrides) - {GUARD}
+    return {"spec": {"unsupportedConfigOverrides": {GUARD: None} if others else None}}
+
+
+def guard_is_off(etcd: Mapping[str, Any]) -> bool:
+    """By the operator's resource."""
+    spec = etcd.get("spec")
+    overrides = spec.get("unsupportedConfigOverrides") if isinstance(spec, dict) else None
+    return isinstance(overrides, dict) and overrides.get(GUARD) in (True, "true")
+
+
+def _guard_is(*, off: bool) -> Check:
+    def check(world: Context) -> Verdict:
+        return _guard_verdict(writes(world).get(ETCD), off=off)
+
+    return check
+
+
+def _guard_verdict(etcd: Mapping[str, Any], *, off: bool) -> Verdict:
+    is_off = guard_is_off(etcd)
+    return Verdict(is_off is off, f"The operator's guard is {'off' if is_off else 'on'}.")
+
+
+def _set_guard(body: Mapping[str, Any], *, off: bool) -> Work:
+    def work(world: Context, report: Reporter) -> Verdict:
+        api = patiently(report, lambda: writes(world))
+        if not _guard_verdict(patiently(report, lambda: api.get(ETCD)), off=off).allowed:
+            patiently(report, lambda: api.patch(ETCD, body))
+        return _guard_verdict(patiently(report, lambda: api.get(ETCD)), off=off)
+
+    return work
+
+
+def _patch_command(body: Mapping[str, Any]) -> tuple[str, ...]:
+    return ("oc", "patch", "etcd/cluster", "--type=merge", "-p", json.dumps(body))
+
+
+# -- secrets
+
+
+def secret_names(node: str) -> tuple[str, ...]:
+    """What the operator made for the etcd of one node."""
+    return tuple(f"etcd-{kind}-{node}" for kind in ("peer", "serving", "serving-metrics"))
+
+
+def secrets(decided: Decided) -> Step:
+    names = tuple(decided.platform.secrets)
+    return Step(
+        key="secrets",
+        title=f"Delete the {counted(len(names), 'secret')} of {decided.name}",
+        why="They hold the certificates of the member that is gone. Left there, the operator would give "
+        f"them to the new one, which they do not fit: {listed(names)}.",
+        action=Action.WORK,
+        argv=("oc", "delete", "secret", "-n", NAMESPACE, *names),
+        gate=Gate(GateKind.CONFIRM, prompt=f"Delete {listed(names)}?"),
+        done=_secrets_gone(decided),
+        work=_delete_secrets(decided),
+        cancel="Those already deleted stay so; the operator makes new ones.",
+    )
+
+
+def _secrets_gone(decided: Decided) -> Check:
+    def check(world: Context) -> Verdict:
+        api = writes(world)
+        left = [name for name, uid in decided.platform.secrets.items() if uid_of(api, secret(name)) == uid]
+        if left:
+            return Verdict(False, f"{listed(left)} {'is' if len(left) == 1 else 'are'} still there.")
+        return Verdict(True, f"The old secrets of {decided.name} are gone.")
+
+    return check
+
+
+def _delete_secrets(decided: Decided) -> Work:
+    def work(world: Context, report: Reporter) -> Verdict:
+        api = patiently(report, lambda: writes(world))
+        for name, uid in decided.platform.secrets.items():
+            delete_exactly(api, secret(name), uid, report)
+            report.say(f"{name}: deleted")
+        return patiently(report, lambda: _secrets_gone(decided)(world))
+
+    return work
+
+
+def secret(name: str) -> str:
+    return f"{SECRETS}/{name}"
+
+
+def uid_of(api: Writes, path: str) -> str:
+    """The object's UID; empty when there is none."""
+    try:
+        meta = api.get(path).get("metadata")
+    except NotFound:
+        return ""
+    return str(meta.get("uid") or "") if isinstance(meta, dict) else ""
+
+
+def delete_exactly(api: Writes, path: str, uid: str, report: Reporter) -> None:
+    """Delete the object only while it is that one: a new one of the same name stays."""
+
+    def once() -> None:
+        if uid_of(api, path) != uid:
+            return
+        try:
+            api.delete(path, {"preconditions": {"uid": uid}} if uid else None)
+        except NotFound:
+            return
+
+    patiently(report, once)
+
+
+# -- a new rollout
+
+
+def redeploy(decided: Decided) -> Step:
+    reason = f"single-master-recovery-{decided.stamp}"
+    body = {"spec": {"forceRedeploymentReason": reason}}
+
+    def asked(world: Context) -> Verdict:
+        spec = writes(world).get(ETCD).get("spec")
+        told = spec.get("forceRedeploymentReason") if isinstance(spec, dict) else None
+        if told == reason:
+            return Verdict(True, f"The operator was asked to roll etcd out anew ({reason}).")
+        return Verdict(False, f"forceRedeploymentReason is {clean(str(told), 80)!r}.")
+
+    def work(world: Context, report: Reporter) -> Verdict:
+        api = patiently(report, lambda: writes(world))
+        patiently(report, lambda: api.patch(ETCD, body))
+        return patiently(report, lambda: asked(world))
+
+    return Step(
+        key="redeploy",
+        title="Have etcd rolled out anew",
+        why=f"The host of {decided.name} stays, so the operator sees no reason of its own to put etcd's "
+        "static pod there again. A new reason makes it do so, on one host after another.",
+        action=Action.WORK,
+        argv=_patch_command(body),
+        gate=Gate(GateKind.CONFIRM, prompt="Have the operator roll etcd out anew?"),
+        done=asked,
+        work=work,
+        cancel="Nothing is rolled out.",
+    )
