@@ -11,7 +11,7 @@ from pathlib import Path
 
 from etcdtui.errors import CommandFailed, EtcdTuiError, Refusal
 from etcdtui.landing import faults, sync_folder
-from etcdtui.model.places import Place, PlacedSet, PlaceKind, manifest_name
+from etcdtui.model.places import HERE, Place, PlacedSet, PlaceKind, manifest_name
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.retention import Doomed, Kept, Rule, doomed
 from etcdtui.model.view import ClusterView
@@ -23,7 +23,7 @@ REMOVING = 60.0  # seconds for removing files on a host
 LOOK = 30.0  # seconds to wait for all places to be listed anew
 _OURS = re.compile(
     r"(?:snapshot_\d{4}-\d\d-\d\d_\d{6}(?:__POSSIBLY_DIRTY__)?(?:\.db|\.manifest\.json)"
-    r"|static_kuberesources_\d{4}-\d\d-\d\d_\d{6}(?:__POSSIBLY_DIRTY__)?\.tar\.gz)(?:\.age)?\Z"
+    r"|static_kuberesources_\d{4}-\d\d-\d\d_\d{6}(?:__POSSIBLY_DIRTY__)?\.tar\.gz)(?:\.age|\.part)?\Z"
 )
 
 
@@ -66,7 +66,7 @@ def rulings(view: ClusterView, keeping: Keeping, now: float) -> Mapping[Place, D
         for copy in backup.copies:
             placed.setdefault(copy.place, []).append(copy)
     return {
-        place: doomed((_kept(copy) for copy in copies), rule_of(place), now, cluster, _zone())
+        place: doomed((_kept(copy, cluster) for copy in copies), rule_of(place), now, cluster, _zone())
         for place, copies in placed.items()
         if place in listed_now and not rule_of(place).empty
     }
@@ -175,13 +175,17 @@ def _remove_here(folder: Path, names: Sequence[str]) -> None:
             folder.rmdir()
 
 
-def _kept(copy: PlacedSet) -> Kept:
+def _kept(copy: PlacedSet, cluster: str) -> Kept:
     manifest = copy.manifest
+    known = manifest.cluster_id if manifest else ""
+    bare = manifest is None and not copy.trouble and not copy.unread
+    if bare and copy.place == HERE and copy.set.partial:
+        known = cluster  # what a fetch that was given up has left in this cluster's own folder
     when = manifest.taken if manifest else copy.set.taken
     return Kept(
         key=copy,
         taken=when.timestamp() if when else None,
-        cluster=manifest.cluster_id or None if manifest else None,
+        cluster=known or None,
         proven=copy.proven,
         complete=copy.complete,
         busy=copy.set.writing,

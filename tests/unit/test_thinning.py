@@ -84,7 +84,9 @@ class World(FakeWorld):
             if path.is_file()
         ]
         identity = {"cluster_id": f"{healthy().members.value.cluster_id:x}", **self.changes}  # type: ignore[union-attr]
-        return tuple(PlacedSet(place, s, manifest(s.stamp, **identity)) for s in join(found))
+        return tuple(
+            PlacedSet(place, s, None if s.partial else manifest(s.stamp, **identity)) for s in join(found)
+        )
 
     def _folder(self, place: Place, path: Path) -> str:
         inside = place.kind is PlaceKind.STORE
@@ -121,6 +123,19 @@ def test_shown_then_removed_in_every_place(world: World, tmp_path: Path) -> None
     assert world.left == {"host": STAMPS[:1], "here": STAMPS[:3], "share": STAMPS[:4]}
     assert not list(world.host.glob(f"*2026-09-17*{SUFFIX}"))
     assert not (world.here / f"{STAMPS[4]}-m2").exists()
+
+
+def test_what_a_fetch_that_was_given_up_left_here_goes_with_the_old_ones(
+    world: World, tmp_path: Path
+) -> None:
+    stamp = "2026-09-10_020000"
+    for folder in (world.here / f"{stamp}-m2", world.host):
+        folder.mkdir(exist_ok=True)
+        (folder / f"snapshot_{stamp}.db.part").write_bytes(b"half")
+    ending, _, asked = thin(world, tmp_path, Answer(Choice.GO))
+    assert ending is Ending.DONE and stamp in asked
+    assert not (world.here / f"{stamp}-m2").exists()
+    assert (world.host / f"snapshot_{stamp}.db.part").exists()  # nobody here knows who writes it
 
 
 def test_refused_nothing_goes(world: World, tmp_path: Path) -> None:
