@@ -49,13 +49,18 @@ class Camera:
 
 
 async def wide(camera: Camera) -> None:
-    """A healthy cluster for a while, a backup, a member down, the quorum lost."""
+    """A healthy cluster for a while, a backup, what is in it, maintenance, a member down, the quorum lost."""
     await camera.until(lambda health: health.level is Level.HEALTHY)
     await camera.take("healthy", settle=45)
     await camera.pilot.press("b")
     await camera.take("backup-plan", settle=2)
     await camera.pilot.press("enter")
-    await camera.take("backup", settle=6)
+    await camera.take("backup", settle=9)
+    await camera.pilot.press("escape")
+    await camera.pilot.press("3", "enter")
+    await camera.take("backup-details", settle=2)
+    await camera.pilot.press("escape", "1", "m")
+    await camera.take("maintenance", settle=3)
     await camera.pilot.press("escape")
     camera.lab.do("stop", "masternode3")
     await camera.until(lambda health: health.level is Level.DEGRADED)
