@@ -48,10 +48,14 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """Everything that differs, in the order of keys within each kind of change."""
+    """Everything that differs, in the order of keys within each kind of change.
+
+    ``revision`` is the one at which the running cluster was listed; 0 where it was not.
+    """
 
     found: tuple[Difference, ...]
     unchanged: int
+    revision: int = 0
 
     def counts(self) -> dict[What, int]:
         told = dict.fromkeys(What, 0)

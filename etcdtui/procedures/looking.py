@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -139,7 +139,8 @@ def compare_with_live(before: Backup, live: LiveKeys, look: Look) -> Differences
             yield key
 
     with _opened(before, look, PASSES) as old:
-        return differences(compare_live(old, told()))
+        found = differences(compare_live(old, told()))
+        return replace(found, revision=live.revision)
 
 
 def search(backups: Sequence[Backup], wanted: str, look: Look, tell: Callable[[Found], None]) -> None:

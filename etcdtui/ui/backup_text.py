@@ -134,7 +134,7 @@ def _times(view: ClusterView, backup: Backup) -> Iterator[Paragraph]:
     guessed = "" if told is not None else " if the host's clock is this machine's"
     yield titled("Taken", moment + guessed)
     if told is not None:
-        by = " as ".join(clean(word, 60) for word in (told.member, told.host) if word)
+        by = " as ".join(dict.fromkeys(clean(word, 60) for word in (told.member, told.host) if word))
         yield titled("Taken on", by or "–")
     yield titled("Size", f"{size(backup.size)}  ({grouped(backup.size)} bytes)")
 

@@ -122,7 +122,8 @@ def test_two_compared_and_one_with_the_cluster(tmp_path: Path, backup: Backup) -
     assert copy is not None and copy.set.snapshot is not None
     with Contents(Path(copy.set.directory) / copy.set.snapshot.name) as opened:
         keys = [LiveKey(entry.key, entry.revision[0]) for entry in opened.live()]
-    assert compare_with_live(backup, Keys(sorted(keys)), Look()) == found
+    same = compare_with_live(backup, Keys(sorted(keys)), Look())
+    assert (same.found, same.unchanged, same.revision) == ((), 74, 99)
     web = next(key for key in keys if key.key.endswith(b"deployments/prod/web"))
     plain = next(key for key in keys if key.key == b"plain")
     now = [*(key for key in keys if key not in (web, plain)), LiveKey(web.key, 90), LiveKey(b"/x/y", 91)]

@@ -16,7 +16,7 @@ from etcdtui.model.contents import key_name
 from etcdtui.procedures.looking import Look
 from etcdtui.text import clean, grouped
 from etcdtui.ui import keys
-from etcdtui.ui.looks import Line, Role, Span, wrap
+from etcdtui.ui.looks import Line, Role, Span, muted, wrap
 from etcdtui.ui.messages import FindWanted
 from etcdtui.ui.parts.bar import Bar
 from etcdtui.ui.parts.footer import KeyLine
@@ -220,6 +220,8 @@ class CompareScreen(Screen[None]):
             sign, word = SIGNS[what][0].split(" ")
             spans += [(f"{sign} {grouped(counts[what])} {word}", SIGNS[what][1]), (" · ", Role.MUTED)]
         lines: list[Line] = [(*spans, (f"{grouped(work.result.unchanged)} unchanged", Role.PLAIN))]
+        if work.result.revision:
+            lines.append(muted(f"The cluster as of revision {grouped(work.result.revision)}, by its keys."))
         if self._group is not None:
             place, kind = _namespace(self._group)[0], clean(self._group.kind, 200) or "–"
             lines.append(
