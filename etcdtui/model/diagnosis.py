@@ -166,7 +166,7 @@ def _clock(e: Evidence) -> Diagnosis | None:
 
 
 def _slow(e: Evidence) -> Diagnosis | None:
-    metrics = e.row.endpoint.metrics.value if e.row.endpoint else None
+    metrics = e.row.endpoint.metrics.value if e.row.endpoint and e.row.current else None
     fsync, commit = (metrics.fsync_p99, metrics.commit_p99) if metrics else (None, None)
     numbers = f"fsync p99 {milliseconds(fsync)} ms, commit p99 {milliseconds(commit)} ms"
     words = e.said("slow-disk")

@@ -77,7 +77,9 @@ def _address(e: Evidence) -> _Seen:
         return Outcome.BAD, "no host has a way to it", _each(lost, _trouble)
     if lost:
         return Outcome.BAD, f"{hosts_of(lost)} have no way to it", _each(lost, _trouble)
-    return Outcome.OK, f"{urls[0]}, a way from {hosts_of(e.tries)}", ()
+    count = len({t.host for t in e.tries})
+    whence = f"all {count} hosts" if count == len(e.view.hosts) > 1 else hosts_of(e.tries)
+    return Outcome.OK, f"{urls[0]}, a way from {whence}", ()
 
 
 def _tcp(e: Evidence) -> _Seen:
@@ -194,11 +196,12 @@ def _disk(e: Evidence) -> _Seen:
     disk = (own.disk if own else None) or (facts.data_disk if facts else None)
     words, bad = [], False
     if metrics is not None and metrics.fsync_p99 is not None:
-        bad = metrics.fsync_p99 > FSYNC_ALERT or (metrics.commit_p99 or 0) > COMMIT_ALERT
-        words.append(
-            f"fsync p99 {milliseconds(metrics.fsync_p99)} ms (advice {FSYNC_ADVICE * 1000:.0f}), "
-            f"commit {milliseconds(metrics.commit_p99)} ms (advice {COMMIT_ADVICE * 1000:.0f})"
-        )
+        slow = metrics.fsync_p99 > FSYNC_ALERT or (metrics.commit_p99 or 0) > COMMIT_ALERT
+        bad = e.row.current and slow
+        fsync, commit = milliseconds(metrics.fsync_p99), milliseconds(metrics.commit_p99)
+        since = "" if e.row.current else "last known "
+        words.append(f"{since}fsync p99 {fsync} ms (advice {FSYNC_ADVICE * 1000:.0f})")
+        words.append(f"commit {commit} ms (advice {COMMIT_ADVICE * 1000:.0f})")
     if disk is not None:
         bad = bad or disk.used_share >= FULL or disk.inodes_free == 0
         inodes = "" if disk.inodes_free is None else f", {grouped(disk.inodes_free)} inodes"
@@ -212,9 +215,9 @@ def _disk(e: Evidence) -> _Seen:
             else f"{data.path} holds no data"
         )
         bad = bad or (not data.present and e.row.member.started)
-    slow = e.said("slow-disk", "full")
-    if slow is not None:
-        told.append(f"its log: {slow.line}")
+    said = e.said("slow-disk", "full")
+    if said is not None:
+        told.append(f"its log: {said.line}")
     if not words and not told:
         return _not_yet(e, "nobody can look at its disk now")
     return Outcome.BAD if bad else Outcome.OK, "; ".join(words) or told[0], told
@@ -233,7 +236,9 @@ def _container(e: Evidence) -> _Seen:
         words = "no etcd container" if own.runtime else "the container runtime does not answer"
         missing = " and no manifest" if own.manifest is False else ""
         return Outcome.BAD if own.runtime else Outcome.UNKNOWN, words + missing, told
-    told += [f"log: {line}" for line in container.last_lines[-LOG_LINES:]] if e.row.current is False else []
+    if not e.row.current:
+        named = {s.line for s in own.signatures}
+        told += [f"log: {line}" for line in container.last_lines[-LOG_LINES:] if line not in named]
     restarts = counted(container.attempt, "restart")
     pod = e.row.pod
     waits = f", {pod.waiting}" if pod is not None and pod.waiting else ""

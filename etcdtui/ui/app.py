@@ -217,12 +217,15 @@ class EtcdTui(App[None]):
     def _chosen(self, event: Chosen) -> None:
         from etcdtui.ui.describe import describer
         from etcdtui.ui.screens.document import DocumentScreen
+        from etcdtui.ui.screens.member import MemberScreen
 
         if self.picture is None or isinstance(self.screen, DocumentScreen):
             return
         key = self._undecided(event.key) if isinstance(event, FindingChosen) else None
         if key is not None:
             self.host_keys.about(key)
+        elif isinstance(event, MemberChosen):
+            self.push_screen(MemberScreen(self.cluster, event.member_id, self.picture, self.clock))
         else:
             self.push_screen(DocumentScreen(describer(event), self.picture))
 

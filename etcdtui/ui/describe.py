@@ -16,7 +16,7 @@ from etcdtui.model.readings import Reading
 from etcdtui.model.view import FRESH_API, FRESH_HOST, ClusterView, EndpointView, Way
 from etcdtui.text import clean
 from etcdtui.ui.looks import Line, Paragraph, Role, Span, fit
-from etcdtui.ui.messages import Chosen, FindingChosen, MemberChosen
+from etcdtui.ui.messages import FindingChosen, LatencyChosen
 from etcdtui.ui.panes.findings import item
 from etcdtui.ui.panes.latency import NO_LATENCY, SCALE, spark
 from etcdtui.ui.picture import Picture
@@ -44,10 +44,8 @@ WHAT_LATENCY_MEANS = (
 )
 
 
-def describer(chosen: Chosen) -> Callable[[Picture], Document | None]:
+def describer(chosen: FindingChosen | LatencyChosen) -> Callable[[Picture], Document | None]:
     """What makes the document of the thing that was chosen, from any picture."""
-    if isinstance(chosen, MemberChosen):
-        return partial(member_document, member_id=chosen.member_id)
     if isinstance(chosen, FindingChosen):
         return partial(finding_document, key=chosen.key)
     return latency_document

@@ -9,6 +9,7 @@ from etcdtui.errors import HostKeyUnknown
 from etcdtui.model.backups import BackupSet
 from etcdtui.model.findings import Finding
 from etcdtui.model.health import ClusterHealth
+from etcdtui.model.probe import Probe
 from etcdtui.model.view import ClusterView
 from etcdtui.procedures.procedure import Answer, Event, Procedure
 
@@ -44,7 +45,8 @@ class CommandRecord(Protocol):
 
 
 class ClusterPort(Protocol):
-    """One cluster. Only ``canonical_health``, ``trust``, iterating over keys and ``close`` may block."""
+    """One cluster. Only ``canonical_health``, ``examine``, ``trust``, ``close`` and iterating over keys may
+    block."""
 
     @property
     def name(self) -> str: ...
@@ -67,6 +69,9 @@ class ClusterPort(Protocol):
 
     def live_keys(self, cancelled: Callable[[], bool], /) -> LiveKeys:
         """The keys of the running cluster, listed while they are iterated over. Raises Unreachable."""
+
+    def examine(self, member_id: int, hear: Callable[[Probe], None], /) -> Probe:
+        """Ask every host about a member, within 5 s; ``hear`` is told what is in so far. Blocks."""
 
     def command_log(self) -> Sequence[CommandRecord]:
         """What ran lately, oldest first."""

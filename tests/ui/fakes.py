@@ -22,6 +22,7 @@ from etcdtui.model.platform import (
     OperatorWord,
     PodFacts,
 )
+from etcdtui.model.probe import Probe
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView, EndpointView, HostView, Way
@@ -364,6 +365,8 @@ class FakeCluster:
         "https://10.0.0.3:2379 is unhealthy: failed to commit proposal: context deadline exceeded [/red]\n"
         "exit 1",
     )
+    probe: Probe = field(default_factory=lambda: Probe(began=NOW, took=0.4))
+    heard: Probe | None = None  # what is in before the rest
     log: list[CommandRecord] = field(default_factory=list)
     keys: list[HostKeyUnknown] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
@@ -390,6 +393,14 @@ class FakeCluster:
         if isinstance(self.health, EtcdTuiError):
             raise self.health
         return self.health
+
+    def examine(self, member_id: int, hear: Callable[[Probe], None]) -> Probe:
+        self.calls.append(f"examine {member_id:x}")
+        if self.heard is not None:
+            hear(self.heard)
+        if self.hang is not None:
+            self.hang.wait(30)
+        return self.probe
 
     def command_log(self) -> Sequence[CommandRecord]:
         return tuple(self.log)

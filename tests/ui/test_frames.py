@@ -52,10 +52,11 @@ async def test_nine_members_at_80x24() -> None:
 
 @pytest.mark.parametrize("situation", ["healthy", "one-down", "nasty", "by-etcdctl"])
 async def test_member_details(situation: str) -> None:
-    async with driven(SITUATIONS[situation](), (80, 60)) as it:
+    async with driven(SITUATIONS[situation](), (80, 84)) as it:
         await it.press("j", "j", "enter")
-        assert it.screen_name == "DocumentScreen"
-        assert_frame(it.app, f"member-{situation}-80x60")
+        assert it.screen_name == "MemberScreen"
+        await it.until(lambda: "examined" in it.text)
+        assert_frame(it.app, f"member-{situation}-80x84")
 
 
 async def test_latency_details() -> None:
