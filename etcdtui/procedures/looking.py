@@ -4,8 +4,10 @@ object is. Everything in here blocks, tells how far it is, and ends when it is a
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -16,10 +18,11 @@ from etcdtui.etcd.contents import Contents, Entry
 from etcdtui.etcd.listing import LiveKey
 from etcdtui.etcd.resources import prove_resources
 from etcdtui.etcd.snapshot import prove
+from etcdtui.landing import faults
 from etcdtui.model.changes import Differences, differences
 from etcdtui.model.contents import Summary
 from etcdtui.model.manifest import File, Manifest
-from etcdtui.model.places import HERE, Backup, PlacedSet
+from etcdtui.model.places import HERE, Backup, PlacedSet, manifest_name
 from etcdtui.model.proof import Check, Outcome, Proof, ResourcesProof
 
 PASSES = 2  # over the keys of a snapshot: which of them live, and then these
@@ -107,7 +110,10 @@ def contents(backup: Backup, look: Look) -> Summary:
 
 
 def prove_again(backup: Backup, look: Look) -> Again:
-    """Read both files here from beginning to end. Raises Refusal, Unreadable, Cancelled."""
+    """Read both files here from beginning to end. Raises Refusal, Unreadable, Cancelled, LocalFault.
+
+    Where that shows them to be bad, their manifest is put aside: nobody is to rely on this copy any longer.
+    """
     path, copy = snapshot_here(backup), copy_here(backup)
     look.at(path.name)
     proof = prove(path, progress=lambda d, t: look.at(path.name, d, t), cancelled=look.stopped)
@@ -117,7 +123,10 @@ def prove_again(backup: Backup, look: Look) -> Again:
         look.at(packed.name)
         resources = prove_resources(path.parent / packed.name, cancelled=look.stopped)
     told = copy.manifest if copy else None
-    return Again(proof, resources, _against(told, proof, resources) if told else ())
+    again = Again(proof, resources, _against(told, proof, resources) if told else ())
+    if copy is None or told is None or again.good:
+        return again
+    return replace(again, against=(*again.against, _put_aside(path.with_name(manifest_name(copy.set)))))
 
 
 def compare(before: Backup, after: Backup, look: Look) -> Differences:
@@ -175,6 +184,15 @@ def _against(told: Manifest, proof: Proof, resources: ResourcesProof | None) -> 
     if told.resources is not None:
         found.append((told.resources, resources.sha256 if resources else ""))
     return tuple(_same(file, sha256) for file, sha256 in found)
+
+
+def _put_aside(manifest: Path) -> Check:
+    """The manifest under a name that makes nothing count as proven."""
+    aside = manifest.with_name(f"{manifest.name}.refuted")
+    with faults(f"{manifest} cannot be put aside"), suppress(FileNotFoundError):  # it was, a moment ago
+        os.replace(manifest, aside)
+    said = f"This copy no longer counts as proven; its manifest was put aside as {aside.name}."
+    return Check("manifest", Outcome.FAILED, said)
 
 
 def _same(file: File, sha256: str) -> Check:

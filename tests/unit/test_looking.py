@@ -65,8 +65,19 @@ def test_proven_again(backup: Backup) -> None:
     again = prove_again(backup, Look())
     assert again.snapshot.good and not again.good
     assert "is not the file that was proven then" in again.against[0].sentence
-    path.write_bytes(REAL[OLD][:-5] + b"xxxxx")
-    assert not prove_again(backup, Look()).snapshot.good
+
+
+def test_what_is_shown_to_be_bad_no_longer_counts_as_proven(backup: Backup) -> None:
+    copy = copy_here(backup)
+    assert copy is not None and copy.set.snapshot is not None
+    folder = Path(copy.set.directory)
+    assert prove_again(backup, Look()).good
+    assert list(folder.glob("*.manifest.json"))
+    (folder / copy.set.snapshot.name).write_bytes(REAL[OLD][:-5] + b"xxxxx")
+    again = prove_again(backup, Look())
+    assert not again.snapshot.good
+    assert "no longer counts as proven" in again.against[-1].sentence
+    assert not list(folder.glob("*.manifest.json")) and list(folder.glob("*.refuted"))
 
 
 def test_half_a_backup_is_never_good(tmp_path: Path) -> None:
