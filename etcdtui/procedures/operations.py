@@ -196,15 +196,15 @@ class Operations:
 
     def _truth(self, run: Run) -> str:
         step = run.last_step
-        if step is None or not step.host:
-            return "Nothing had been run on a host yet." if step is None else ""
+        if step is None:
+            return "Nothing had been run on a host yet."
         try:
             planned = resume(run).step(step.key)
         except EtcdTuiError as error:
             return error.message
         past = history_of(run.entries).of(step.key)
         if planned.action is not Action.JOB or not past.announced:
-            return f"The last thing known: {run.sentence}" if run.sentence else ""
+            return f"The last thing known: {clean(run.sentence, 1000)}" if run.sentence else ""
         host = planned.host
         self._cluster.wait(lambda view: _reached(view, host), REACH)
         try:

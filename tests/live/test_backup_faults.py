@@ -335,6 +335,7 @@ def test_killed_in_every_phase_and_started_again(ground: Ground, first: str) -> 
         if step == "take":
             assert left.truth.startswith("Its command"), left.truth
         else:
+            assert left.truth.startswith("The last thing known: "), left.truth
             stamp = stamp or _stamp(run)
             keys = [planned.key for planned in run.steps]
             proven = {copy.place.label for copy in _copies(ground, stamp) if copy.proven}
