@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from etcdtui.journal_text import in_full
 from etcdtui.model.backups import BackupSet
 from etcdtui.model.places import owed
 from etcdtui.model.view import ClusterView
-from etcdtui.procedures import backup, bring, maintenance, prune, upload
+from etcdtui.procedures import backup, bring, debts, maintenance, prune, replace, upload
+from etcdtui.procedures.debts import Debt
 from etcdtui.procedures.engine import Engine
 from etcdtui.procedures.following import job_of
 from etcdtui.procedures.history import history_of
@@ -112,6 +113,32 @@ class Operations:
         """May this member be taken down now, and the watch over it. Raises Refusal."""
         name = _name(maintenance.KIND, self._cluster.now())
         return maintenance.plan(view, member_id, self._cluster.etcdctl, procedure_id=name)
+
+    def plan_replace(self, view: ClusterView, member_id: int, marked: Collection[int] = ()) -> Procedure:
+        """The replacement of a failed member; ``marked`` are all that are to go, in their order.
+
+        Asks the Kubernetes API, so it may block some seconds. Raises Refusal.
+        """
+        cluster, now = self._cluster, self._cluster.now()
+        for run in self._journal.runs(cluster.name):
+            if run.kind == replace.KIND and (run.alive or run.resumable):
+                how = "is under way" if run.alive else "was begun and is not finished"
+                raise Refusal(
+                    f"One at a time: “{clean(run.title)}” {how}. Two at once could cost the quorum.",
+                    "Go on with that one, or abandon it with a reason.",
+                )
+        name = _name(replace.KIND, now)
+        return replace.plan(view, member_id, cluster, procedure_id=name, now=now, marked=marked)
+
+    def debts(self) -> Sequence[Debt]:
+        """What earlier runs took away and never gave back, newest first."""
+        return debts.owed(self._journal.runs(self._cluster.name))
+
+    def plan_pay_debt(self, debt: Debt) -> Procedure:
+        """Give it back. Raises Refusal."""
+        if self._cluster.read_only:
+            raise Refusal(f"{self._cluster.name} is opened read-only: nothing is put back.")
+        return debts.plan(debt, procedure_id=_name(debts.KIND, self._cluster.now()))
 
     def run(self, procedure: Procedure, emit: Callable[[Event], None]) -> Handle:
         """Begin it; ``emit`` is called from another thread."""

@@ -1,0 +1,242 @@
+"""A failed member replaced, from the first look to the last: one at a time, never past the quorum.
+
+The steps follow the case (machine gone, node not ready, etcd does not stay up) and what the platform does by
+itself (operator, Machine API, machine set, or nobody).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+
+from etcdtui.errors import ConfigError, EtcdTuiError, Refusal
+from etcdtui.etcd.commands import ClientAccess, member_add, member_remove
+from etcdtui.model.health import MemberHealth, judge
+from etcdtui.model.members import Member
+from etcdtui.model.removal import mark_verdict
+from etcdtui.model.versions import parse
+from etcdtui.model.view import ClusterView
+from etcdtui.procedures import backup, replace_api, replace_backup, replace_machine, replace_return
+from etcdtui.procedures import replace_checks as checks
+from etcdtui.procedures.procedure import Action, Gate, GateKind, Objects, Procedure, Step, World
+from etcdtui.procedures.replace_decided import Case, Command, Decided, Platform, Rebuild
+from etcdtui.procedures.replace_evidence import in_one, signs_of, weigh
+from etcdtui.procedures.replace_host import stop_steps
+from etcdtui.procedures.replace_look import case_of, look
+from etcdtui.procedures.replace_report import report_step
+from etcdtui.text import listed
+
+KIND = "replace"
+LEARNERS = (3, 4, 0)  # etcd that knows them
+
+
+def plan(
+    view: ClusterView,
+    member_id: int,
+    world: World,
+    *,
+    procedure_id: str,
+    now: float,
+    marked: Collection[int] = (),
+) -> Procedure:
+    """The replacement of one member, ``marked`` among others in their order. Asks the API, so it may take
+    some seconds. Raises Refusal when it may not be removed, or lives.
+    """
+    row = judge(view).member(member_id)
+    if row is None:
+        raise Refusal(
+            f"{view.name} has no member {member_id:x}, as far as is known.",
+            "Wait until its members are shown, then choose one of them.",
+        )
+    verdict = mark_verdict(view, member_id, marked, now=now)
+    if not verdict.allowed:
+        raise Refusal(verdict.reason)
+    signs = signs_of(view, row.member)
+    if any(not sign.dead for sign in signs):
+        raise Refusal(weigh(row.member.label, signs).reason, "Examine it first: enter on its row.")
+    case = case_of(view, row.member)
+    decided = _decide(view, row, case, world, now)
+    offered, unoffered = _backup(view, world, procedure_id, now)
+    reasons = (
+        f"The case: {case.value}. {in_one(signs)[:1].upper()}{in_one(signs)[1:]}.",
+        verdict.reason,
+        _how(decided),
+        *unoffered,
+    )
+    return _procedure(procedure_id, view.name, decided, offered, reasons)
+
+
+def rebuild(kind: str, procedure_id: str, cluster: str, parameters: Mapping[str, str]) -> Procedure:
+    """The same procedure again, from its record. Raises KeyError and ValueError."""
+    if kind != KIND:
+        raise ValueError(f"{kind!r} is no replacement")
+    decided = Decided.of(parameters)
+    return _procedure(procedure_id, cluster, decided, decided.backup, ())
+
+
+def _decide(view: ClusterView, row: MemberHealth, case: Case, world: World, now: float) -> Decided:
+    target, told = row.member, view.members.value
+    assert told is not None
+    others = [r for r in judge(view).members if r.member.id != target.id]
+    urls = [r.member.client_urls[0] for r in others if r.votes and r.member.client_urls]
+    host, access = _etcdctl(view, world, target)
+    platform = look(_objects(world), view, target, case)
+    own = row.host.name if row.host else target.name
+    add = Command("", ())
+    learner = all((parse(r.status.version) or LEARNERS) >= LEARNERS for r in others if r.status)
+    if not platform.operator:
+        if not target.name:
+            raise Refusal(
+                f"{target.label} never started, and nobody adds members here by itself.",
+                f"Take it out with: etcdctl member remove {target.hex_id}",
+            )
+        argv = member_add(access, target.name, target.peer_urls, learner=learner, endpoints=urls)
+        add = Command(host, argv)
+    return Decided(
+        cluster_id=told.cluster_id,
+        target=target,
+        members=told.members,
+        case=case,
+        stamp=time.strftime("%Y-%m-%d_%H%M%S", time.localtime(now)),
+        host=own,
+        layout=world.layout_of(own),
+        remove=Command(host, member_remove(access, target.id, urls)),
+        platform=platform,
+        add=add,
+        learner=learner,
+    )
+
+
+def _etcdctl(view: ClusterView, world: World, target: Member) -> tuple[str, ClientAccess]:
+    """A host to run etcdctl on that is not the member's own. Raises Refusal."""
+    try:
+        host, access = world.etcdctl()
+    except EtcdTuiError as exc:
+        raise Refusal(f"Nobody could be told to remove it: {exc.message}", exc.hint) from exc
+    own = view.host_of(target)
+    if own is not None and own.name == host:
+        raise Refusal(
+            f"{host} is the only host from which etcd can be asked now, and it is that of {target.label}.",
+            "Open a way by SSH to a host whose etcd is healthy.",
+        )
+    return host, access
+
+
+def _objects(world: World) -> Objects | None:
+    try:
+        return world.objects()
+    except ConfigError:
+        return None
+    except EtcdTuiError as exc:
+        raise Refusal(f"The API must be asked for the plan: {exc.message}", exc.hint) from exc
+
+
+def _backup(
+    view: ClusterView, world: World, procedure_id: str, now: float
+) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """What a backup within the guide decides, or why none is offered."""
+    try:
+        made = backup.plan(view, world.layout_of, world.keeping, procedure_id=procedure_id, now=now)
+    except Refusal as exc:
+        return {}, (f"A backup is not offered within the guide: {exc.message}",)
+    return made.parameters, ()
+
+
+def _how(decided: Decided) -> str:
+    platform = decided.platform
+    machine = {
+        Rebuild.STAYS: "Its host stays: etcd there is stopped for good, its data kept under a dated name.",
+        Rebuild.MACHINE: f"Its machine {platform.machine} is deleted and made anew by the Machine API.",
+        Rebuild.MACHINE_SET: f"Its machine {platform.machine} is deleted; the machine set makes a new one.",
+        Rebuild.BY_HAND: "You rebuild its host; the guide says how and watches.",
+    }[platform.rebuild]
+    adds = "etcd's operator adds the new member." if platform.operator else "The guide adds the new member."
+    version = f" OpenShift {platform.version}." if platform.version else ""
+    return f"{machine} {adds}{version}"
+
+
+def _procedure(
+    procedure_id: str,
+    cluster: str,
+    decided: Decided,
+    offered: Mapping[str, str],
+    reasons: tuple[str, ...],
+) -> Procedure:
+    platform = decided.platform
+    guard = platform.operator and platform.guard
+    steps = (
+        _state(decided),
+        *replace_backup.steps(procedure_id, cluster, offered),
+        _right_one(decided),
+        *(stop_steps(decided) if decided.case is Case.CRASHING else ()),
+        *((replace_api.guard_off(decided),) if guard else ()),
+        _remove(decided),
+        *((replace_api.secrets(decided),) if platform.secrets else ()),
+        *replace_machine.steps(decided),
+        *((replace_api.redeploy(decided),) if _redeploys(platform) else ()),
+        *((replace_return.scale_up(decided),) if platform.operator else replace_return.by_hand(decided)),
+        *((replace_api.guard_on(platform.overrides),) if guard else ()),
+        *replace_return.whole_again(decided),
+        report_step(decided),
+    )
+    parameters = decided.parameters() | {f"backup {key}": value for key, value in offered.items()}
+    title = f"Replace {decided.name} in {cluster}"
+    return Procedure(KIND, procedure_id, cluster, title, parameters, steps, reasons)
+
+
+def _redeploys(platform: Platform) -> bool:
+    return platform.operator and platform.rebuild is Rebuild.STAYS
+
+
+def _state(decided: Decided) -> Step:
+    return Step(
+        key="state",
+        title="May it be removed now?",
+        why="Voters, quorum, who is well and who is not, how old what is known is, and what etcd itself "
+        "would refuse: all of it read anew. Nothing has been changed yet.",
+        prechecks=(checks.may_go(decided),),
+        done=checks.removed(decided),
+        skippable=False,
+    )
+
+
+def _right_one(decided: Decided) -> Step:
+    target = decided.target
+    return Step(
+        key="right one",
+        title="Is it the right one, and dead?",
+        why=f"{decided.name}, ID {target.hex_id}, {listed(target.peer_urls)}. At least two sources that know "
+        "nothing of each other must say that it is dead, and none that it lives; the member list must be "
+        "the one of the plan.",
+        prechecks=(checks.same_member(decided), checks.dead(decided), checks.may_go(decided)),
+        done=checks.removed(decided),
+        skippable=False,
+    )
+
+
+def _remove(decided: Decided) -> Step:
+    return Step(
+        key="remove",
+        title=f"Remove {decided.name} from the member list",
+        why="First out, then in: while it is in the list it counts for the quorum, and nobody can be added "
+        "safely. This is the step that cannot be taken back.",
+        action=Action.COMMAND,
+        host=decided.remove.host,
+        argv=decided.remove.argv,
+        gate=Gate(
+            GateKind.PHRASE, decided.phrase, "The arithmetic before and after stands there when it is asked."
+        ),
+        ask=checks.ask_name(decided),
+        prechecks=(
+            checks.reachable(decided.remove.host),
+            checks.same_member(decided),
+            checks.may_go(decided),
+            checks.dead(decided),
+        ),
+        done=checks.removed(decided),
+        verify=checks.removed_everywhere(decided),
+        patience=30.0,
+        cancel="It stays in the list. What was done before stays as it is.",
+        explain=checks.explain_removal(decided),
+        skippable=False,
+    )

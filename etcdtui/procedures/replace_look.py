@@ -1,0 +1,122 @@
+"""What the plan of a replacement looks up: which case it is, and what the API knows of the platform."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from etcdtui.errors import EtcdTuiError, Forbidden, NotFound, Refusal
+from etcdtui.model.health import judge
+from etcdtui.model.members import Member
+from etcdtui.model.view import FRESH, FRESH_API, ClusterView
+from etcdtui.platforms.objects import ETCD, VERSION, parse_version
+from etcdtui.procedures.replace_api import guard_is_off, secret, secret_names
+from etcdtui.procedures.replace_decided import Case, Platform, Rebuild
+from etcdtui.procedures.replace_machine import MACHINES
+from etcdtui.procedures.replace_pieces import era_of, of_node, set_active, successor
+
+MACHINE_SETS = "/apis/machine.openshift.io/v1/namespaces/openshift-machine-api/controlplanemachinesets"
+
+
+class Reads(Protocol):
+    """What is needed of the API."""
+
+    def get(self, path: str) -> dict[str, Any]: ...
+    def get_list(self, path: str) -> list[dict[str, Any]]: ...
+
+
+def case_of(view: ClusterView, target: Member) -> Case:
+    """Which case of the documents. Raises Refusal when nothing fits."""
+    row = judge(view).member(target.id)
+    host = row.host if row else None
+    facts = view.api.current(view.now, FRESH_API)
+    node = next((n for n in facts.nodes if n.name == target.name), None) if facts else None
+    if host is not None and host.link.current(view.now, FRESH) is not None:
+        if node is not None and not node.ready:
+            return Case.NOT_READY
+        return Case.CRASHING
+    if facts is None or node is None:
+        return Case.GONE
+    if not node.ready:
+        return Case.NOT_READY
+    said = f": {host.link.problem.message}" if host and host.link.problem else "."
+    raise Refusal(
+        f"The node {target.name} is Ready, so its etcd is to be stopped there first, but it cannot be "
+        f"reached by SSH{said}",
+        f"Open a way to {target.name} by SSH, then begin again.",
+    )
+
+
+def look(api: Reads | None, view: ClusterView, target: Member, case: Case) -> Platform:
+    """``api`` is None where none is configured. Raises Refusal when it does not answer."""
+    if api is None:
+        return Platform(rebuild=Rebuild.STAYS if case is Case.CRASHING else Rebuild.BY_HAND)
+    try:
+        return _look(api, target, case)
+    except EtcdTuiError as exc:
+        raise Refusal(
+            f"The API must be asked before {target.label} can be replaced: guard, secrets and machine are "
+            f"there. {exc.message}",
+            exc.hint or "Wait until it answers; while a quorum holds, nothing is lost by that.",
+        ) from exc
+
+
+def _look(api: Reads, target: Member, case: Case) -> Platform:
+    etcd = _object(api, ETCD)
+    if etcd is None:  # Kubernetes without OpenShift's operator
+        return Platform(rebuild=Rebuild.STAYS if case is Case.CRASHING else Rebuild.BY_HAND)
+    version = _object(api, VERSION)
+    told = parse_version(version)[0] if version is not None else ""
+    era = era_of(told)
+    spec = etcd.get("spec")
+    secrets = _secrets(api, target.name) if era.secrets and target.name else {}
+    base = Platform(
+        operator=True,
+        version=told,
+        guard=era.guard and not guard_is_off(etcd),
+        overrides=spec.get("unsupportedConfigOverrides") if isinstance(spec, dict) else None,
+        secrets=secrets,
+    )
+    return base if case is Case.CRASHING else _machine(api, base, target)
+
+
+def _secrets(api: Reads, node: str) -> dict[str, str]:
+    found = {}
+    for name in secret_names(node):
+        made = _object(api, secret(name))
+        if made is not None:
+            found[name] = _uid(made)
+    return found
+
+
+def _machine(api: Reads, base: Platform, target: Member) -> Platform:
+    found = _list(api, MACHINES)
+    mine = of_node(found, target.name)
+    if mine is None:
+        return replace(base, rebuild=Rebuild.BY_HAND)
+    name = str(mine["metadata"]["name"])
+    held = replace(base, machine=name, machine_uid=_uid(mine))
+    if set_active(_list(api, MACHINE_SETS)):
+        return replace(held, rebuild=Rebuild.MACHINE_SET)
+    names = [str(m["metadata"]["name"]) for m in found]
+    return replace(held, rebuild=Rebuild.MACHINE, successor=successor(mine, names))
+
+
+def _object(api: Reads, path: str) -> dict[str, Any] | None:
+    try:
+        return api.get(path)
+    except NotFound:
+        return None
+
+
+def _list(api: Reads, path: str) -> Sequence[dict[str, Any]]:
+    try:
+        return api.get_list(path)
+    except (NotFound, Forbidden):
+        return ()
+
+
+def _uid(document: Mapping[str, Any]) -> str:
+    meta = document.get("metadata")
+    return str(meta.get("uid") or "") if isinstance(meta, dict) else ""

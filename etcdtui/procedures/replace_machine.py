@@ -1,0 +1,204 @@
+"""The machine of a member that is gone: deleted and made anew through the Machine API, or by a human."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from etcdtui.errors import NotFound
+from etcdtui.model.quorum import Verdict
+from etcdtui.model.view import FRESH_API, ClusterView
+from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Reporter, Step
+from etcdtui.procedures.replace_api import Writes, delete_exactly, patiently, uid_of, writes
+from etcdtui.procedures.replace_decided import Decided, Rebuild
+from etcdtui.procedures.replace_pieces import as_yaml
+from etcdtui.text import clean
+
+MACHINES = "/apis/machine.openshift.io/v1beta1/namespaces/openshift-machine-api/machines"
+NAMESPACE = "openshift-machine-api"
+BUILD = 1800.0  # seconds for a machine to be made, to boot and to join
+
+
+def steps(decided: Decided) -> tuple[Step, ...]:
+    """Delete, create, wait for the node; nothing where the machine stays."""
+    how = decided.platform.rebuild
+    if how is Rebuild.STAYS:
+        return ()
+    made: list[Step] = []
+    if how in {Rebuild.MACHINE, Rebuild.MACHINE_SET} and decided.platform.machine:
+        made.append(_delete(decided))
+    if how is Rebuild.MACHINE:
+        made += [_show(decided), _create(decided)]
+    return (*made, _comes(decided))
+
+
+def path(name: str) -> str:
+    return f"{MACHINES}/{name}"
+
+
+def _delete(decided: Decided) -> Step:
+    name, uid = decided.platform.machine, decided.platform.machine_uid
+    then = (
+        "The control plane machine set makes a new one by itself."
+        if decided.platform.rebuild is Rebuild.MACHINE_SET
+        else "A new one is made in the next step."
+    )
+
+    def going(world: Context) -> Verdict:
+        return _going(writes(world), name, uid)
+
+    def work(world: Context, report: Reporter) -> Verdict:
+        api = patiently(report, lambda: writes(world))
+        if not patiently(report, lambda: _going(api, name, uid)).allowed:
+            delete_exactly(api, path(name), uid, report)
+        return patiently(report, lambda: _going(api, name, uid))
+
+    return Step(
+        key="machine old",
+        title=f"Delete the machine {name}",
+        why=f"It is the machine that {decided.name} ran on; with it go its host and its disk. {then}",
+        action=Action.WORK,
+        argv=("oc", "delete", "machine", "-n", NAMESPACE, name, "--wait=false"),
+        gate=Gate(
+            GateKind.PHRASE,
+            name,
+            f"The host of {decided.name} and all that lies on it will be gone. Type {name} to delete it.",
+        ),
+        prechecks=(_still_its_machine(decided),),
+        done=going,
+        work=work,
+        cancel="The machine stays.",
+    )
+
+
+def _going(api: Writes, name: str, uid: str) -> Verdict:
+    try:
+        meta = api.get(path(name)).get("metadata")
+    except NotFound:
+        return Verdict(True, f"The machine {name} is gone.")
+    meta = meta if isinstance(meta, dict) else {}
+    if meta.get("uid") != uid:
+        return Verdict(True, f"The machine {name} that was meant is gone; there is a new one of its name.")
+    if meta.get("deletionTimestamp"):
+        return Verdict(True, f"The machine {name} is being deleted.")
+    return Verdict(False, f"The machine {name} is there.")
+
+
+def _still_its_machine(decided: Decided) -> Check:
+    """Nobody brought the host back meanwhile, and the machine is still that of the node."""
+
+    def check(world: Context) -> Verdict:
+        name = decided.platform.machine
+        found = writes(world).get(path(name))
+        status = found.get("status")
+        ref = status.get("nodeRef") if isinstance(status, dict) else None
+        node = str(ref.get("name") or "") if isinstance(ref, dict) else ""
+        if node and node != decided.target.name:
+            return Verdict(False, f"The machine {name} is that of {node} now, not of {decided.name}.")
+        if any(m.name == decided.target.name for m in _members(world.view())):
+            return Verdict(False, f"{decided.name} is a member again: its machine is not deleted.")
+        return Verdict(True, f"{name} is the machine of {decided.name}.")
+
+    return check
+
+
+def _members(view: ClusterView) -> tuple[Any, ...]:
+    return view.members.value.members if view.members.value else ()
+
+
+def _show(decided: Decided) -> Step:
+    def work(world: Context, report: Reporter) -> Verdict:
+        for line in as_yaml(decided.platform.successor).splitlines():
+            report.say(line)
+        return Verdict(True, "Above is the new machine, as it will be made.")
+
+    return Step(
+        key="machine shown",
+        title="Look at the new machine",
+        why=f"What {decided.platform.machine} was, without what belonged to that host alone.",
+        action=Action.WORK,
+        work=work,
+    )
+
+
+def _create(decided: Decided) -> Step:
+    body = decided.platform.successor
+    name = str(body["metadata"]["name"])
+
+    def there(world: Context) -> Verdict:
+        if uid_of(writes(world), path(name)):
+            return Verdict(True, f"The machine {name} is there.")
+        return Verdict(False, f"There is no machine {name} yet.")
+
+    def work(world: Context, report: Reporter) -> Verdict:
+        api = patiently(report, lambda: writes(world))
+        if not patiently(report, lambda: there(world)).allowed:
+            patiently(report, lambda: api.create(MACHINES, body))
+        return patiently(report, lambda: there(world))
+
+    return Step(
+        key="machine new",
+        title=f"Make the machine {name}",
+        why=f"It is what {decided.platform.machine} was, under a new name; it was shown in full just now.",
+        action=Action.WORK,
+        argv=("oc", "apply", "-f", f"{name}.yaml"),
+        gate=Gate(GateKind.CONFIRM, prompt=f"Make the machine {name}, as shown?"),
+        done=there,
+        work=work,
+        cancel="Nothing is made.",
+    )
+
+
+def _comes(decided: Decided) -> Step:
+    how = decided.platform.rebuild
+    by_hand = how is Rebuild.BY_HAND
+    return Step(
+        key="host",
+        title="A new host joins the cluster" if not by_hand else "Rebuild the host",
+        why=_instructions(decided) if by_hand else "It is made, boots, and asks to become a node. Minutes.",
+        action=Action.HUMAN if by_hand else Action.CHECK,
+        verify=_node_ready(decided),
+        patience=BUILD,
+        cancel="Watching ends.",
+    )
+
+
+def _instructions(decided: Decided) -> str:
+    node = decided.target.name
+    if not decided.platform.operator:
+        return (
+            f"Only you can do this: install a new host in place of {node}, the way it was installed, under "
+            f"its name and its address, with nothing in {decided.layout.at(decided.layout.data)}."
+        )
+    return (
+        f"Only you can do this: boot a new host with the control plane's ignition, as {node} was built, on "
+        "empty disks, by BMC, PXE or ISO. The old one must not come up again with its old disk. Its "
+        "certificate requests are listed here next."
+    )
+
+
+def _node_ready(decided: Decided) -> Check:
+    def check(world: Context) -> Verdict:
+        return node_state(decided, world.view())
+
+    return check
+
+
+def node_state(decided: Decided, view: ClusterView) -> Verdict:
+    """Is there a control plane node, Ready, that no remaining member runs on?"""
+    if not decided.platform.operator:
+        host = next((h for h in view.hosts if h.name == decided.host), None)
+        if host is not None and host.link.problem is None and host.link.at is not None:
+            return Verdict(True, f"{decided.host} answers over SSH.")
+        return Verdict(False, f"{decided.host or decided.name} does not answer over SSH yet.")
+    facts = view.api.current(view.now, FRESH_API)
+    if facts is None:
+        return Verdict(False, "The API does not answer now; it goes on being asked.")
+    taken = {m.name for m in decided.remaining}
+    new = [n for n in facts.nodes if n.name not in taken]
+    ready = next((n for n in new if n.ready), None)
+    if ready is not None:
+        return Verdict(True, f"The node {ready.name} is Ready.")
+    if new:
+        why = f" ({clean(new[0].reason, 80)})" if new[0].reason else ""
+        return Verdict(False, f"The node {new[0].name} is not Ready yet{why}.")
+    return Verdict(False, "There is no new node yet.")
