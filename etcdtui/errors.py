@@ -9,7 +9,8 @@ Every message is a sentence for a tired person: what failed, on which host, what
     │   ├── TimedOut           it said nothing in time
     │   ├── Refused            it said no at once: nothing listens there
     │   ├── NameUnknown        the name has no address
-    │   └── Dropped            a connection ended that should have gone on
+    │   ├── Dropped            a connection ended that should have gone on
+    │   └── Unsure             a write was sent, and whether it was done is not known
     ├── HostKeyUnknown         an SSH host we never met
     ├── HostKeyChanged         an SSH host that is not the one we met
     ├── AuthFailed             SSH or the API does not let us in
@@ -19,6 +20,9 @@ Every message is a sentence for a tired person: what failed, on which host, what
     ├── UnexpectedOutput       an answer we cannot read
     ├── Forbidden              the API knows us and does not allow it
     ├── NotFound               the API has no such object
+    ├── Conflict               the API's object is not what we took it for
+    │   └── Exists             there is one of that name already
+    ├── Invalid                the API does not take what we wrote
     ├── Refusal                we will not do it, and why
     └── Cancelled              the user stopped it
 """
@@ -62,6 +66,10 @@ class NameUnknown(Unreachable):
 
 class Dropped(Unreachable):
     """A connection ended that should have gone on."""
+
+
+class Unsure(Unreachable):
+    """A write was sent and its answer lost: whether it was done must be read back."""
 
 
 class HostKeyUnknown(EtcdTuiError):
@@ -115,6 +123,18 @@ class Forbidden(EtcdTuiError):
 
 class NotFound(EtcdTuiError):
     """The API answers that there is no such object."""
+
+
+class Conflict(EtcdTuiError):
+    """The object at the API is not what we took it for: somebody changed it meanwhile."""
+
+
+class Exists(Conflict):
+    """There is an object of that name already."""
+
+
+class Invalid(EtcdTuiError):
+    """The API does not take what was to be written; the message holds its own words."""
 
 
 class Refusal(EtcdTuiError):

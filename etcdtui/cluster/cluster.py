@@ -70,8 +70,8 @@ class Cluster:
         self._board = Board(constants, clock)
         self._places = Places(self._board, self.keeping, self.runner, self.layout_of)
         self._speaker = Speaker(self._board, self._speaker_changed)
-        self.examine = Examiner(self.view, self._speaker.voices, self.runner, self.layout_of, clock).examine
-        self._objects = ApiWay(config)
+        self.examine = Examiner(self, self._speaker.voices, clock).examine
+        self._objects = ApiWay(config, self._log)
         self._lock = threading.Lock()
         self._roster = Roster(config)
         self._runners: dict[str, Runner] = {}

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from etcdtui.cluster.command_log import CommandLog
 from etcdtui.config import ClusterConfig, Host, SshOptions
 from etcdtui.errors import ConfigError
 from etcdtui.reach.runner import Runner
@@ -31,8 +32,8 @@ def connect(host: Host, options: SshOptions) -> Runner:
 class ApiWay:
     """The API for who asks it now and then; it logs in when first asked, and anew when its file changed."""
 
-    def __init__(self, config: ClusterConfig) -> None:
-        self._config = config
+    def __init__(self, config: ClusterConfig, log: CommandLog) -> None:
+        self._config, self._log = config, log
         self._lock = threading.Lock()
         self._api: Api | None = None
 
@@ -46,7 +47,7 @@ class ApiWay:
 
         with self._lock:
             if self._api is None:
-                self._api = Api(self._config.kubeconfig or None, self._config.context)
+                self._api = Api(self._config.kubeconfig or None, self._config.context, self._log)
             if self._api.changed or not self._api.server:
                 self._api.load()
             return self._api

@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from kubernetes import client, config
 from urllib3 import exceptions as http
 from yaml import YAMLError
 
-from etcdtui.errors import (
-    AuthFailed,
-    ConfigError,
-    EtcdTuiError,
-    Forbidden,
-    NameUnknown,
-    NotFound,
-    Refused,
-    TimedOut,
-    TlsFailed,
-    UnexpectedOutput,
-    Unreachable,
-)
+from etcdtui.errors import ConfigError, EtcdTuiError, TimedOut, UnexpectedOutput, Unreachable
+from etcdtui.platforms import oc
+from etcdtui.reach import api_words as words
 from etcdtui.reach import kubeconfig as kube
+from etcdtui.reach.api_words import Request
 from etcdtui.reach.login import LoginProgram
 
 PAGE = 500
@@ -38,16 +28,30 @@ PAGE = 500
 ANSWER_LIMIT = 64 * 1024 * 1024
 """Bytes of one answer; more is not read."""
 
+READ, WRITE = (3.0, 10.0), (3.0, 20.0)
+"""Seconds to connect, and for the whole answer: a write passes webhooks and the quorum."""
+
+MERGE = "application/merge-patch+json"
+
+
+class WriteLog(Protocol):
+    """Hears of every write, as the command that a human would type for it."""
+
+    def began(self, host: str, argv: Sequence[str]) -> int: ...
+    def ended(self, number: int, status: int | None, error: str = "") -> None: ...
+
 
 class Api:
     """One API server, with the credentials of a kubeconfig. All methods may be called from any thread.
 
     Looks for configuration in this order: ``kubeconfig``, KUBECONFIG (a list), ~/.kube/config, the service
-    account of the pod it runs in. Nothing is read before ``load``.
+    account of the pod it runs in. Nothing is read before ``load``. ``log`` hears of every write.
     """
 
-    def __init__(self, kubeconfig: str | None = None, context: str | None = None) -> None:
-        self._kubeconfig, self._context = kubeconfig, context
+    def __init__(
+        self, kubeconfig: str | None = None, context: str | None = None, log: WriteLog | None = None
+    ) -> None:
+        self._kubeconfig, self._context, self._log = kubeconfig, context, log
         self._lock = threading.Lock()
         self._closed = False
         self._client: Any = None
@@ -106,29 +110,57 @@ class Api:
             old.rest_client.pool_manager.clear()
 
     def get(
-        self, path: str, query: Sequence[tuple[str, str]] = (), timeout: tuple[float, float] = (3.0, 10.0)
+        self, path: str, query: Sequence[tuple[str, str]] = (), timeout: tuple[float, float] = READ
     ) -> dict[str, Any]:
         """The object at ``path``. ``timeout`` is (connect, whole answer) in seconds.
 
         Raises Unreachable (and its kin), TlsFailed, AuthFailed, Forbidden, NotFound, UnexpectedOutput.
         """
-        if self._closed:
-            raise Unreachable(f"The connection to the API {self.server} was closed.")
-        status, body = self._ask(path, query, timeout)
-        if not 200 <= status <= 299:
-            raise self._refusal(path, status, body)
-        try:
-            answer = json.loads(body)
-        except ValueError as exc:
-            raise UnexpectedOutput(
-                f"The API {self.server} answered {path} with something that is no JSON: {body[:80]!r}."
-            ) from exc
-        if not isinstance(answer, dict):
-            raise UnexpectedOutput(f"The API {self.server} answered {path} with no object: {body[:80]!r}.")
-        return answer
+        return self._request("GET", Request("get", path, timeout), query)
+
+    def create(
+        self, path: str, body: Mapping[str, Any], *, dry: bool = False, timeout: tuple[float, float] = WRITE
+    ) -> dict[str, Any]:
+        """Make an object in the collection at ``path``; what was made. ``dry``: the server only tries it.
+
+        Raises as ``get``; Exists, Conflict and Invalid; Unsure when it was sent and the answer is lost.
+        The other writes raise the same.
+        """
+        return self._write("POST", Request("create", path, timeout, body, dry))
+
+    def patch(
+        self, path: str, body: Mapping[str, Any], *, dry: bool = False, timeout: tuple[float, float] = WRITE
+    ) -> dict[str, Any]:
+        """Merge ``body`` (RFC 7386: null removes) into the object; the object afterwards."""
+        return self._write(
+            "PATCH", Request("patch", path, timeout, body, dry), "application/merge-patch+json"
+        )
+
+    def put(
+        self, path: str, body: Mapping[str, Any], *, dry: bool = False, timeout: tuple[float, float] = WRITE
+    ) -> dict[str, Any]:
+        """Replace the object, or a part of it (``…/approval``), with the whole of ``body``.
+
+        Its ``resourceVersion`` makes it a Conflict when somebody was faster.
+        """
+        return self._write("PUT", Request("replace", path, timeout, body, dry))
+
+    def delete(
+        self,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        dry: bool = False,
+        timeout: tuple[float, float] = WRITE,
+    ) -> dict[str, Any]:
+        """Have the object deleted; finalizers may hold it for a while. ``body`` holds DeleteOptions:
+        with ``preconditions.uid`` a new object of the same name is left alone, which is a Conflict.
+        """
+        options = {"kind": "DeleteOptions", "apiVersion": "v1", **body} if body else None
+        return self._write("DELETE", Request("delete", path, timeout, options, dry))
 
     def get_list(
-        self, path: str, query: Sequence[tuple[str, str]] = (), timeout: tuple[float, float] = (3.0, 10.0)
+        self, path: str, query: Sequence[tuple[str, str]] = (), timeout: tuple[float, float] = READ
     ) -> list[dict[str, Any]]:
         """All items of the list at ``path``, page after page; ``timeout`` is for each. Raises as ``get``."""
         for _ in range(2):
@@ -138,7 +170,7 @@ class Api:
                 page = [("limit", str(PAGE)), *([("continue", more)] if more else [])]
                 try:
                     answer = self.get(path, [*query, *page], timeout)
-                except _Expired:
+                except words.Expired:
                     break  # the list changed too much while we read it: once more from the start
                 found = answer.get("items")
                 if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
@@ -162,32 +194,67 @@ class Api:
         if api is not None:
             api.rest_client.pool_manager.clear()
 
+    def _write(self, method: str, request: Request, media: str = "application/json") -> dict[str, Any]:
+        query = [("dryRun", "All")] if request.dry else []
+        if self._log is None:
+            return self._request(method, request, query, media)
+        argv = oc.command(request.verb, request.path, request.body, dry=request.dry)
+        number = self._log.began(self.server or "the API", argv)
+        try:
+            answer = self._request(method, request, query, media)
+        except BaseException as exc:
+            error = exc.message if isinstance(exc, EtcdTuiError) else type(exc).__name__
+            self._log.ended(number, None, error)
+            raise
+        self._log.ended(number, 0)
+        return answer
+
+    def _request(
+        self, method: str, request: Request, query: Sequence[tuple[str, str]], media: str = ""
+    ) -> dict[str, Any]:
+        if self._closed:
+            raise Unreachable(f"The connection to the API {self.server} was closed.")
+        status, body = self._ask(method, request, query, media)
+        if not 200 <= status <= 299:
+            raise words.refusal(self.server, self._source, request, status, body)
+        try:
+            answer = json.loads(body)
+        except ValueError as exc:
+            raise words.unreadable(self.server, request, "something that is no JSON", body) from exc
+        if not isinstance(answer, dict):
+            raise words.unreadable(self.server, request, "no object", body)
+        return answer
+
     def _ask(
-        self, path: str, query: Sequence[tuple[str, str]], timeout: tuple[float, float]
+        self, method: str, request: Request, query: Sequence[tuple[str, str]], media: str
     ) -> tuple[int, bytes]:
-        connect, whole = timeout
+        connect, whole = request.timeout
         deadline = time.monotonic() + connect + whole
         with self._lock:
             api = self._client
         body = bytearray()
+        headers = {"Accept": "application/json"} | ({"Content-Type": media} if media else {})
         try:
             with _insecure_quietly(api.configuration):
-                request = api.param_serialize(
-                    "GET",
-                    path,
+                prepared = api.param_serialize(
+                    method,
+                    request.path,
                     query_params=list(query),
-                    header_params={"Accept": "application/json"},
+                    header_params=headers,
+                    body=request.body,
                     auth_settings=["BearerToken"],
                 )
-                response = api.call_api(*request, _request_timeout=(connect, whole)).response
+                response = api.call_api(*prepared, _request_timeout=request.timeout).response
                 try:
                     # read1 returns with what is there, so that the deadline holds for a server that drips.
                     while block := response.read1(65536, decode_content=True):
                         body += block
                         if time.monotonic() > deadline:
-                            raise TimedOut(f"The API {self.server} did not finish its answer to {path}.")
+                            raise self._endless(request)
                         if len(body) > ANSWER_LIMIT:
-                            raise UnexpectedOutput(f"The API {self.server} answers {path} without end.")
+                            raise UnexpectedOutput(
+                                f"The API {self.server} answers {request.path} without end."
+                            )
                     return int(response.status), bytes(body)
                 finally:
                     # An answer not read to its end must not be taken for the next one.
@@ -195,57 +262,12 @@ class Api:
         except EtcdTuiError:
             raise
         except (http.HTTPError, client.ApiException, OSError, ValueError) as exc:
-            raise self._unreachable(path, exc, timeout) from exc
+            raise words.unreachable(self.server, request, exc) from exc
 
-    def _unreachable(self, path: str, exc: Exception, timeout: tuple[float, float]) -> EtcdTuiError:
-        name = f"The API {self.server}"
-        said = _innermost(exc)
-        if isinstance(exc, http.NameResolutionError):
-            return NameUnknown(f"{name} has a name without an address.", "Check the kubeconfig and DNS.")
-        if isinstance(said, ConnectionRefusedError):
-            return Refused(f"{name} refuses the connection: nothing listens there.", "Is the API server up?")
-        if isinstance(exc, http.ConnectTimeoutError) and not isinstance(exc, http.NewConnectionError):
-            return TimedOut(
-                f"{name} does not answer: no connection within {timeout[0]:g} s.",
-                "The host may be down, or a firewall drops the packets.",
-            )
-        if isinstance(exc, http.ReadTimeoutError):
-            return TimedOut(
-                f"{name} accepts connections but gave no answer to {path} within {timeout[1]:g} s."
-            )
-        if isinstance(exc, client.ApiException) or "CERTIFICATE" in str(exc) or "SSL" in str(exc):
-            ours = "PEM" in str(exc) or "MISMATCH]" in str(exc) or "alert" in str(exc)
-            return TlsFailed(
-                f"{name} and we do not agree on TLS: {_reason(getattr(exc, 'reason', None) or exc)}.",
-                "Look at the client certificate and key of the kubeconfig."
-                if ours
-                else "Does certificate-authority-data of the kubeconfig belong to this cluster?",
-            )
-        return Unreachable(f"{name} cannot be reached: {_reason(said)}.")
-
-    def _refusal(self, path: str, status: int, body: bytes) -> EtcdTuiError:
-        said = _message(body)
-        if status == 401:
-            return AuthFailed(
-                f"The API {self.server} does not accept the credentials of {self._source}: {said}.",
-                "They may have expired: log in again (oc login).",
-            )
-        if status == 403:
-            return Forbidden(f"The API {self.server} does not let us get {path}: {said}.")
-        if status == 404:
-            return NotFound(f"The API {self.server} has no {path}: {said}.")
-        if status == 410:
-            return _Expired(f"The API {self.server} forgot the rest of the list {path}.")
-        if status >= 500 or status == 429:
-            return Unreachable(
-                f"The API {self.server} answers {path} with error {status}: {said}.",
-                "It runs but is not well; etcd behind it may be the cause.",
-            )
-        return UnexpectedOutput(f"The API {self.server} answers {path} with status {status}: {said}.")
-
-
-class _Expired(Unreachable):
-    """The continue token of a list is too old."""
+    def _endless(self, request: Request) -> EtcdTuiError:
+        if request.writes:
+            return words.unsure(self.server, request, "did not finish its answer")
+        return TimedOut(f"The API {self.server} did not finish its answer to {request.path}.")
 
 
 @contextlib.contextmanager
@@ -257,25 +279,3 @@ def _insecure_quietly(settings: Any) -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", http.InsecureRequestWarning)
         yield
-
-
-def _reason(exc: object) -> str:
-    """What went wrong, without the library's own marks: its kind in brackets, its line of C."""
-    words = str(exc).strip().splitlines()
-    said = re.sub(r"\s*\(_ssl\.c:\d+\)|\[SSL(: \w+)?\]\s*", "", words[-1] if words else type(exc).__name__)
-    return said.strip().rstrip(".")
-
-
-def _innermost(exc: BaseException) -> BaseException:
-    while (cause := exc.__cause__ or exc.__context__) is not None:
-        exc = cause
-    return exc
-
-
-def _message(body: bytes) -> str:
-    """The message of a Status object, or the beginning of whatever came."""
-    with contextlib.suppress(ValueError):
-        status = json.loads(body)
-        if isinstance(status, dict) and isinstance(status.get("message"), str):
-            return str(status["message"]).strip().rstrip(".")
-    return body[:120].decode("utf-8", "replace").strip() or "without a word"
