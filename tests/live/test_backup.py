@@ -47,8 +47,7 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture
-def cluster(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+def cluster(lab: Lab, tmp_path: Path) -> Iterator[Watched]:
     with watched(lab, tmp_path) as watch:
         yield watch
         watch.heal()
