@@ -17,12 +17,12 @@ from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView
 from etcdtui.platforms.objects import ETCD, VERSION
 from etcdtui.procedures import replace as guide
-from etcdtui.procedures.procedure import Answer, Choice, Procedure
+from etcdtui.procedures.procedure import Answer, Choice, Event, Procedure, StepChanged
 from etcdtui.procedures.replace_api import GUARD, SECRETS
 from etcdtui.procedures.replace_look import MACHINE_SETS
 from etcdtui.procedures.replace_machine import MACHINES
 from etcdtui.reach.runner import Completed
-from tests.procedures import FakeWorld
+from tests.procedures import FakeWorld, Human
 from tests.views import NAMES, NOW, api, endpoint, gone, healthy, host, member
 
 DEAD = 0xA3
@@ -289,6 +289,22 @@ def reply(question: Any, phrases: Mapping[str, str]) -> Answer:
     if Choice.GO in question.choices:
         return Answer(Choice.GO, phrases.get(question.step, ""), question.step)
     return Answer(Choice.STOP, step=question.step)
+
+
+PHRASES = {"remove": "masternode3", "machine old": "prod-master-2"}
+
+
+class Willing(Human):
+    """Does what the guide asks for."""
+
+    def __call__(self, event: Event) -> None:
+        super().__call__(event)
+        if isinstance(event, StepChanged) and event.choices and self.engine is not None and not self.answers:
+            self.engine.answer(reply(event, PHRASES))
+
+
+def willing() -> Willing:
+    return Willing()
 
 
 def own(**changes: Any) -> HostSeen:

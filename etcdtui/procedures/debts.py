@@ -13,7 +13,7 @@ from typing import Any
 
 from etcdtui.procedures.procedure import Procedure, StepState
 from etcdtui.procedures.replace_api import GUARD_OFF, GUARD_ON, guard_on
-from etcdtui.records import Run
+from etcdtui.records import Entry, Run
 from etcdtui.text import age, clean
 
 KIND = "debt"
@@ -44,24 +44,33 @@ def owed(runs: Iterable[Run]) -> tuple[Debt, ...]:
     A debt is paid by the run itself, or by any later one that put the guard on.
     """
     ordered = sorted(runs, key=lambda run: run.began, reverse=True)
-    paid = [at for run in ordered if (at := _when(run, GUARD_ON)) is not None]
     found = []
     for run in ordered:
-        since = next((e.at for e in run.entries if e.kind == "work" and e.step == GUARD_OFF), None)
-        if since is None or run.alive or any(at > since for at in paid):
+        since = _open(run)
+        if since is None or run.alive or any(_paid(other, since) for other in ordered if other is not run):
             continue
         found.append(Debt(run.id, run.cluster, run.title, str(run.who), since, _before(run)))
     return tuple(found)
 
 
-def _when(run: Run, step: str) -> float | None:
-    """When a step was last seen to be done."""
-    done = (e.at for e in run.entries if e.kind == "state" and e.step == step and _done(e.text("state")))
-    return max(done, default=None)
+def _open(run: Run) -> float | None:
+    """When the run began to take the guard off, unless it has put it on again since; epoch seconds."""
+    since = None
+    for entry in run.entries:
+        if entry.kind == "work" and entry.step == GUARD_OFF:
+            since = entry.at
+        elif _put_on(entry):
+            since = None
+    return since
 
 
-def _done(state: str) -> bool:
-    return state == StepState.DONE.value
+def _paid(run: Run, since: float) -> bool:
+    return any(_put_on(entry) and entry.at >= since for entry in run.entries)
+
+
+def _put_on(entry: Entry) -> bool:
+    done = entry.text("state") == StepState.DONE.value
+    return entry.kind == "state" and entry.step == GUARD_ON and done
 
 
 def _before(run: Run) -> Any:

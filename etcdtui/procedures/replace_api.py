@@ -10,10 +10,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar, cast
 
-from etcdtui.errors import Cancelled, NotFound, Unreachable
+from etcdtui.errors import Cancelled, EtcdTuiError, NotFound, Unreachable
 from etcdtui.model.quorum import Verdict
 from etcdtui.platforms.objects import ETCD, NAMESPACE
-from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Reporter, Step, Work
+from etcdtui.procedures.procedure import Action, Ask, Check, Context, Gate, GateKind, Reporter, Step, Work
 from etcdtui.procedures.replace_decided import Decided
 from etcdtui.text import clean, counted, listed
 
@@ -41,6 +41,18 @@ def writes(world: Context) -> Writes:
     return cast(Writes, world.objects())
 
 
+def unless(done: Check, gate: Gate) -> Ask:
+    """Nobody is asked about what an interrupted run has done already."""
+
+    def ask(world: Context) -> Gate:
+        try:
+            return Gate() if done(world).allowed else gate
+        except EtcdTuiError:
+            return gate
+
+    return ask
+
+
 def patiently(report: Reporter, call: Callable[[], T]) -> T:
     """``call``, again and again while the API does not answer, which is said once. Raises Cancelled."""
     said = False
@@ -61,6 +73,7 @@ def patiently(report: Reporter, call: Callable[[], T]) -> T:
 
 def guard_off(decided: Decided) -> Step:
     body = {"spec": {"unsupportedConfigOverrides": {GUARD: True}}}
+    gate = Gate(GateKind.CONFIRM, prompt="Take the guard off until the cluster is whole again?")
     return Step(
         key=GUARD_OFF,
         title="Take the operator's guard off",
@@ -68,7 +81,8 @@ def guard_off(decided: Decided) -> Step:
         "on again at the end; until then it is a debt that the journal remembers, also after an abort.",
         action=Action.WORK,
         argv=_patch_command(body),
-        gate=Gate(GateKind.CONFIRM, prompt="Take the guard off until the cluster is whole again?"),
+        gate=gate,
+        ask=unless(_guard_is(off=True), gate),
         done=_guard_is(off=True),
         work=_set_guard(body, off=True),
         cancel="The guard stays as it is.",
@@ -141,6 +155,7 @@ def secret_names(node: str) -> tuple[str, ...]:
 
 def secrets(decided: Decided) -> Step:
     names = tuple(decided.platform.secrets)
+    gate = Gate(GateKind.CONFIRM, prompt=f"Delete {listed(names)}?")
     return Step(
         key="secrets",
         title=f"Delete the {counted(len(names), 'secret')} of {decided.name}",
@@ -148,7 +163,8 @@ def secrets(decided: Decided) -> Step:
         f"them to the new one, which they do not fit: {listed(names)}.",
         action=Action.WORK,
         argv=("oc", "delete", "secret", "-n", NAMESPACE, *names),
-        gate=Gate(GateKind.CONFIRM, prompt=f"Delete {listed(names)}?"),
+        gate=gate,
+        ask=unless(_secrets_gone(decided), gate),
         done=_secrets_gone(decided),
         work=_delete_secrets(decided),
         cancel="Those already deleted stay so; the operator makes new ones.",
@@ -210,6 +226,7 @@ def delete_exactly(api: Writes, path: str, uid: str, report: Reporter) -> None:
 def redeploy(decided: Decided) -> Step:
     reason = f"single-master-recovery-{decided.stamp}"
     body = {"spec": {"forceRedeploymentReason": reason}}
+    gate = Gate(GateKind.CONFIRM, prompt="Have the operator roll etcd out anew?")
 
     def asked(world: Context) -> Verdict:
         spec = writes(world).get(ETCD).get("spec")
@@ -230,7 +247,8 @@ def redeploy(decided: Decided) -> Step:
         "static pod there again. A new reason makes it do so, on one host after another.",
         action=Action.WORK,
         argv=_patch_command(body),
-        gate=Gate(GateKind.CONFIRM, prompt="Have the operator roll etcd out anew?"),
+        gate=gate,
+        ask=unless(asked, gate),
         done=asked,
         work=work,
         cancel="Nothing is rolled out.",

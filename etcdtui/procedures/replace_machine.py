@@ -8,7 +8,7 @@ from etcdtui.errors import NotFound
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.view import FRESH_API, ClusterView
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Reporter, Step
-from etcdtui.procedures.replace_api import Writes, delete_exactly, patiently, uid_of, writes
+from etcdtui.procedures.replace_api import Writes, delete_exactly, patiently, uid_of, unless, writes
 from etcdtui.procedures.replace_decided import Decided, Rebuild
 from etcdtui.procedures.replace_pieces import as_yaml
 from etcdtui.text import clean
@@ -52,17 +52,19 @@ def _delete(decided: Decided) -> Step:
             delete_exactly(api, path(name), uid, report)
         return patiently(report, lambda: _going(api, name, uid))
 
+    gate = Gate(
+        GateKind.PHRASE,
+        name,
+        f"The host of {decided.name} and all that lies on it will be gone. Type {name} to delete it.",
+    )
     return Step(
         key="machine old",
         title=f"Delete the machine {name}",
         why=f"It is the machine that {decided.name} ran on; with it go its host and its disk. {then}",
         action=Action.WORK,
         argv=("oc", "delete", "machine", "-n", NAMESPACE, name, "--wait=false"),
-        gate=Gate(
-            GateKind.PHRASE,
-            name,
-            f"The host of {decided.name} and all that lies on it will be gone. Type {name} to delete it.",
-        ),
+        gate=gate,
+        ask=unless(going, gate),
         prechecks=(_still_its_machine(decided),),
         done=going,
         work=work,
@@ -88,7 +90,11 @@ def _still_its_machine(decided: Decided) -> Check:
 
     def check(world: Context) -> Verdict:
         name = decided.platform.machine
-        found = writes(world).get(path(name))
+        api = writes(world)
+        going = _going(api, name, decided.platform.machine_uid)
+        if going.allowed:
+            return going
+        found = api.get(path(name))
         status = found.get("status")
         ref = status.get("nodeRef") if isinstance(status, dict) else None
         node = str(ref.get("name") or "") if isinstance(ref, dict) else ""
@@ -135,13 +141,15 @@ def _create(decided: Decided) -> Step:
             patiently(report, lambda: api.create(MACHINES, body))
         return patiently(report, lambda: there(world))
 
+    gate = Gate(GateKind.CONFIRM, prompt=f"Make the machine {name}, as shown?")
     return Step(
         key="machine new",
         title=f"Make the machine {name}",
         why=f"It is what {decided.platform.machine} was, under a new name; it was shown in full just now.",
         action=Action.WORK,
         argv=("oc", "apply", "-f", f"{name}.yaml"),
-        gate=Gate(GateKind.CONFIRM, prompt=f"Make the machine {name}, as shown?"),
+        gate=gate,
+        ask=unless(there, gate),
         done=there,
         work=work,
         cancel="Nothing is made.",

@@ -14,18 +14,7 @@ from etcdtui.platforms.objects import ETCD
 from etcdtui.procedures.procedure import Answer, Choice, Ending, Finished, StepChanged, StepState
 from etcdtui.procedures.replace_report import markdown
 from tests.procedures import Human, run
-from tests.replacing import FakeApi, Situation, one_down, reply
-
-PHRASES = {"remove": "masternode3", "machine old": "prod-master-2"}
-
-
-class Willing(Human):
-    """Does what the guide asks for."""
-
-    def __call__(self, event) -> None:  # type: ignore[no-untyped-def]
-        super().__call__(event)
-        if isinstance(event, StepChanged) and event.choices and self.engine is not None and not self.answers:
-            self.engine.answer(reply(event, PHRASES))
+from tests.replacing import FakeApi, Situation, Willing, one_down
 
 
 def walk(world: Situation, journal: Journal) -> tuple[Finished, Human]:
