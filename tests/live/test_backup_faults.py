@@ -269,7 +269,7 @@ def test_two_at_the_same_instant_on_one_host(ground: Ground) -> None:
     for thread in threads:
         thread.join(120)
     assert len(ended) == 2 and all(finished.sentence for finished in ended)
-    assert {finished.ending for finished in ended} <= {Ending.DONE, Ending.FAILED}
+    assert {finished.ending for finished in ended} <= set(Ending) - {Ending.CANCELLED}
     _nothing_is_mixed(ground)
 
 
