@@ -4,8 +4,9 @@ A page begins with 16 bytes: its own number (u64), type (u16: 1 branch, 2 leaf, 
 number of its elements (u16), how many further pages it runs over (u32); little endian throughout. Source:
 bbolt's page.go, node.go and bucket.go, versions 1.3.3 to 1.4.
 
-The file is read with ``pread``, never mapped: a file that shrinks under a map kills the process, and pages
-of a map count as our memory. Whatever bytes come, only ``Damaged`` goes out, and ``Unreadable`` of the disk.
+``Pages`` is a database wherever its bytes lie, ``PagedFile`` one on this machine, read with ``pread``, never
+mapped: a file that shrinks under a map kills the process, and pages of a map count as our memory. Whatever
+bytes come, only ``Damaged`` goes out, and ``Unreadable`` of the disk.
 """
 
 from __future__ import annotations
@@ -80,7 +81,31 @@ class Unreadable(EtcdTuiError):
     """The file cannot be opened or read at all."""
 
 
-class PagedFile:
+class Pages:
+    """A database of which any piece can be read. ``size`` in bytes."""
+
+    size: int
+    page_size: int = 4096  # until a meta page has told it
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Exactly ``length`` bytes. Raises ``Damaged`` beyond the end, ``Unreadable``."""
+        raise NotImplementedError
+
+    def page(self, number: int) -> tuple[Page, bytes]:
+        """The header of a page, and its bytes: all, or the first single page of a very large one."""
+        offset = number * self.page_size
+        data = self.read(offset, self.page_size)
+        header = Page._make(PAGE_FORMAT.unpack_from(data))
+        length = (header.overflow + 1) * self.page_size
+        if self.page_size < length <= WHOLE and offset + length <= self.size:
+            data += self.read(offset + self.page_size, length - self.page_size)
+        return header, data
+
+    def header(self, number: int) -> Page:
+        return Page._make(PAGE_FORMAT.unpack(self.read(number * self.page_size, HEADER)))
+
+
+class PagedFile(Pages):
     """A file read in pieces, with the size it had when it was opened. Raises ``Unreadable``."""
 
     def __init__(self, path: Path) -> None:
@@ -94,7 +119,6 @@ class PagedFile:
         self._fd = self._file.fileno()
         self._seen = self._stamp()
         self.size = self._seen[0]
-        self.page_size = 4096  # until a meta page has told it
 
     def __enter__(self) -> PagedFile:
         return self
@@ -145,19 +169,6 @@ class PagedFile:
             yield buffer[:count]
             length -= count
 
-    def page(self, number: int) -> tuple[Page, bytes]:
-        """The header of a page, and its bytes: all, or the first single page of a very large one."""
-        offset = number * self.page_size
-        data = self.read(offset, self.page_size)
-        header = Page._make(PAGE_FORMAT.unpack_from(data))
-        length = (header.overflow + 1) * self.page_size
-        if self.page_size < length <= WHOLE and offset + length <= self.size:
-            data += self.read(offset + self.page_size, length - self.page_size)
-        return header, data
-
-    def header(self, number: int) -> Page:
-        return Page._make(PAGE_FORMAT.unpack(self.read(number * self.page_size, HEADER)))
-
 
 def fnv64a(data: bytes) -> int:
     """FNV-1a, 64 bits: the checksum of a meta page."""
@@ -167,7 +178,7 @@ def fnv64a(data: bytes) -> int:
     return value
 
 
-def _meta(file: PagedFile, page: int, page_size: int | None) -> Meta:
+def _meta(file: Pages, page: int, page_size: int | None) -> Meta:
     """One meta page. Without ``page_size`` the page's own word is taken."""
     where = f"meta page {page}"
     data = file.read(page * (page_size or 0), HEADER + META_FORMAT.size)
@@ -194,7 +205,7 @@ def _meta(file: PagedFile, page: int, page_size: int | None) -> Meta:
     return Meta(page, size, root, freelist, high_water, txid)
 
 
-def metas(file: PagedFile) -> tuple[list[Meta], list[str]]:
+def metas(file: Pages) -> tuple[list[Meta], list[str]]:
     """The meta pages that are valid, the newer first, and sentences about the others.
 
     Sets the file's page size. With page 0 destroyed the other one is looked for at every size bbolt knows.

@@ -15,7 +15,7 @@ from itertools import pairwise
 from operator import add, lt
 from typing import Final
 
-from etcdtui.etcd.bbolt import HEADER, LEAF, PAGE_FORMAT, Damaged, Page, PagedFile
+from etcdtui.etcd.bbolt import HEADER, LEAF, PAGE_FORMAT, Damaged, Page, Pages
 
 HEAD: Final = 512  # bytes of a value that are read with its key
 _BUCKET = struct.Struct("<QQ")
@@ -58,7 +58,7 @@ def _first_out_of_bounds(first: int, limit: int, starts: list[int], ends: list[i
     return None
 
 
-def leaf(file: PagedFile | None, header: Page, data: bytes, number: int = 0) -> Leaf:
+def leaf(file: Pages | None, header: Page, data: bytes, number: int = 0) -> Leaf:
     """The elements of a leaf page whose bytes begin in ``data``; ``file`` is None for an inline page."""
     count = header.elements
     where = f"page {number}" if file is not None else "an inline bucket"
@@ -129,7 +129,7 @@ def joined(pages: Sequence[tuple[int, bytes]], page_size: int) -> Leaf | None:
 
 
 def _sparse(
-    file: PagedFile,
+    file: Pages,
     base: int,
     data: bytes,
     flags: Sequence[int],
@@ -155,7 +155,7 @@ def _sparse(
     return found
 
 
-def spans(file: PagedFile, number: int) -> Iterator[tuple[int, int]]:
+def spans(file: Pages, number: int) -> Iterator[tuple[int, int]]:
     """Where in the file the keys and values of a leaf page lie, in their order: offset and length."""
     base = number * file.page_size
     header = file.header(number)
@@ -193,7 +193,7 @@ def user_key_end(data: bytes, at: int) -> int:
     return at + length
 
 
-def branch(file: PagedFile, header: Page, data: bytes, number: int) -> tuple[list[bytes], list[int]]:
+def branch(file: Pages, header: Page, data: bytes, number: int) -> tuple[list[bytes], list[int]]:
     """Separators and page numbers of a branch page."""
     count, total = header.elements, (header.overflow + 1) * file.page_size
     table = HEADER + HEADER * count

@@ -1,0 +1,131 @@
+"""Should anybody restore at all? What is true, whose data is the newest, what else would do. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from etcdtui.model.health import ClusterHealth, Level, in_words, judge
+from etcdtui.model.places import Backup
+from etcdtui.model.survivors import Gap, Survivor, best, gap, rank
+from etcdtui.model.survivors import in_words as data_of
+from etcdtui.model.view import FRESH_API, ClusterView
+from etcdtui.text import counted, listed
+
+LAST_RESORT = (
+    "A restore takes everything back to the time of the backup, and every workload with it: it is the last "
+    "resort."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """``first`` is what must be known before anything else: newer data than any backup has. ``needed``: the
+    cluster does not answer, and what else would do was named."""
+
+    needed: bool
+    first: str
+    truth: tuple[str, ...]
+    instead: tuple[str, ...]
+    survivors: tuple[str, ...]
+    backups: tuple[str, ...]
+    ranked: tuple[Survivor, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+
+    @property
+    def newest(self) -> Survivor | None:
+        return best(self.ranked)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All of it, in the order in which it counts."""
+        said = ((self.first,) if self.first else ()) + self.truth + self.instead
+        return said + self.survivors + self.backups
+
+
+def advise(view: ClusterView, survivors: Sequence[Survivor], backups: Sequence[Backup]) -> Advice:
+    """From what is known now, the data found on the hosts, and the backups of all places."""
+    health = judge(view)
+    ranked = rank(survivors)
+    newest = best(ranked)
+    listing = view.members.value
+    members = listing.members if listing else ()
+    gaps = (
+        tuple(gap(b, newest, cluster=view.name, members=members, now=view.now) for b in backups)
+        if newest
+        else ()
+    )
+    answers = health.level in (Level.HEALTHY, Level.DEGRADED)
+    return Advice(
+        needed=health.level is Level.NO_QUORUM,
+        first=_first(newest, gaps, answers=answers),
+        truth=_truth(view, health),
+        instead=_instead(health, ranked, newest),
+        survivors=tuple(data_of(s, newest, view.now) for s in ranked),
+        backups=tuple(one.sentence for one in gaps) or ("No backup is known.",),
+        ranked=ranked,
+        gaps=gaps,
+    )
+
+
+def _first(newest: Survivor | None, gaps: Sequence[Gap], *, answers: bool) -> str:
+    if newest is None:
+        return ""
+    ours = [one for one in gaps if one.comparable]
+    if any(not one.behind for one in ours):
+        return ""
+    if not ours:
+        return f"The data of {newest.name} is all there is: no backup of this cluster is known."
+    least = min(ours, key=lambda g: (g.revisions is None, g.revisions or 0, g.seconds or 0.0))
+    go_on = "" if answers else f" A quorum restore goes on with {newest.name}'s data and loses none of that."
+    return f"{newest.name}'s own data is newer than any backup: {least.sentence}{go_on}"
+
+
+def _truth(view: ClusterView, health: ClusterHealth) -> tuple[str, ...]:
+    said = [f"etcd: {health.level.word}. {health.sentence}"]
+    facts = view.api.current(view.now, FRESH_API)
+    if not view.api_configured:
+        said.append("Kubernetes API: none is configured, so nobody knows.")
+    elif facts is not None and view.api.problem is None:
+        said.append("Kubernetes API: it answers.")
+    else:
+        why = f": {view.api.problem.message}" if view.api.problem else "."
+        said.append(f"Kubernetes API: it does not answer{why}")
+    silent = [host.name for host in view.hosts if host.link.problem is not None]
+    if silent:
+        said.append(f"By SSH {listed(silent)} cannot be reached.")
+    return tuple(said)
+
+
+def _instead(health: ClusterHealth, ranked: Sequence[Survivor], newest: Survivor | None) -> tuple[str, ...]:
+    """What would do instead of a restore."""
+    unwell = [row for row in health.members if not row.well and not row.member.learner]
+    by_name = {survivor.name: survivor for survivor in ranked}
+    said = [LAST_RESORT]
+    if health.level is Level.UNKNOWN:
+        said.append("Nobody can tell now whether the cluster answers: find that out first.")
+    if health.quorum.present:
+        said.append(
+            "The cluster answers: nothing is lost that a restore would bring back, except what was deleted."
+        )
+        said += [f"{row.member.label} {in_words(row.state)}: replace that member." for row in unwell]
+        return tuple(said)
+    stopped = [
+        row.member.label
+        for row in unwell
+        if (s := by_name.get(row.member.label)) is not None and s.usable and not s.running
+    ]
+    # One that answers without a leader votes again as soon as there are enough to elect one.
+    answering = [s for s in ranked if s.running and s.usable]
+    lacking = health.quorum.needed - len(answering)
+    if stopped and len(stopped) >= lacking > 0:
+        said.append(
+            f"{counted(lacking, 'voter')} more would make a quorum, and the data of {listed(stopped)} is on "
+            "its host: start etcd there again, and nothing is lost at all."
+        )
+    if newest is not None:
+        said.append(
+            f"A quorum restore goes on with the data of {newest.name} alone and loses nothing that it has; "
+            "where the host has quorum-restore.sh, that is its way."
+        )
+    return tuple(said)

@@ -1,0 +1,115 @@
+"""Finds what is left of etcd's data on every control plane host: from members that answer, and from disks.
+
+Nothing is stopped and nothing is copied. A host that says nothing in time is one of which nothing is known.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from etcdtui.errors import EtcdTuiError, NotFound
+from etcdtui.model.members import EndpointStatus, MemberList
+from etcdtui.model.survivors import Position, Survivor
+from etcdtui.model.view import ClusterView, HostView
+from etcdtui.procedures.procedure import World
+from etcdtui.reach.remote_db import OnDisk, read_position
+
+PATIENCE = 30.0  # seconds for all hosts together
+
+
+@dataclass(slots=True)
+class _Asked:
+    host: HostView
+    found: OnDisk | None = None
+    trouble: str = "It did not answer in time."
+    absent: bool = False
+
+
+def gather(world: World, patience: float = PATIENCE) -> tuple[Survivor, ...]:
+    """One survivor for every host and every member, also those of which nothing is known."""
+    view = world.view()
+    asked = [_Asked(host) for host in view.hosts]
+    threads = [
+        threading.Thread(target=_ask, args=(world, one), name="survivor", daemon=True) for one in asked
+    ]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + patience
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    listing = view.members.value
+    return (*(_survivor(view, listing, one) for one in asked), *_unhosted(view, listing))
+
+
+def _ask(world: World, one: _Asked) -> None:
+    layout = world.layout_of(one.host.name)
+    try:
+        one.found = read_position(world.runner(one.host.name), layout.sudo, layout.at(layout.data))
+    except NotFound as exc:
+        one.trouble, one.absent = exc.message, True
+    except EtcdTuiError as exc:
+        one.trouble = exc.message
+
+
+def _survivor(view: ClusterView, listing: MemberList | None, asked: _Asked) -> Survivor:
+    host, disk = asked.host, asked.found
+    names = {host.name, host.node}
+    member = next((m for m in listing.members if m.name in names), None) if listing and host.node else None
+    member = member or next((m for m in (listing.members if listing else ()) if m.name in names), None)
+    endpoint = view.endpoint_of(member) if member else None
+    status = endpoint.status.current(view.now, endpoint.fresh) if endpoint else None
+    offset = host.facts.value.clock_offset if host.facts.value else None
+    position = _together(status, disk.position if disk else None)
+    known = {m.id for m in listing.members if m.listed} if listing else set()
+    told = set(position.members) if position else set()
+    foreign = bool(known and told and not known & told)
+    if status is not None and listing is not None and listing.cluster_id and status.cluster_id:
+        foreign = foreign or status.cluster_id != listing.cluster_id
+    return Survivor(
+        name=member.label if member else host.node or host.name,
+        host=host.name,
+        running=status is not None,
+        position=position,
+        written=disk.written - (offset or 0.0)
+        if disk
+        else endpoint.status.at
+        if status and endpoint
+        else None,
+        size=disk.size if disk else status.db_size if status else 0,
+        counting=status.raft_term if status else None,
+        foreign=foreign,
+        trouble="" if position else asked.trouble,
+    )
+
+
+def _together(status: EndpointStatus | None, disk: Position | None) -> Position | None:
+    """What a member says counts; the term of its data is told by the data alone."""
+    if status is None:
+        return disk
+    if disk is None:
+        return Position(status.raft_applied, status.revision)
+    return Position(
+        max(status.raft_applied, disk.index or 0),
+        max(status.revision, disk.revision),
+        disk.term,
+        disk.members,
+        disk.version,
+    )
+
+
+def _unhosted(view: ClusterView, listing: MemberList | None) -> tuple[Survivor, ...]:
+    """Members on hosts that nobody named."""
+    names = {name for host in view.hosts for name in (host.name, host.node)}
+    return tuple(
+        Survivor(
+            member.label, "", trouble="Its host is not known by SSH: name it in clusters.toml.", running=False
+        )
+        for member in (listing.members if listing else ())
+        if member.name not in names
+    )
+
+
+Gather = Callable[[World], tuple[Survivor, ...]]

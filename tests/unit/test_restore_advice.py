@@ -1,0 +1,118 @@
+"""Should anybody restore at all? And how what is on the hosts is gathered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from etcdtui.errors import NotFound, Unreachable
+from etcdtui.model.restore_advice import LAST_RESORT, advise
+from etcdtui.model.survivors import Position, best
+from etcdtui.model.view import ClusterView
+from etcdtui.procedures import restore_survivors
+from etcdtui.procedures.restore_survivors import gather
+from etcdtui.reach.remote_db import OnDisk
+from tests.procedures import FakeRunner, FakeWorld
+from tests.unit.test_restore_survivors import backup, survivor
+from tests.views import NOW, endpoint, gone, healthy, leaderless, status, with_endpoints
+
+
+def lost() -> ClusterView:
+    """masternode1 and 2 are gone, masternode3 knows no leader."""
+    return with_endpoints(gone(1), gone(2), leaderless(3))
+
+
+def test_while_the_cluster_answers_a_restore_is_called_the_last_resort() -> None:
+    told = advise(with_endpoints(endpoint(1), endpoint(2), gone(3)), [survivor(1, running=True)], [backup()])
+    assert not told.needed
+    assert told.instead[0] == LAST_RESORT
+    assert "The cluster answers" in told.instead[1]
+    assert "masternode3 is down: replace that member." in told.instead
+    assert told.truth[0].startswith("etcd: DEGRADED.") and told.truth[1] == "Kubernetes API: it answers."
+
+
+def test_newer_data_than_any_backup_is_said_first() -> None:
+    found = [survivor(1, 900), survivor(3, 1400, running=True, written=NOW - 30)]
+    told = advise(lost(), found, [backup(3600, 1000), backup(7200, 500)])
+    assert told.needed and told.newest is not None and told.newest.name == "masternode3"
+    assert told.lines[0] == told.first
+    assert told.first.startswith("masternode3's own data is newer than any backup: backup ")
+    assert "400 revisions behind" in told.first and "quorum restore" in told.first
+    assert len(told.backups) == 2 and "900 revisions behind" in told.backups[1]
+
+
+def test_nothing_is_said_first_where_a_backup_has_everything() -> None:
+    told = advise(lost(), [survivor(3, 900)], [backup(3600, 900)])
+    assert told.first == ""
+
+
+def test_a_backup_of_another_cluster_is_no_backup_of_this_one() -> None:
+    told = advise(lost(), [survivor(3, 900)], [backup(3600, 5000, "other")])
+    assert "no backup of this cluster is known" in told.first
+
+
+def test_stopped_members_whose_data_is_there_are_to_be_started_again() -> None:
+    told = advise(lost(), [survivor(1), survivor(3, running=True)], [backup()])
+    assert any("start etcd there again, and nothing is lost" in said for said in told.instead)
+    without = advise(lost(), [survivor(1, position=None), survivor(3, running=True)], [backup()])
+    assert not any("start etcd there again" in said for said in without.instead)
+    assert any("goes on with the data of masternode3 alone" in said for said in without.instead)
+
+
+def test_without_any_data_and_any_backup_nothing_is_promised() -> None:
+    told = advise(lost(), [survivor(1, position=None, trouble="No.")], [])
+    assert told.first == "" and told.backups == ("No backup is known.",) and told.newest is None
+
+
+def test_living_members_and_disks_are_read_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    view = replace(
+        lost(),
+        endpoints=(
+            gone(1),
+            gone(2),
+            endpoint(
+                3,
+                status=replace(
+                    endpoint(3).status,
+                    value=status(3, leader_id=0, raft_term=37, raft_applied=950, revision=850),
+                ),
+            ),
+        ),
+    )
+    disks = {
+        "masternode1": OnDisk(Position(960, 860, 7, (0xA1, 0xA2, 0xA3)), 4096, NOW - 100),
+        "masternode2": Unreachable("masternode2 does not answer."),
+        "masternode3": OnDisk(Position(940, 845, 7, (0xA1, 0xA2, 0xA3)), 8192, NOW - 90),
+    }
+
+    def read(runner: FakeRunner, sudo: tuple[str, ...], folder: str) -> OnDisk:
+        assert folder == "/var/lib/etcd" and sudo == ("sudo", "-n")
+        found = disks[runner.host]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(restore_survivors, "read_position", read)
+    world = FakeWorld(view, *(FakeRunner(f"masternode{n}") for n in (1, 2, 3)))
+    one, two, three = gather(world)
+    assert not one.running and one.position == Position(960, 860, 7, (0xA1, 0xA2, 0xA3))
+    assert two.position is None and two.trouble == "masternode2 does not answer."
+    assert three.running and three.counting == 37
+    assert three.position == Position(950, 850, 7, (0xA1, 0xA2, 0xA3))
+    assert one.written == pytest.approx(NOW - 100.01)  # by our clock
+    assert best((one, two, three)) is one
+
+
+def test_data_of_another_cluster_is_known_by_its_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(runner: FakeRunner, sudo: tuple[str, ...], folder: str) -> OnDisk:
+        if runner.host == "masternode2":
+            raise NotFound("There is no database of etcd in /var/lib/etcd on masternode2.")
+        ids = (0xA1, 0xA2) if runner.host == "masternode1" else (0xB1,)
+        return OnDisk(Position(1, 1, 1, ids), 4096, NOW)
+
+    monkeypatch.setattr(restore_survivors, "read_position", read)
+    view = replace(healthy(), endpoints=(gone(1), gone(2), gone(3)))
+    one, two, three = gather(FakeWorld(view, *(FakeRunner(f"masternode{n}") for n in (1, 2, 3))))
+    assert not one.foreign and three.foreign
+    assert two.position is None and "no database" in two.trouble
