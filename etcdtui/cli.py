@@ -25,6 +25,7 @@ USAGE = 64  # bad arguments or configuration; 0 to 3 are verdicts
 BROKEN = 70  # etcdtui itself failed, or nobody reads its output
 DOUBT = 2.5  # seconds a lost quorum is looked at again, for an election passes
 PATIENCE = 6.0  # seconds `status` waits for sources
+STORES = 1.0  # seconds it waits for stores besides: they change nothing about the verdict
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -270,7 +271,7 @@ def _status(options: argparse.Namespace) -> int:
     import json
 
     from etcdtui.cluster import Cluster
-    from etcdtui.cluster.settled import settled
+    from etcdtui.cluster.settled import places_listed, settled
     from etcdtui.config import state_directory
     from etcdtui.model.findings import find
     from etcdtui.model.health import judge
@@ -279,7 +280,8 @@ def _status(options: argparse.Namespace) -> int:
     cluster = Cluster(_cluster_config(options), state_directory())
     cluster.start()
     try:
-        view = cluster.wait(settled, options.timeout)
+        cluster.wait(settled, options.timeout)
+        view = cluster.wait(places_listed, min(STORES, options.timeout))
         if judge(view).doubtful:
             view = cluster.wait(lambda later: not judge(later).doubtful, DOUBT)
     finally:

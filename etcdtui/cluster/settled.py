@@ -10,14 +10,15 @@ from etcdtui.model.view import ClusterView
 
 
 def settled(view: ClusterView) -> bool:
-    """Every host, endpoint, place and the API answered or failed; nothing is still on its way."""
+    """Every host, endpoint and the API answered or failed; nothing of them is still on its way.
+
+    Stores are left out: a verdict about etcd does not wait for them.
+    """
     if not view.hosts and not view.api_configured:
         return False
     if view.api_configured and not _said(view.api):
         return False
     if not all(_said(host.link) for host in view.hosts):
-        return False
-    if not all(_said(place.sets) for place in view.places):
         return False
     reached = [host for host in view.hosts if host.link.problem is None]
     if not reached:
@@ -27,6 +28,11 @@ def settled(view: ClusterView) -> bool:
     if not view.speaking:
         return True
     return members_asked(view)
+
+
+def places_listed(view: ClusterView) -> bool:
+    """Every place where backups are was listed, or failed to be."""
+    return all(_said(place.sets) for place in view.places)
 
 
 def members_asked(view: ClusterView) -> bool:

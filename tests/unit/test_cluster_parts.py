@@ -16,7 +16,7 @@ from etcdtui.cluster.board import Board, Constants
 from etcdtui.cluster.endpoints import EndpointWatcher
 from etcdtui.cluster.inventory import Inventory, path_of, recall, remember
 from etcdtui.cluster.late import LateRead
-from etcdtui.cluster.settled import settled
+from etcdtui.cluster.settled import places_listed, settled
 from etcdtui.cluster.speaker import Speaker
 from etcdtui.cluster.watcher import Watcher
 from etcdtui.errors import EtcdTuiError, Unreachable
@@ -228,7 +228,6 @@ class TestSettled:
         [
             {"hosts": (), "api_configured": False},
             {"api": Reading()},
-            {"places": (PlaceView(HERE),)},
             {"hosts": (host(1), host(2, link=Reading()), host(3))},
             {"hosts": (host(1), host(2, facts=Reading()), host(3))},
             {"endpoints": ()},
@@ -242,6 +241,11 @@ class TestSettled:
     )
     def test_a_source_on_its_way_is_waited_for(self, changes: dict[str, Any]) -> None:
         assert not settled(healthy(**changes))
+
+    def test_a_verdict_does_not_wait_for_stores(self) -> None:
+        view = healthy(places=(PlaceView(HERE),))
+        assert settled(view)
+        assert not places_listed(view)
 
     def test_a_source_that_failed_is_not_waited_for(self) -> None:
         dead: Reading[float] = Reading(None, None, Problem(Fault.REFUSED, "no"), NOW)
