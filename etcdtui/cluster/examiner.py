@@ -10,18 +10,19 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from etcdtui.cluster.problems import problem_of
 from etcdtui.cluster.speaker import Voice
-from etcdtui.errors import EtcdTuiError
+from etcdtui.errors import EtcdTuiError, NotFound
 from etcdtui.model.members import Member
 from etcdtui.model.probe import HostSeen, Port, Probe, Try
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.view import ClusterView, HostView
 from etcdtui.platforms.layout import Layout
 from etcdtui.platforms.openshift import script_failed
-from etcdtui.platforms.probe_answers import parse_member, parse_try
+from etcdtui.platforms.probe_answers import parse_machine, parse_member, parse_try
 from etcdtui.platforms.probe_scripts import member_script, try_script
 from etcdtui.reach.runner import Runner
 
@@ -29,26 +30,43 @@ DEADLINE = 4.6  # seconds for all of it
 TIMEOUT = 4.4  # seconds for each question
 VAGUE = 1.5  # seconds; after a longer look nobody can say when the host read its clock
 
+MACHINES = "/apis/machine.openshift.io/v1beta1/namespaces/openshift-machine-api/machines"
+
 log = logging.getLogger(__name__)
 
 Hear = Callable[[Probe], None]
 
 
+class Objects(Protocol):
+    """The Kubernetes API, as far as it is asked here."""
+
+    def get_list(
+        self, path: str, query: Sequence[tuple[str, str]] = ..., timeout: tuple[float, float] = ...
+    ) -> list[dict[str, Any]]:
+        """Every object of a kind. Raises EtcdTuiError."""
+
+
+class Known(Protocol):
+    """What a cluster knows, and its ways to hosts and to the API."""
+
+    def view(self) -> ClusterView: ...
+    def runner(self, host: str) -> Runner: ...
+    def layout_of(self, host: str) -> Layout: ...
+    def objects(self) -> Objects: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Examiner:
-    """What is known, and how hosts are reached: those from which etcd can be asked, any runner, and where
-    things lie. ``clock`` gives epoch seconds."""
+    """``voices`` are the hosts from which etcd can be asked now; ``clock`` gives epoch seconds."""
 
-    view: Callable[[], ClusterView]
+    known: Known
     voices: Callable[[], Sequence[Voice]]
-    runner: Callable[[str], Runner]
-    layout: Callable[[str], Layout]
     clock: Callable[[], float] = time.time
 
     def examine(self, member_id: int, hear: Hear) -> Probe:
         """Ask about a member; blocks ``DEADLINE`` seconds at most. ``hear`` is given what is in so far, from
         any thread, the whole at last. Of a member that is not listed nothing is asked."""
-        view = self.view()
+        view = self.known.view()
         members = view.members.value.members if view.members.value else ()
         member = next((m for m in members if m.id == member_id), None)
         if member is None:
@@ -60,10 +78,12 @@ class _Round:
     """One probe. Late answers are heard by nobody."""
 
     def __init__(self, ways: Examiner, view: ClusterView, member: Member, hear: Hear) -> None:
-        self._ways, self._clock, self._hear = ways, ways.clock, hear
+        self._ways, self._known, self._clock, self._hear = ways, ways.known, ways.clock, hear
         self._own = view.host_of(member)
         self._targets = _targets(member)
         self._hosts = view.hosts
+        node = (self._own.node if self._own else "") or member.name
+        self._node = node if view.api_configured else ""
         self._lock = threading.Lock()
         self._answered = threading.Condition(self._lock)
         self._probe = Probe(began=ways.clock())
@@ -87,7 +107,7 @@ class _Round:
             done = replace(self._probe, pending=(), took=time.monotonic() - began)
         if late:
             silent = Problem(Fault.SILENT, f"no answer within {DEADLINE:g} s")
-            missed = tuple((word, silent) for word in late if word != _OWN)
+            missed = tuple((word, silent) for word in late if word not in (_OWN, _MACHINE))
             own = silent if _OWN in late else done.own_problem
             done = replace(done, unasked=(*done.unasked, *missed), own_problem=own)
         self._hear(done)
@@ -105,6 +125,8 @@ class _Round:
         if self._own is not None:
             own = self._own
             questions.append((_OWN, lambda: self._look(own)))
+        if self._node:
+            questions.append((_MACHINE, self._machine))
         return questions
 
     def _ask(self, word: str, ask: Callable[[], Probe]) -> None:
@@ -112,11 +134,11 @@ class _Round:
             change = ask()
         except EtcdTuiError as error:
             problem = problem_of(error)
-            change = Probe(own_problem=problem) if word == _OWN else Probe(unasked=((word, problem),))
+            change = _failed(word, problem)
         except Exception as error:  # a bug of ours must not end as a traceback on the screen
             log.exception("examine %s", word)
             problem = Problem(Fault.ODD, f"Defect in etcdtui: {type(error).__name__}: {error}")
-            change = Probe(own_problem=problem) if word == _OWN else Probe(unasked=((word, problem),))
+            change = _failed(word, problem)
         with self._answered:
             if self._over:
                 return
@@ -125,6 +147,7 @@ class _Round:
                 known,
                 tries=tuple(sorted(known.tries + change.tries, key=lambda t: t.host)),
                 own=change.own or known.own,
+                machine=change.machine or known.machine,
                 own_problem=change.own_problem or known.own_problem,
                 unasked=known.unasked + change.unasked,
                 pending=tuple(w for w in known.pending if w != word),
@@ -135,7 +158,7 @@ class _Round:
                 self._hear(heard)
 
     def _try(self, voice: Voice) -> Probe:
-        argv = try_script(self._ways.layout(voice.host), voice.access, self._targets)
+        argv = try_script(self._known.layout_of(voice.host), voice.access, self._targets)
         completed = voice.runner.run(argv, timeout=TIMEOUT)
         if not completed.ok and not completed.stdout:
             raise script_failed(voice.host, completed.status, completed.err())
@@ -144,9 +167,9 @@ class _Round:
         return Probe(tries=tries)
 
     def _look(self, host: HostView) -> Probe:
-        layout = self._ways.layout(host.name)
+        layout = self._known.layout_of(host.name)
         began, since = self._clock(), time.monotonic()
-        completed = self._ways.runner(host.name).run(member_script(layout), timeout=TIMEOUT)
+        completed = self._known.runner(host.name).run(member_script(layout), timeout=TIMEOUT)
         if not completed.ok and not completed.stdout:
             raise script_failed(host.name, completed.status, completed.err())
         vague = time.monotonic() - since > VAGUE
@@ -154,8 +177,23 @@ class _Round:
         own: HostSeen = parse_member(completed.stdout, host.name, layout, None if vague else began + way)
         return Probe(own=own)
 
+    def _machine(self) -> Probe:
+        try:
+            items = self._known.objects().get_list(MACHINES, timeout=(1.5, 2.5))
+        except NotFound:  # no Machine API: hosts are built by people
+            items = []
+        return Probe(machine=parse_machine(items, self._node))
+
 
 _OWN = "its own host"
+_MACHINE = "its machine"
+
+
+def _failed(word: str, problem: Problem) -> Probe:
+    """A question without an answer. That the API is silent is known without this, too."""
+    if word == _MACHINE:
+        return Probe()
+    return Probe(own_problem=problem) if word == _OWN else Probe(unasked=((word, problem),))
 
 
 def _targets(member: Member) -> tuple[tuple[Port, str, int], ...]:

@@ -17,6 +17,7 @@ from etcdtui.text import clean
 
 WINDOW = 30.0  # seconds before the last line that belong to one end of a process
 _LINE = 300  # characters of a line that are shown
+_MESSAGE = re.compile(r'"msg":"((?:[^"\\]|\\.)*)"')  # of a line that was cut off
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?")
 
 
@@ -171,7 +172,10 @@ def recognise(lines: Iterable[str], *, running: bool, now: float | None = None) 
 def spoken(line: str) -> str:
     """A line as a human reads it: of zap JSON its message and error. Not cleaned."""
     entry = _entry(line)
-    return _words(entry) if entry is not None else line
+    if entry is not None:
+        return _words(entry)
+    cut = _MESSAGE.search(line) if line.startswith("{") else None
+    return cut[1] if cut else line
 
 
 def _timed(lines: Iterable[str]) -> list[tuple[float | None, str]]:

@@ -76,14 +76,16 @@ def _certificate(e: Evidence) -> Diagnosis | None:
     good = [t for t in e.probe.tries if t.port is first.port and t.trusted]
     because = [f"{hosts_of(bad)} see at {first.target}: {first.verdict}"]
     peers = [t for t in e.peer_tries if t.trusted]
-    aside = ""
+    kind, aside = "serving" if first.port is Port.CLIENT else "peer", ""
     if first.port is Port.CLIENT and peers:
         aside = "; among its peers it goes on, so it likely still votes"
         because.append(f"its peer port is in order, seen from {hosts_of(peers)}")
     if good:
         because.append(f"yet {hosts_of(good)} find it good: compare the clocks and authorities of the hosts")
     sure = Sure.UNSURE if good else Sure.CERTAIN if len({t.host for t in bad}) > 1 else Sure.LIKELY
-    return Diagnosis(cause, f"{e.name}'s certificate {_flaw(cause, first, e)}{aside}", tuple(because), sure)
+    return Diagnosis(
+        cause, f"{e.name}'s {kind} certificate {_flaw(cause, first, e)}{aside}", tuple(because), sure
+    )
 
 
 def _flaw(cause: Cause, tried: Try, e: Evidence) -> str:

@@ -57,7 +57,7 @@ def _examination(name: str, layers: tuple[Layer, ...], found: Diagnosis, probe: 
     usual = TREATMENTS[found.cause]
     advice, step = found.advice or usual.advice, found.step or usual.step
     case = usual.case if advice is Advice.REPLACE else Case.NONE
-    if case is Case.MACHINE and probe.bare_metal:
+    if case is Case.MACHINE and probe.machine is not None and probe.machine.bare_metal:
         case = Case.BARE_METAL
     told = f"{found.what} ({found.sure.value}{_rest(found)})"
     chapter = f" The documents call this case: {case.value}." if case is not Case.NONE else ""

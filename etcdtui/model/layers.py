@@ -230,7 +230,9 @@ def _container(e: Evidence) -> _Seen:
     told = [f"manifest {own.manifest_path}: {'there' if own.manifest else 'not there'}"]
     if own.kubelet:
         told.append(f"kubelet {own.kubelet}")
-    told += [f"log, {s.name}: {s.line}" for s in own.signatures[:3] if s.weight >= 15]
+    # What ended it once is over when it answers again.
+    said = [s for s in own.signatures if s.weight >= 15 and not (e.row.current and s.weight >= 80)]
+    told += [f"log, {s.name}: {s.line}" for s in said[:3]]
     container = own.container
     if container is None:
         words = "no etcd container" if own.runtime else "the container runtime does not answer"
@@ -257,14 +259,21 @@ def _node(e: Evidence) -> _Seen:
     if not e.api_speaks:
         problem = e.view.api.problem
         return Outcome.UNKNOWN, "the API does not answer", [problem.message] if problem else ()
+    machine = e.probe.machine
+    told, off = [], False
+    if machine is not None and machine.name:
+        off = machine.away or machine.stopped
+        words = (machine.phase, machine.state, machine.message)
+        told = [f"Machine {machine.name}: {', '.join(w for w in words if w) or 'no status'}"]
+    behind = f"; its machine is {machine.state or machine.phase}" if machine and off else ""
     if e.node_gone:
-        return Outcome.BAD, "the API knows no such node: deleted", ()
+        return Outcome.BAD, f"the API knows no such node: deleted{behind}", told
     node = e.node
     if node is None:
-        return Outcome.UNKNOWN, "the API names no nodes", ()
+        return Outcome.UNKNOWN, f"the API names no nodes{behind}", told
     if not node.ready:
-        return Outcome.BAD, f"not Ready{f': {node.reason}' if node.reason else ''}", ()
-    return Outcome.OK, "Ready", ()
+        return Outcome.BAD, f"not Ready{f': {node.reason}' if node.reason else ''}{behind}", told
+    return Outcome.BAD if off else Outcome.OK, f"Ready{behind}", told
 
 
 def _ssh(e: Evidence) -> _Seen:

@@ -118,8 +118,31 @@ class HostSeen:
     @property
     def signatures(self) -> tuple[Signature, ...]:
         """Of all its containers, what weighs most first."""
-        found = [s for container in self.containers for s in container.signatures]
-        return tuple(sorted(found, key=lambda s: -s.weight))
+        found: dict[str, Signature] = {}
+        for signature in (s for container in self.containers for s in container.signatures):
+            found.setdefault(signature.name, signature)
+        return tuple(sorted(found.values(), key=lambda s: -s.weight))
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSeen:
+    """The Machine behind the member's node. Without a name: the Machine API has none for it."""
+
+    name: str = ""
+    phase: str = ""  # Running, Failed, Deleting, …
+    state: str = ""  # the provider's word: running, stopped, terminated
+    message: str = ""
+    bare_metal: bool = False  # no cloud stands behind it
+
+    @property
+    def away(self) -> bool:
+        """It will not come back by itself."""
+        ended = self.state.lower() in ("terminated", "deleted", "shutting-down")
+        return ended or self.phase in ("Failed", "Deleting") or not self.name
+
+    @property
+    def stopped(self) -> bool:
+        return self.state.lower() in ("stopped", "stopping", "poweredoff", "deallocated", "off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +156,7 @@ class Probe:
     unasked: tuple[tuple[str, Problem], ...] = ()
     pending: tuple[str, ...] = ()  # what is still awaited, in words
     took: float | None = None  # seconds; None while something is awaited
-    bare_metal: bool = False  # no machine of a cloud behind the node
+    machine: MachineSeen | None = None  # None: not asked, or there are no machines here
 
     @property
     def complete(self) -> bool:

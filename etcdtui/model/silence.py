@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from etcdtui.model.causes import Advice, Cause, Diagnosis, Sure
 from etcdtui.model.evidence import NO_WAY, Evidence, hosts_of
-from etcdtui.model.probe import Try
+from etcdtui.model.probe import MachineSeen, Try
 from etcdtui.model.problems import Fault
 from etcdtui.text import age, size
 
@@ -50,31 +50,43 @@ def machine(e: Evidence) -> Diagnosis | None:
     if e.tries and not e.unreached:
         return None
     because = [f"SSH to {e.host_name} fails", *_seen_by(e)]
+    told = e.probe.machine
     if e.node_gone:
         because.append("the API knows no such node any more")
         what = f"{e.name}'s machine is gone, its node is deleted"
         return Diagnosis(Cause.MACHINE_GONE, what, tuple(because), Sure.CERTAIN)
+    if told is not None:
+        because.insert(0, _machine_words(told))
+    if told is not None and told.away and not told.bare_metal:
+        what = f"{e.name}'s machine is gone"
+        return Diagnosis(Cause.MACHINE_GONE, what, tuple(because), Sure.CERTAIN)
     if node is not None and node.ready:
-        because.append("yet the API still calls the node Ready")
-        return Diagnosis(
-            Cause.NODE_DOWN,
-            f"{e.name}'s host does not answer",
-            tuple(because),
-            Sure.UNSURE,
-            "look again in a minute: the API notices a dead node only after 40 s",
-            Advice.WAIT,
+        because.append(
+            "yet the API still calls the node Ready, as it does for 40 s after the last sign of life"
         )
-    if node is not None:
+    elif node is not None:
         because.append(f"the node is not Ready{f' ({node.reason})' if node.reason else ''}")
-    sure = Sure.CERTAIN if node is not None and e.tries else Sure.LIKELY
-    what = f"{e.name}'s node is down: off, crashed or cut off"
-    if e.all_are(Fault.REFUSED) and node is None:
+    off = told is not None and told.stopped
+    agree = off or (node is not None and not node.ready)
+    sure = Sure.CERTAIN if agree and e.tries else Sure.LIKELY if e.tries or agree else Sure.UNSURE
+    what = (
+        f"{e.name}'s node is down: its machine is stopped" if off else f"{e.name}'s node is down or cut off"
+    )
+    if e.all_are(Fault.REFUSED) and not agree:
         what = f"{e.name}'s host lets nobody in: SSH and etcd are both closed"
         sure = Sure.UNSURE
-    if e.down_for < PATIENCE and e.row.since is not None:
-        step = "it may be rebooting: give it five minutes, look at its console; if it stays away, replace it"
+    if e.down_for < PATIENCE or sure is Sure.UNSURE:
+        wait = "start its machine" if off else "it may be rebooting: look at its console"
+        step = f"{wait}, give it five minutes; if it stays away, replace it"
         return Diagnosis(Cause.NODE_DOWN, what, tuple(because), sure, step, Advice.WAIT)
     return Diagnosis(Cause.NODE_DOWN, what, tuple(because), sure)
+
+
+def _machine_words(told: MachineSeen) -> str:
+    if not told.name:
+        return "no Machine stands for it"
+    said = ", ".join(word for word in (told.phase, told.state, told.message) if word)
+    return f"its Machine {told.name}: {said or 'no status'}"
 
 
 def fatal_words(e: Evidence) -> Diagnosis | None:

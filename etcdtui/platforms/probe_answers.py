@@ -6,12 +6,13 @@ import calendar
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from etcdtui.errors import UnexpectedOutput
 from etcdtui.etcd.causes import explain
 from etcdtui.etcd.log_signatures import recognise, spoken
 from etcdtui.model.platform import DiskSpace
-from etcdtui.model.probe import ContainerSeen, DataSeen, HostSeen, Page, Port, Shown, Try
+from etcdtui.model.probe import ContainerSeen, DataSeen, HostSeen, MachineSeen, Page, Port, Shown, Try
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.platforms.layout import Layout
 from etcdtui.platforms.probe_scripts import MANIFEST, SECONDS
@@ -60,6 +61,37 @@ def parse_member(stdout: bytes, host: str, layout: Layout, now: float | None) ->
         data=_data(found, layout),
         disk=_disk(found),
     )
+
+
+def parse_machine(items: Sequence[Mapping[str, Any]], node: str) -> MachineSeen:
+    """The Machine of ``node`` among those of the Machine API; without a name where none stands for it."""
+    masters = [item for item in items if "master" in str(_at(item, "metadata", "labels"))] or list(items)
+    for item in masters:
+        names = [_at(item, "status", "nodeRef", "name")]
+        addresses = _at(item, "status", "addresses")
+        if isinstance(addresses, list):
+            names += [a.get("address") for a in addresses if isinstance(a, dict)]
+        if node not in names:
+            continue
+        return MachineSeen(
+            name=_word(item, "metadata", "name"),
+            phase=_word(item, "status", "phase"),
+            state=_word(item, "status", "providerStatus", "instanceState"),
+            message=_word(item, "status", "errorMessage"),
+            bare_metal="BareMetal" in _word(item, "spec", "providerSpec", "value", "kind"),
+        )
+    return MachineSeen(bare_metal=not masters)
+
+
+def _at(item: Any, *path: str) -> Any:
+    for key in path:
+        item = item.get(key) if isinstance(item, Mapping) else None
+    return item
+
+
+def _word(item: Any, *path: str) -> str:
+    found = _at(item, *path)
+    return clean(found, 200) if isinstance(found, str) else ""
 
 
 def _lines(stdout: bytes, first: str, host: str) -> list[str]:

@@ -109,8 +109,9 @@ if have crictl; then
       sed 's/.*) //' "/proc/$pid/stat" | cut -c 1 | told process
     fi
     timeout -k 1 "$limit" crictl logs --tail 600 "$id" 2>&1 |
-      grep -v -e 'ignoring common name' -e '^[[:space:]]' -e '^goroutine ' -e '^[[:space:]]*$' |
-      tail -n "$lines" | cut -c 1-800 | told log
+      grep -v -e 'ignoring common name' -e '^[[:space:]]' -e '^goroutine ' -e '^created by ' \
+        -e '^[a-z][A-Za-z0-9_.]*/[^ ]*(' -e '^main\.main(' -e '^$' |
+      tail -n "$lines" | cut -c 1-1500 | told log
   done
 fi
 printf 'end\n'

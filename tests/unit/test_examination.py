@@ -14,7 +14,7 @@ from etcdtui.model.causes import TREATMENTS
 from etcdtui.model.examination import Advice, Case, Cause, Examination, Outcome, Sure, examine
 from etcdtui.model.members import DiskMetrics, MemberList
 from etcdtui.model.platform import DiskSpace, NodeFacts
-from etcdtui.model.probe import ContainerSeen, DataSeen, HostSeen, Page, Port, Probe, Shown, Try
+from etcdtui.model.probe import ContainerSeen, DataSeen, HostSeen, MachineSeen, Page, Port, Probe, Shown, Try
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView
@@ -211,7 +211,22 @@ def test_a_machine_that_is_gone() -> None:
         Cause.MACHINE_GONE, Sure.CERTAIN, Advice.REPLACE, Case.MACHINE,
     )  # fmt: skip
     assert "its node is deleted" in seen.sentence and outcome(seen, "Node") is Outcome.BAD
-    assert look(view, replace(asked, bare_metal=True)).case is Case.BARE_METAL
+    metal = MachineSeen("master-3", "Provisioned", bare_metal=True)
+    assert look(view, replace(asked, machine=metal)).case is Case.BARE_METAL
+    # The Machine says so before the node is deleted.
+    ready = nodes(NodeFacts(M3, "192.168.50.12", True))
+    ended_machine = MachineSeen("lab-master-2", "Failed", "terminated", "Can't find created instance.")
+    view, asked = away(10.0, api=ready)
+    seen = look(view, replace(asked, machine=ended_machine))
+    assert (seen.cause, seen.sure, seen.advice) == (Cause.MACHINE_GONE, Sure.CERTAIN, Advice.REPLACE)
+    assert any("terminated" in why for why in seen.because)
+
+
+def test_a_machine_that_is_switched_off_is_to_be_switched_on() -> None:
+    view, asked = away(10.0, api=nodes(NodeFacts(M3, "192.168.50.12", True)))
+    seen = look(view, replace(asked, machine=MachineSeen("lab-master-2", "Running", "stopped")))
+    assert (seen.cause, seen.sure, seen.advice) == (Cause.NODE_DOWN, Sure.CERTAIN, Advice.WAIT)
+    assert "machine is stopped" in seen.sentence and "start its machine" in seen.sentence
 
 
 def test_a_node_that_is_down_is_first_waited_for() -> None:
@@ -231,14 +246,11 @@ def test_a_node_down_with_the_api_down_is_only_likely() -> None:
     assert outcome(seen, "Node") is Outcome.UNKNOWN
 
 
-def test_a_node_called_ready_that_nobody_reaches_is_unsure() -> None:
+def test_a_node_called_ready_that_nobody_reaches_is_waited_for() -> None:
     view, asked = away(api=nodes(NodeFacts(M3, "192.168.50.12", True)))
     seen = look(view, asked)
-    assert (
-        seen.sure is Sure.UNSURE
-        and seen.advice is Advice.WAIT
-        and "still calls the node Ready" in " ".join(seen.because)
-    )
+    assert (seen.cause, seen.sure) == (Cause.NODE_DOWN, Sure.LIKELY)
+    assert "still calls the node Ready" in " ".join(seen.because)
 
 
 def test_without_a_quorum_the_members_that_live_are_not_to_be_touched() -> None:
