@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,7 +126,7 @@ def put_into(name: str, homes_of: HomesOf) -> Work:
         store = shelf.open()
         files = [file for file in (manifest.snapshot, manifest.resources) if file is not None]
         items = [Item(homes.folder / f.name, f"{homes.prefix}/{f.name}", f.sha256) for f in files]
-        done = _sealed(shelf, store, items, homes, report) if shelf.seal else _shelve(store, items, report)
+        done = _sent(shelf, store, items, homes.folder, f"{homes.prefix}/{path.name}", report)
         how = listed(list(dict.fromkeys(shelved.how for shelved in done)))
         sealed = tuple(File(s.name.rpartition("/")[2], s.size, s.sha256) for s in done) if shelf.seal else ()
         copy = Copy(name, homes.prefix, _moment(world.now()), f"sha256, {how}", sealed)
@@ -183,21 +183,29 @@ def where(places: list[str]) -> str:
     return listed([place if place == HERE else f"on {place}" for place in places])
 
 
-def _shelve(store: Store, items: list[Item], report: Reporter) -> tuple[Shelved, ...]:
-    return shelve(store, items, report.moved, report.cancelled)
-
-
-def _sealed(
-    shelf: Shelf, store: Store, items: list[Item], homes: Homes, report: Reporter
+def _sent(
+    shelf: Shelf, store: Store, items: list[Item], folder: Path, manifest: str, report: Reporter
 ) -> tuple[Shelved, ...]:
-    """Encrypted, then shelved. The same file encrypted twice differs: what broke off is taken away first."""
-    assert shelf.seal is not None
-    with shelf.seal(items, homes.folder, report.moved, report.cancelled) as sealed:
-        for item in sealed:
-            if _differs(store, item, report):
-                report.say(f"{item.name} in {shelf.name} is of an upload that broke off; it is sent anew.")
-                store.delete(item.name)
-        return shelve(store, sealed, report.moved, report.cancelled)
+    """Encrypted where that is wanted, then shelved. What is there of an upload that broke off goes first.
+
+    Objects without a manifest beside them are of such an upload, for that comes last; and the same file
+    encrypted twice differs.
+    """
+    if shelf.seal is None:
+        broke_off = store.stat(manifest) is None
+        return _shelve(shelf, store, items, report, renew=broke_off)
+    with shelf.seal(items, folder, report.moved, report.cancelled) as sealed:
+        return _shelve(shelf, store, sealed, report, renew=True)
+
+
+def _shelve(
+    shelf: Shelf, store: Store, items: Sequence[Item], report: Reporter, *, renew: bool
+) -> tuple[Shelved, ...]:
+    for item in items if renew else ():
+        if _differs(store, item, report):
+            report.say(f"{item.name} in {shelf.name} is of an upload that broke off; it is sent anew.")
+            store.delete(item.name)
+    return shelve(store, items, report.moved, report.cancelled)
 
 
 def _renew(store: Store, item: Item, report: Reporter) -> None:

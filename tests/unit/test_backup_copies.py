@@ -306,3 +306,23 @@ def test_half_a_backup_is_not_brought_off(ground: Ground) -> None:
     (half,) = join([FoundFile(HOST, str(ground.host), NAMES[0], 512 + 32, 1.0)])
     with pytest.raises(Refusal, match="no whole one"):
         bring.plan(view(), lambda _: ground.layout, ground.keeping, half, procedure_id="bring-2")
+
+
+def test_what_an_upload_that_broke_off_left_gives_way(ground: Ground) -> None:
+    torn = ground.stored / NAMES[0]
+    torn.parent.mkdir(parents=True)
+    torn.write_bytes(SNAPSHOT[:1000])
+    finished, human = ground.take()
+    assert finished.ending is Ending.DONE
+    assert "is of an upload that broke off" in human.output
+    assert digests(ground.kept) == digests(ground.stored)
+
+
+def test_what_belongs_to_a_whole_backup_never_gives_way(ground: Ground) -> None:
+    ground.stored.mkdir(parents=True)
+    (ground.stored / NAMES[0]).write_bytes(b"another one")
+    (ground.stored / f"snapshot_{STAMP}{SUFFIX}").write_text("{}")
+    finished, human = ground.take(Answer(Choice.STOP))
+    assert finished.ending is Ending.FAILED
+    assert "it is not overwritten" in human.questions[0].sentence
+    assert (ground.stored / NAMES[0]).read_bytes() == b"another one"
