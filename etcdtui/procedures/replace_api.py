@@ -6,14 +6,25 @@ says so: nothing here is in a hurry.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar
 
-from etcdtui.errors import Cancelled, EtcdTuiError, NotFound, Unreachable
+from etcdtui.errors import Cancelled, Conflict, EtcdTuiError, NotFound, Unreachable
 from etcdtui.model.quorum import Verdict
+from etcdtui.platforms import oc
 from etcdtui.platforms.objects import ETCD, NAMESPACE
-from etcdtui.procedures.procedure import Action, Ask, Check, Context, Gate, GateKind, Reporter, Step, Work
+from etcdtui.procedures.procedure import (
+    Action,
+    Ask,
+    Check,
+    Context,
+    Gate,
+    GateKind,
+    Objects,
+    Reporter,
+    Step,
+    Work,
+)
 from etcdtui.procedures.replace_decided import Decided
 from etcdtui.text import clean, counted, listed
 
@@ -25,20 +36,6 @@ GUARD_OFF = "guard off"
 GUARD_ON = "guard on"
 
 T = TypeVar("T")
-
-
-class Writes(Protocol):
-    """What is needed of the API besides reading."""
-
-    def get(self, path: str) -> dict[str, Any]: ...
-    def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]: ...
-    def patch(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]: ...
-    def delete(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]: ...
-
-
-def writes(world: Context) -> Writes:
-    """The API. Raises as ``World.objects``."""
-    return cast(Writes, world.objects())
 
 
 def unless(done: Check, gate: Gate) -> Ask:
@@ -80,7 +77,7 @@ def guard_off(decided: Decided) -> Step:
         why="With one voter less the operator would refuse to roll out what the new member needs. It is put "
         "on again at the end; until then it is a debt that the journal remembers, also after an abort.",
         action=Action.WORK,
-        argv=_patch_command(body),
+        argv=oc.command("patch", ETCD, body),
         gate=gate,
         ask=unless(_guard_is(off=True), gate),
         done=_guard_is(off=True),
@@ -98,7 +95,7 @@ def guard_on(overrides: Any) -> Step:
         title="Put the operator's guard on again",
         why="Without it the operator would roll out changes that take the quorum away. This pays the debt.",
         action=Action.WORK,
-        argv=_patch_command(body),
+        argv=oc.command("patch", ETCD, body),
         done=_guard_is(off=False),
         work=_set_guard(body, off=False),
         cancel="The guard stays OFF. It stays a debt, and every start of etcdtui reminds of it.",
@@ -121,7 +118,7 @@ def guard_is_off(etcd: Mapping[str, Any]) -> bool:
 
 def _guard_is(*, off: bool) -> Check:
     def check(world: Context) -> Verdict:
-        return _guard_verdict(writes(world).get(ETCD), off=off)
+        return _guard_verdict(world.objects().get(ETCD), off=off)
 
     return check
 
@@ -133,16 +130,12 @@ def _guard_verdict(etcd: Mapping[str, Any], *, off: bool) -> Verdict:
 
 def _set_guard(body: Mapping[str, Any], *, off: bool) -> Work:
     def work(world: Context, report: Reporter) -> Verdict:
-        api = patiently(report, lambda: writes(world))
+        api = patiently(report, lambda: world.objects())
         if not _guard_verdict(patiently(report, lambda: api.get(ETCD)), off=off).allowed:
             patiently(report, lambda: api.patch(ETCD, body))
         return _guard_verdict(patiently(report, lambda: api.get(ETCD)), off=off)
 
     return work
-
-
-def _patch_command(body: Mapping[str, Any]) -> tuple[str, ...]:
-    return ("oc", "patch", "etcd/cluster", "--type=merge", "-p", json.dumps(body))
 
 
 # -- secrets
@@ -173,7 +166,7 @@ def secrets(decided: Decided) -> Step:
 
 def _secrets_gone(decided: Decided) -> Check:
     def check(world: Context) -> Verdict:
-        api = writes(world)
+        api = world.objects()
         left = [name for name, uid in decided.platform.secrets.items() if uid_of(api, secret(name)) == uid]
         if left:
             return Verdict(False, f"{listed(left)} {'is' if len(left) == 1 else 'are'} still there.")
@@ -184,7 +177,7 @@ def _secrets_gone(decided: Decided) -> Check:
 
 def _delete_secrets(decided: Decided) -> Work:
     def work(world: Context, report: Reporter) -> Verdict:
-        api = patiently(report, lambda: writes(world))
+        api = patiently(report, lambda: world.objects())
         for name, uid in decided.platform.secrets.items():
             delete_exactly(api, secret(name), uid, report)
             report.say(f"{name}: deleted")
@@ -197,7 +190,7 @@ def secret(name: str) -> str:
     return f"{SECRETS}/{name}"
 
 
-def uid_of(api: Writes, path: str) -> str:
+def uid_of(api: Objects, path: str) -> str:
     """The object's UID; empty when there is none."""
     try:
         meta = api.get(path).get("metadata")
@@ -206,7 +199,7 @@ def uid_of(api: Writes, path: str) -> str:
     return str(meta.get("uid") or "") if isinstance(meta, dict) else ""
 
 
-def delete_exactly(api: Writes, path: str, uid: str, report: Reporter) -> None:
+def delete_exactly(api: Objects, path: str, uid: str, report: Reporter) -> None:
     """Delete the object only while it is that one: a new one of the same name stays."""
 
     def once() -> None:
@@ -214,7 +207,7 @@ def delete_exactly(api: Writes, path: str, uid: str, report: Reporter) -> None:
             return
         try:
             api.delete(path, {"preconditions": {"uid": uid}} if uid else None)
-        except NotFound:
+        except (NotFound, Conflict):
             return
 
     patiently(report, once)
@@ -229,14 +222,14 @@ def redeploy(decided: Decided) -> Step:
     gate = Gate(GateKind.CONFIRM, prompt="Have the operator roll etcd out anew?")
 
     def asked(world: Context) -> Verdict:
-        spec = writes(world).get(ETCD).get("spec")
+        spec = world.objects().get(ETCD).get("spec")
         told = spec.get("forceRedeploymentReason") if isinstance(spec, dict) else None
         if told == reason:
             return Verdict(True, f"The operator was asked to roll etcd out anew ({reason}).")
         return Verdict(False, f"forceRedeploymentReason is {clean(str(told), 80)!r}.")
 
     def work(world: Context, report: Reporter) -> Verdict:
-        api = patiently(report, lambda: writes(world))
+        api = patiently(report, lambda: world.objects())
         patiently(report, lambda: api.patch(ETCD, body))
         return patiently(report, lambda: asked(world))
 
@@ -246,7 +239,7 @@ def redeploy(decided: Decided) -> Step:
         why=f"The host of {decided.name} stays, so the operator sees no reason of its own to put etcd's "
         "static pod there again. A new reason makes it do so, on one host after another.",
         action=Action.WORK,
-        argv=_patch_command(body),
+        argv=oc.command("patch", ETCD, body),
         gate=gate,
         ask=unless(asked, gate),
         done=asked,

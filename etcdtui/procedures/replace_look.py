@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from etcdtui.errors import EtcdTuiError, Forbidden, NotFound, Refusal
 from etcdtui.model.health import judge
 from etcdtui.model.members import Member
 from etcdtui.model.view import FRESH, FRESH_API, ClusterView
 from etcdtui.platforms.objects import ETCD, VERSION, parse_version
+from etcdtui.procedures.procedure import Objects
 from etcdtui.procedures.replace_api import guard_is_off, secret, secret_names
 from etcdtui.procedures.replace_decided import Case, Platform, Rebuild
 from etcdtui.procedures.replace_machine import MACHINES
 from etcdtui.procedures.replace_pieces import era_of, of_node, set_active, successor
 
 MACHINE_SETS = "/apis/machine.openshift.io/v1/namespaces/openshift-machine-api/controlplanemachinesets"
-
-
-class Reads(Protocol):
-    """What is needed of the API."""
-
-    def get(self, path: str) -> dict[str, Any]: ...
-    def get_list(self, path: str) -> list[dict[str, Any]]: ...
 
 
 def case_of(view: ClusterView, target: Member) -> Case:
@@ -48,7 +42,7 @@ def case_of(view: ClusterView, target: Member) -> Case:
     )
 
 
-def look(api: Reads | None, view: ClusterView, target: Member, case: Case) -> Platform:
+def look(api: Objects | None, view: ClusterView, target: Member, case: Case) -> Platform:
     """``api`` is None where none is configured. Raises Refusal when it does not answer."""
     if api is None:
         return Platform(rebuild=Rebuild.STAYS if case is Case.CRASHING else Rebuild.BY_HAND)
@@ -62,7 +56,7 @@ def look(api: Reads | None, view: ClusterView, target: Member, case: Case) -> Pl
         ) from exc
 
 
-def _look(api: Reads, target: Member, case: Case) -> Platform:
+def _look(api: Objects, target: Member, case: Case) -> Platform:
     etcd = _object(api, ETCD)
     if etcd is None:  # Kubernetes without OpenShift's operator
         return Platform(rebuild=Rebuild.STAYS if case is Case.CRASHING else Rebuild.BY_HAND)
@@ -81,7 +75,7 @@ def _look(api: Reads, target: Member, case: Case) -> Platform:
     return base if case is Case.CRASHING else _machine(api, base, target)
 
 
-def _secrets(api: Reads, node: str) -> dict[str, str]:
+def _secrets(api: Objects, node: str) -> dict[str, str]:
     found = {}
     for name in secret_names(node):
         made = _object(api, secret(name))
@@ -90,7 +84,7 @@ def _secrets(api: Reads, node: str) -> dict[str, str]:
     return found
 
 
-def _machine(api: Reads, base: Platform, target: Member) -> Platform:
+def _machine(api: Objects, base: Platform, target: Member) -> Platform:
     found = _list(api, MACHINES)
     mine = of_node(found, target.name)
     if mine is None:
@@ -103,14 +97,14 @@ def _machine(api: Reads, base: Platform, target: Member) -> Platform:
     return replace(held, rebuild=Rebuild.MACHINE, successor=successor(mine, names))
 
 
-def _object(api: Reads, path: str) -> dict[str, Any] | None:
+def _object(api: Objects, path: str) -> dict[str, Any] | None:
     try:
         return api.get(path)
     except NotFound:
         return None
 
 
-def _list(api: Reads, path: str) -> Sequence[dict[str, Any]]:
+def _list(api: Objects, path: str) -> Sequence[dict[str, Any]]:
     try:
         return api.get_list(path)
     except (NotFound, Forbidden):

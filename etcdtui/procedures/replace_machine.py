@@ -7,14 +7,14 @@ from typing import Any
 from etcdtui.errors import NotFound
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.view import FRESH_API, ClusterView
-from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Reporter, Step
-from etcdtui.procedures.replace_api import Writes, delete_exactly, patiently, uid_of, unless, writes
+from etcdtui.platforms import oc
+from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Objects, Reporter, Step
+from etcdtui.procedures.replace_api import delete_exactly, patiently, uid_of, unless
 from etcdtui.procedures.replace_decided import Decided, Rebuild
 from etcdtui.procedures.replace_pieces import as_yaml
 from etcdtui.text import clean
 
 MACHINES = "/apis/machine.openshift.io/v1beta1/namespaces/openshift-machine-api/machines"
-NAMESPACE = "openshift-machine-api"
 BUILD = 1800.0  # seconds for a machine to be made, to boot and to join
 
 
@@ -44,10 +44,10 @@ def _delete(decided: Decided) -> Step:
     )
 
     def going(world: Context) -> Verdict:
-        return _going(writes(world), name, uid)
+        return _going(world.objects(), name, uid)
 
     def work(world: Context, report: Reporter) -> Verdict:
-        api = patiently(report, lambda: writes(world))
+        api = patiently(report, lambda: world.objects())
         if not patiently(report, lambda: _going(api, name, uid)).allowed:
             delete_exactly(api, path(name), uid, report)
         return patiently(report, lambda: _going(api, name, uid))
@@ -62,7 +62,7 @@ def _delete(decided: Decided) -> Step:
         title=f"Delete the machine {name}",
         why=f"It is the machine that {decided.name} ran on; with it go its host and its disk. {then}",
         action=Action.WORK,
-        argv=("oc", "delete", "machine", "-n", NAMESPACE, name, "--wait=false"),
+        argv=oc.command("delete", path(name)),
         gate=gate,
         ask=unless(going, gate),
         prechecks=(_still_its_machine(decided),),
@@ -72,7 +72,7 @@ def _delete(decided: Decided) -> Step:
     )
 
 
-def _going(api: Writes, name: str, uid: str) -> Verdict:
+def _going(api: Objects, name: str, uid: str) -> Verdict:
     try:
         meta = api.get(path(name)).get("metadata")
     except NotFound:
@@ -90,7 +90,7 @@ def _still_its_machine(decided: Decided) -> Check:
 
     def check(world: Context) -> Verdict:
         name = decided.platform.machine
-        api = writes(world)
+        api = world.objects()
         going = _going(api, name, decided.platform.machine_uid)
         if going.allowed:
             return going
@@ -131,14 +131,18 @@ def _create(decided: Decided) -> Step:
     name = str(body["metadata"]["name"])
 
     def there(world: Context) -> Verdict:
-        if uid_of(writes(world), path(name)):
+        if uid_of(world.objects(), path(name)):
             return Verdict(True, f"The machine {name} is there.")
         return Verdict(False, f"There is no machine {name} yet.")
 
     def work(world: Context, report: Reporter) -> Verdict:
-        api = patiently(report, lambda: writes(world))
-        if not patiently(report, lambda: there(world)).allowed:
-            patiently(report, lambda: api.create(MACHINES, body))
+        api = patiently(report, lambda: world.objects())
+
+        def make() -> None:
+            if not there(world).allowed:
+                api.create(MACHINES, body)
+
+        patiently(report, make)
         return patiently(report, lambda: there(world))
 
     gate = Gate(GateKind.CONFIRM, prompt=f"Make the machine {name}, as shown?")
@@ -147,7 +151,7 @@ def _create(decided: Decided) -> Step:
         title=f"Make the machine {name}",
         why=f"It is what {decided.platform.machine} was, under a new name; it was shown in full just now.",
         action=Action.WORK,
-        argv=("oc", "apply", "-f", f"{name}.yaml"),
+        argv=oc.command("create", MACHINES, body),
         gate=gate,
         ask=unless(there, gate),
         done=there,
