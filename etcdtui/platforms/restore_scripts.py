@@ -1,0 +1,237 @@
+"""The restore as the scripts on a host do it: read from there, and recognised by what they do.
+
+A release does not tell which script a host has: after an update, or for a backup from before one, both lie
+about. What is not recognised is not guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from etcdtui.errors import Refusal, UnexpectedOutput
+from etcdtui.platforms.layout import Layout
+from etcdtui.text import clean, listed
+
+LIMIT = 60_000  # bytes of a script; the real ones have 6 000
+
+# Arguments: restore script, common tools, data, backup folder, host certificates, node, its address.
+_REPORT = r"""
+LC_ALL=C; export LC_ALL
+script=$1 tools=$2 data=$3 folder=$4 host=$5 node=$6 address=$7
+told() { sed "s/^/$1 /"; }
+near() {
+  at=$1
+  while [ ! -d "$at" ]; do
+    case $at in ?*/*) at=${at%/*};; *) at=/; break;; esac
+  done
+  printf '%s' "$at"
+}
+printf 'etcdtui restore\n'
+{ hostname 2>/dev/null || uname -n; } | head -n 1 | told hostname
+for one in script tools; do
+  case $one in script) file=$script;; *) file=$tools;; esac
+  [ -f "$file" ] && { printf 'has %s\n' "$one"; head -c 60000 "$file" | told "$one"; printf '\n'; }
+done
+for beside in disable-etcd.sh quorum-restore.sh; do
+  [ -f "${script%/*}/$beside" ] && printf 'beside %s\n' "$beside"
+done
+disk() { df -Pk "$(near "$2")" 2>/dev/null | tail -n 1 | awk -v w="$1" '{ print "disk " w, $4, $1 }'; }
+disk data "$data"
+disk parent "${data%/*}"
+disk folder "$folder"
+if [ -d "$data/member" ]; then
+  printf 'size %s\n' "$(du -sk "$data/member" 2>/dev/null | cut -f 1)"
+fi
+ls -A "$data" 2>/dev/null | told entry
+for kind in peer serving; do
+  for file in "$host"/secrets/etcd-all-*/"etcd-$kind-$node.crt"; do
+    [ -f "$file" ] || continue
+    state=valid
+    openssl x509 -noout -checkend 0 -in "$file" >/dev/null 2>&1 || state=ended
+    if [ -n "$address" ]; then
+      openssl x509 -noout -checkip "$address" -in "$file" 2>/dev/null | grep -q 'does match' || state=other
+    fi
+    printf 'certificate %s %s\n' "$kind" "$state"
+  done
+done
+command -v crictl >/dev/null 2>&1 && printf 'crictl\n'
+printf 'end\n'
+"""
+
+
+class Era(StrEnum):
+    """What kind of ``cluster-restore.sh`` it is."""
+
+    ALL_PODS = "stops and starts all four static pods"  # 4.5 to 4.17
+    ETCD_ONLY = "stops and starts etcd alone"  # 4.18 on
+    TWO_NODES = "is for two nodes with fencing"
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreScript:
+    """A recognised script. ``waits`` are the containers it waits for, ``stopped`` the folder it puts
+    manifests in, ``kept`` the one it moves the old data to."""
+
+    era: Era
+    waits: tuple[str, ...]
+    checks_snapshot: bool
+    stopped: str
+    kept: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostReport:
+    """What a restore needs to know of one host. Sizes in bytes; ``disks`` are (free, device) by what lies
+    there: data, parent (of the data folder), folder (of backups)."""
+
+    hostname: str
+    script: str
+    tools: str
+    beside: frozenset[str]
+    disks: Mapping[str, tuple[int, str]]
+    data_size: int | None  # None: there is no data
+    entries: tuple[str, ...]  # in the data folder
+    certificates: Mapping[str, str]  # peer and serving -> valid, ended, other (not for this address)
+    crictl: bool
+
+
+def report_script(layout: Layout, node: str, address: str) -> tuple[str, ...]:
+    """What lies on this host for a restore. Nothing is changed."""
+    words = (
+        layout.at(layout.restore_script),
+        layout.common_tools,
+        layout.at(layout.data),
+        layout.at(layout.backups),
+        layout.at(layout.host_certificates),
+        node,
+        address,
+    )
+    return (*layout.sudo, "sh", "-c", _REPORT, "etcdtui-restore-look", *words)
+
+
+def parse_report(said: str) -> HostReport:
+    """Raises UnexpectedOutput."""
+    lines = said.split("\n")
+    if lines[0] != "etcdtui restore" or "end" not in lines:
+        raise UnexpectedOutput("The look at what a restore needs came back cut off.")
+    found: dict[str, list[str]] = {}
+    for line in lines[1:]:
+        word, _, rest = line.partition(" ")
+        found.setdefault(word, []).append(rest)
+    disks = {}
+    for line in found.get("disk", []):
+        what, free, device = [*line.split(" ", 2), "", ""][:3]
+        if free.isdigit():
+            disks[what] = int(free) * 1024, device
+    sizes = [int(word) * 1024 for word in found.get("size", []) if word.isdigit()]
+    certificates: dict[str, str] = {}
+    for line in found.get("certificate", []):
+        kind, _, state = line.partition(" ")
+        certificates[kind] = state
+    has = found.get("has", [])
+    return HostReport(
+        hostname=clean("".join(found.get("hostname", [])[:1])),
+        script="\n".join(found.get("script", [])) if "script" in has else "",
+        tools="\n".join(found.get("tools", [])) if "tools" in has else "",
+        beside=frozenset(found.get("beside", [])),
+        disks=disks,
+        data_size=sizes[0] if sizes else None,
+        entries=tuple(found.get("entry", [])),
+        certificates=certificates,
+        crictl="crictl" in found,
+    )
+
+
+_CONTAINERS = (
+    "etcd",
+    "etcdctl",
+    "etcd-metrics",
+    "etcd-readyz",
+    "etcd-rev",
+    "etcd-backup-server",
+    "kube-controller-manager",
+    "kube-apiserver",
+    "kube-scheduler",
+)
+_WAITS = re.compile(r"^[ \t]*(?:wait_for_containers_to_stop[ \t]|\w*CONTAINERS=\()(.*)$", re.MULTILINE)
+_WORD = re.compile(r"[a-z]+(?:-[a-z]+)*")
+_VARIABLE = re.compile(r'^(?:export )?([A-Z][A-Z0-9_]*)="?([^"\n]*)"?$', re.MULTILINE)
+_USE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}|\$([A-Z][A-Z0-9_]*)")
+
+
+def recognise(host: str, script: str, tools: str) -> RestoreScript:
+    """What the two files of ``host`` do. Raises Refusal for what is not known."""
+    if not script:
+        raise Refusal(
+            f"{host} has no cluster-restore.sh.",
+            "OpenShift's etcd operator puts it there; on other platforms set layout.restore_script.",
+        )
+    if not tools:
+        raise Refusal(
+            f"{host} has no etcd-common-tools, which cluster-restore.sh sources: it would end at once.",
+            "Take a host on which etcd's static pod was installed.",
+        )
+    era = _era(script)
+    named = {word for line in _WAITS.findall(script) for word in _WORD.findall(line)}
+    waits = tuple(name for name in _CONTAINERS if name in named)
+    variables = dict(_VARIABLE.findall(tools))
+    stopped, kept = (_resolved(variables, name) for name in ("MANIFEST_STOPPED_DIR", "ETCD_DATA_DIR_BACKUP"))
+    if era is None or "etcd" not in waits or not stopped.startswith("/") or not kept.startswith("/"):
+        raise Refusal(
+            f"The cluster-restore.sh on {host} is none that this etcdtui knows: what it would do is not "
+            "guessed.",
+            "Follow the document of your release by hand, or bring a newer etcdtui.",
+        )
+    checks = "check_snapshot_status" in script or "snapshot status" in script
+    return RestoreScript(era, waits, checks, stopped, kept)
+
+
+def _era(script: str) -> Era | None:
+    if "pcs resource" in script or "podman-etcd" in script:
+        return Era.TWO_NODES
+    whole = ("cluster-etcd-operator", "Waiting for container", "snapshot*.db", "...stopping ")
+    if not all(mark in script for mark in whole):
+        return None
+    others = ("kube-apiserver-pod.yaml", "kube-controller-manager-pod.yaml", "kube-scheduler-pod.yaml")
+    if all(name in script for name in others) and "static_kuberesources*.tar.gz" in script:
+        return Era.ALL_PODS
+    return Era.ETCD_ONLY if not any(name in script for name in others) else None
+
+
+def only_known(host: str, found: RestoreScript) -> RestoreScript:
+    """``found``, when its way can be gone to the end. Raises Refusal."""
+    if found.era is Era.ALL_PODS:
+        return found
+    raise Refusal(
+        f"The cluster-restore.sh on {host} {found.era.value}; this etcdtui goes the way of those that stop "
+        "and start all four static pods (OpenShift 4.5 to 4.17).",
+        "Follow the document of your release by hand.",
+    )
+
+
+def _resolved(variables: Mapping[str, str], name: str) -> str:
+    value = variables.get(name, "")
+    for _ in range(5):
+        if not _USE.search(value):
+            return value
+        value = _USE.sub(lambda match: variables.get(match[1] or match[2], ""), value)
+    return ""
+
+
+def unfit(report: HostReport, node: str) -> tuple[str, ...]:
+    """What of a host forbids a restore there, besides its script and its disks; sentences without a dot."""
+    said = []
+    missing = [kind for kind in ("peer", "serving") if kind not in report.certificates]
+    if missing:
+        said.append(f"it has no {listed(missing)} certificate of {node}")
+    for kind, state in report.certificates.items():
+        if state == "ended":
+            said.append(f"its {kind} certificate has ended")
+        elif state == "other":
+            said.append(f"its {kind} certificate is not for its own address")
+    if not report.crictl:
+        said.append("crictl is not on it, by which containers are watched")
+    return tuple(said)
