@@ -152,11 +152,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             found = writes.find(world, resource, name)
             document = {"kind": resource.kind, "apiVersion": resource.version, **found}
         else:
+            # As the real one: only custom resources say of each item what it is.
+            kind = {"kind": resource.kind, "apiVersion": resource.version} if resource.custom else {}
             document = {
                 "kind": f"{resource.kind}List",
                 "apiVersion": resource.version,
                 "metadata": {"resourceVersion": world.store.version},
-                "items": [item for item in resource.made(world) if selected(item, query)],
+                "items": [{**kind, **item} for item in resource.made(world) if selected(item, query)],
             }
         self._json(HTTPStatus.OK, document)
 

@@ -7,11 +7,11 @@ import shutil
 from typing import TYPE_CHECKING
 
 from etcdtui.errors import Refusal
-from etcdtui.lab import csrs, places, tree
+from etcdtui.lab import csrs, machines, machineset, places, tree
 from etcdtui.lab.documents import Document, now
 from etcdtui.lab.fleet import Power
 from etcdtui.lab.registry import On, action
-from etcdtui.lab.store import CSRS
+from etcdtui.lab.store import CSRS, MACHINE_SETS, ApiRefusal
 from etcdtui.lab.troubles import mark
 
 if TYPE_CHECKING:
@@ -95,6 +95,22 @@ def machine_api_on(lab: Supervisor) -> str:
     """End machine-api-off."""
     lab.machines.begin()
     return "Every node has its machine."
+
+
+@action("machine-set-on", On.LAB)
+def machine_set_on(lab: Supervisor) -> str:
+    """Let a control plane machine set be active: a deleted machine is replaced without being asked."""
+    with contextlib.suppress(ApiRefusal):
+        machineset.make(lab.store, machines.NAMESPACE, len(lab.plan.nodes))
+    return "A control plane machine set is active."
+
+
+@action("machine-set-off", On.LAB)
+def machine_set_off(lab: Supervisor) -> str:
+    """End machine-set-on."""
+    with contextlib.suppress(ApiRefusal):
+        lab.store.delete(MACHINE_SETS, machineset.NAME)
+    return "There is no control plane machine set."
 
 
 @action("approve-csrs", On.LAB)

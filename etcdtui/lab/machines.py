@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from etcdtui.errors import EtcdTuiError, Refusal
-from etcdtui.lab import places
+from etcdtui.lab import machineset, places
 from etcdtui.lab.documents import Document, now
 from etcdtui.lab.fleet import Host, Power
 from etcdtui.lab.store import MACHINES, NODES, ApiRefusal, Store
@@ -157,6 +157,9 @@ class Machines:
         while not self._stopping.wait(_INTERVAL):
             for machine in self._store.list(MACHINES):
                 self._step(machine)
+            wanted = machineset.replacement(self._store)
+            if wanted is not None:
+                self._store.create(MACHINES, self.document(*wanted))
             self._joining.step()
 
     def _step(self, machine: Document) -> None:

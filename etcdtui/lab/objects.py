@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from etcdtui.lab import places
 from etcdtui.lab.documents import NAMESPACE, Condition, Document, Maker, condition
 from etcdtui.lab.operator import OTHERS, Operator
-from etcdtui.lab.store import ETCDS, MACHINES, NODES, Store, operator_resource
+from etcdtui.lab.store import ETCDS, MACHINE_SETS, MACHINES, NODES, Store, operator_resource
 
 if TYPE_CHECKING:
     from etcdtui.lab.fleet import Fleet, Host
@@ -110,6 +110,13 @@ def machines(world: World) -> list[Document]:
     return [{**kept, "status": world.machines.status(kept)} for kept in world.store.list(MACHINES)]
 
 
+def machine_sets(world: World) -> list[Document]:
+    """The control plane machine set, where one is active."""
+    replicas = len(world.store.names(MACHINES))
+    status = {"replicas": replicas, "readyReplicas": sum(host.ready for host in world.cluster_hosts())}
+    return [{**kept, "status": status} for kept in world.store.list(MACHINE_SETS)]
+
+
 def etcd_resource(world: World) -> list[Document]:
     """etcds/cluster, as its operator keeps it."""
     operator = world.operator
@@ -132,7 +139,7 @@ def other_operator(world: World, plural: str) -> list[Document]:
     active = f"{len(running)} nodes are active; {rollout.message}"
     status = {
         "conditions": [
-            condition("NodeInstallerProgressing", not rollout.done, reason, rollout.message, born),
+            condition("NodeInstallerProgressing", not rollout.done, reason, rollout.message, rollout.since),
             condition("StaticPodsAvailable", bool(running), "AsExpected", active, born),
         ],
         "latestAvailableRevision": rollout.latest,

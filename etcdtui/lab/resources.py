@@ -128,7 +128,7 @@ _ALL = (
         "/apis/machine.openshift.io/v1/namespaces/openshift-machine-api/controlplanemachinesets",
         "ControlPlaneMachineSet",
         "machine.openshift.io/v1",
-        partial(stored, "controlplanemachinesets.machine.openshift.io"),
+        objects.machine_sets,
     ),
     Resource(
         f"/apis/{_CERTIFICATES}/certificatesigningrequests",

@@ -8,6 +8,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from etcdtui.lab.documents import now
+
 if TYPE_CHECKING:
     from etcdtui.lab.fleet import Fleet, Host
     from etcdtui.lab.pace import Pace
@@ -49,6 +51,7 @@ class Rollout:
         self.latest = revision
         self.current = {node.name: revision for node in plan().nodes}
         self.blocked = ""
+        self.since = now()  # when it last began or ended
 
     @property
     def targets(self) -> dict[str, int]:
@@ -67,7 +70,7 @@ class Rollout:
 
     def step(self) -> None:
         """Do what can be done now; never waits."""
-        nodes = self._plan().nodes
+        done, nodes = self.done, self._plan().nodes
         # Replaced and not changed: others are reading.
         self.current = {node.name: self.current.get(node.name, 0) for node in nodes}
         self._revise()
@@ -75,16 +78,18 @@ class Rollout:
             self._begin(nodes)
         else:
             self._go_on(self._at)
+        if done != self.done:
+            self.since = now()
 
     def _revise(self) -> None:
         wanted = self._ways.inputs()
         if wanted is None or wanted == self._applied:
             self._changed, self.blocked = None, ""
             return
-        now = time.monotonic()
+        moment = time.monotonic()
         if self._changed is None:
-            self._changed = now
-        if now - self._changed < self._pace.settle:
+            self._changed = moment
+        if moment - self._changed < self._pace.settle:
             return
         self.blocked = self._ways.may()
         if not self.blocked:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import secrets
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +16,7 @@ from etcdtui.lab.resources import Resource
 from etcdtui.lab.store import ApiRefusal, conflict, invalid, not_found
 
 _MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
+_TRIES = 5
 _METADATA = ("labels", "annotations", "finalizers", "ownerReferences")
 
 
@@ -57,46 +59,56 @@ def change(
     world: World, resource: Resource, name: str, part: str, body: Any, media: str | None, *, dry: bool
 ) -> Document:
     """PATCH with a ``media`` type, or PUT with None, of an object or a ``part`` of it. Raises ApiRefusal."""
-    if part:
-        if part not in resource.parts:
-            raise ApiRefusal(
-                HTTPStatus.NOT_FOUND, "NotFound", "the server could not find the requested resource"
-            )
-    else:
+    if not part:
         _allow(resource, "change")
-    before = find(world, resource, name)
-    after = _object(resource, body) if media is None else _patched(resource, before, body, media)
-    meta = after["metadata"]
-    if meta.get("name") != name:
-        text = f"the name of the object ({meta.get('name')}) does not match the name on the URL ({name})"
-        raise ApiRefusal(HTTPStatus.BAD_REQUEST, "BadRequest", text)
-    if (
-        meta.get("resourceVersion", before["metadata"]["resourceVersion"])
-        != before["metadata"]["resourceVersion"]
-    ):
-        raise conflict(resource.name, name, _MODIFIED)
-    if meta.get("uid", before["metadata"]["uid"]) != before["metadata"]["uid"]:
-        raise conflict(resource.name, name, "Precondition failed: UID in precondition")
-    if part:
-        _check_approval(resource, name, after)
-    else:
-        resource.check(after)
-        after = resource.keep(after)
-
-    def written(known: Document) -> Document:
-        if known["metadata"]["resourceVersion"] != before["metadata"]["resourceVersion"]:
-            raise conflict(resource.name, name, _MODIFIED)
+    elif part not in resource.parts:
+        text = "the server could not find the requested resource"
+        raise ApiRefusal(HTTPStatus.NOT_FOUND, "NotFound", text)
+    tries = _TRIES if media is not None else 1
+    for left in reversed(range(tries)):
+        before = find(world, resource, name)
+        after = _object(resource, body) if media is None else _patched(resource, before, body, media)
+        _check_identity(resource, before["metadata"], after["metadata"])
         if part:
-            conditions = [_dated(item) for item in after["status"]["conditions"]]
-            return {**known, "status": {**known.get("status", {}), "conditions": conditions}}
-        merged = {key: meta[key] for key in _METADATA if key in meta}
-        own = {key: value for key, value in known["metadata"].items() if key not in _METADATA}
-        return {**known, "metadata": {**own, **merged}, "spec": after.get("spec") or {}}
-
-    if dry:
-        return {**before, **written(copy.deepcopy(world.store.find(resource.name, name) or before))}
-    world.store.change(resource.name, name, written)
+            _check_approval(resource, name, after)
+        else:
+            resource.check(after)
+        written = partial(_written, resource, before, resource.keep(after), part)
+        if dry:
+            return {**before, **written(world.store.find(resource.name, name) or before)}
+        try:
+            world.store.change(resource.name, name, written)
+        except ApiRefusal as exc:
+            # Somebody wrote between our reading and our writing: a patch is made anew, as in the real one.
+            if exc.reason != "Conflict" or not left:
+                raise
+        else:
+            break
     return find(world, resource, name)
+
+
+def _written(resource: Resource, before: Document, after: Document, part: str, known: Document) -> Document:
+    """``known`` with what may be changed of it."""
+    meta, name = after["metadata"], known["metadata"]["name"]
+    if known["metadata"]["resourceVersion"] != before["metadata"]["resourceVersion"]:
+        raise conflict(resource.name, name, _MODIFIED)
+    if part:
+        conditions = [_dated(item) for item in after["status"]["conditions"]]
+        return {**known, "status": {**known.get("status", {}), "conditions": conditions}}
+    merged = {key: meta[key] for key in _METADATA if key in meta}
+    own = {key: value for key, value in known["metadata"].items() if key not in _METADATA}
+    return {**known, "metadata": {**own, **merged}, "spec": after.get("spec") or {}}
+
+
+def _check_identity(resource: Resource, before: Document, after: Document) -> None:
+    name = before["name"]
+    if after.get("name") != name:
+        text = f"the name of the object ({after.get('name')}) does not match the name on the URL ({name})"
+        raise ApiRefusal(HTTPStatus.BAD_REQUEST, "BadRequest", text)
+    if after.get("resourceVersion", before["resourceVersion"]) != before["resourceVersion"]:
+        raise conflict(resource.name, name, _MODIFIED)
+    if after.get("uid", before["uid"]) != before["uid"]:
+        raise conflict(resource.name, name, "Precondition failed: UID in precondition")
 
 
 def delete(world: World, resource: Resource, name: str, body: Any, *, dry: bool) -> Document:
