@@ -128,7 +128,7 @@ def parse_machine_set(document: Mapping[str, Any]) -> MachineSet | None:
 
 
 def set_active(machine_sets: Iterable[Mapping[str, Any]]) -> bool:
-    """Does a control plane machine set look after the machines? It makes a new one for each that is deleted."""
+    """Does a control plane machine set look after the machines? It makes a new one for each deleted one."""
     return any(found.active for one in machine_sets if (found := parse_machine_set(one)))
 
 
