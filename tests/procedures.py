@@ -121,7 +121,7 @@ class FakeWorld:
     def now(self) -> float:
         return NOW
 
-    def etcdctl(self) -> tuple[str, ClientAccess]:
+    def etcdctl(self, avoid: str = "") -> tuple[str, ClientAccess]:
         return self.shown.speaking, ClientAccess()
 
     def objects(self) -> Objects:

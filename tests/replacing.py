@@ -15,12 +15,11 @@ from etcdtui.model.probe import HostSeen, Port, Probe, Try
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView
+from etcdtui.platforms.machines import MACHINE_SETS, MACHINES
 from etcdtui.platforms.objects import ETCD, VERSION
+from etcdtui.platforms.operators import GUARD, SECRETS
 from etcdtui.procedures import replace as guide
 from etcdtui.procedures.procedure import Answer, Choice, Event, Procedure, StepChanged
-from etcdtui.procedures.replace_api import GUARD, SECRETS
-from etcdtui.procedures.replace_look import MACHINE_SETS
-from etcdtui.procedures.replace_machine import MACHINES
 from etcdtui.reach.runner import Completed
 from tests.procedures import FakeWorld, Human
 from tests.views import NAMES, NOW, api, endpoint, gone, healthy, host, member
@@ -72,7 +71,10 @@ class FakeApi:
         for number in range(3) if machines else ():
             made.objects[f"{MACHINES}/prod-master-{number}"] = machine(number)
         if sets:
-            made.objects[f"{MACHINE_SETS}/cluster"] = {"spec": {"state": "Active"}}
+            made.objects[f"{MACHINE_SETS}/cluster"] = {
+                "metadata": {"name": "cluster"},
+                "spec": {"state": "Active"},
+            }
         return made
 
     def _answer(self) -> None:
@@ -186,7 +188,7 @@ class Situation(FakeWorld):
     def runner(self, host: str) -> Any:
         return Hosts(self, host)
 
-    def etcdctl(self) -> tuple[str, ClientAccess]:
+    def etcdctl(self, avoid: str = "") -> tuple[str, ClientAccess]:
         return "masternode1", ClientAccess("/ca", "/crt", "/key")
 
     def objects(self) -> Any:

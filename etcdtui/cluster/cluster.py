@@ -172,9 +172,9 @@ class Cluster:
         known = self._roster.host(host)
         return known.layout if known else self.config.layout
 
-    def etcdctl(self) -> tuple[str, ClientAccess]:
-        """A host on which etcdctl can be run, and how. Raises Unreachable."""
-        return self._speaker.etcdctl()
+    def etcdctl(self, avoid: str = "") -> tuple[str, ClientAccess]:
+        """A host on which etcdctl can be run, not ``avoid``, and how. Raises Unreachable."""
+        return self._speaker.etcdctl(avoid)
 
     def objects(self) -> Api:
         """The Kubernetes API, logged in. Raises ConfigError where none is configured, and as ``Api.load``."""

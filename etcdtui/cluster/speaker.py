@@ -55,8 +55,8 @@ class Speaker:
         with self._lock:
             return tuple(Voice(host, *self._able[host], self._turn) for host in self._ranked())
 
-    def etcdctl(self) -> tuple[str, ClientAccess]:
-        """A host with an etcdctl, the chosen one where it has one, and how it is run there.
+    def etcdctl(self, avoid: str = "") -> tuple[str, ClientAccess]:
+        """A host with an etcdctl, the chosen one where it has one, and how it is run there; never ``avoid``.
 
         Raises Unreachable while there is none.
         """
@@ -64,7 +64,7 @@ class Speaker:
             chosen = self._voice.host if self._voice else ""
             for host in sorted(self._ranked(), key=lambda name: name != chosen):
                 _, access, sudo = self._able[host]
-                if access.can_etcdctl:
+                if access.can_etcdctl and host != avoid:
                     return host, access.client(sudo)
         raise Unreachable(
             "No control plane host with an etcdctl can be reached.", "See the findings on each host."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 COMMAND_TIMEOUT = "2s"
 DIAL_TIMEOUT = "2s"
@@ -13,6 +13,10 @@ _BY_FLAGS = (
     "exec env -u ETCDCTL_ENDPOINTS -u ETCDCTL_CACERT -u ETCDCTL_CERT -u ETCDCTL_KEY ETCDCTL_API=3 etcdctl "
     '${ETCDCTL_CACERT:+"--cacert=$ETCDCTL_CACERT"} ${ETCDCTL_CERT:+"--cert=$ETCDCTL_CERT"} '
     '${ETCDCTL_KEY:+"--key=$ETCDCTL_KEY"} "$@"'
+)
+_IN_CONTAINER = (
+    'exec "$0" exec "$("$0" ps -q --state Running --label io.kubernetes.container.name=etcdctl | '
+    'head -n 1)" "$@"'
 )
 
 
@@ -32,6 +36,12 @@ class ClientAccess:
     container: str = ""
     crictl: str = "crictl"
     sudo: tuple[str, ...] = ("sudo", "-n")
+    by_name: bool = False  # the container is looked for when the command runs
+
+    @property
+    def lasting(self) -> ClientAccess:
+        """For a command that is shown now and runs later: every rollout gives the container another ID."""
+        return replace(self, by_name=True)
 
 
 def etcdctl(
@@ -49,7 +59,8 @@ def etcdctl(
     where = tuple(access.endpoints if endpoints is None else endpoints)
     head = access.sudo
     if access.container:
-        head = (*head, access.crictl, "exec", access.container, "env", "-u", "ETCDCTL_ENDPOINTS")
+        inside = ("sh", "-c", _IN_CONTAINER, access.crictl) if access.by_name else ()
+        head = (*head, *(inside or (access.crictl, "exec", access.container)), "env", "-u", _ENVIRONMENT[0])
         identity: tuple[str, ...] = ()
         program = "etcdctl"
     else:

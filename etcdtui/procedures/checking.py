@@ -58,8 +58,8 @@ class Scene:
     def now(self) -> float:
         return self._world.now()
 
-    def etcdctl(self) -> tuple[str, ClientAccess]:
-        return self._world.etcdctl()
+    def etcdctl(self, avoid: str = "") -> tuple[str, ClientAccess]:
+        return self._world.etcdctl(avoid)
 
     def objects(self) -> Objects:
         return self._world.objects()

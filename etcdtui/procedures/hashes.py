@@ -23,7 +23,7 @@ class Asking(Protocol):
 
     def view(self) -> ClusterView: ...
     def runner(self, host: str) -> Runner: ...
-    def etcdctl(self) -> tuple[str, ClientAccess]: ...
+    def etcdctl(self, avoid: str = "") -> tuple[str, ClientAccess]: ...
 
 
 def compare_hashes(world: Asking) -> Comparison:
@@ -32,8 +32,8 @@ def compare_hashes(world: Asking) -> Comparison:
     members = listed.members if listed else ()
     voters = [m for m in members if not m.learner]
     learners = [m.label for m in members if m.learner]
-    host, access = world.etcdctl()
-    runner = world.runner(host)
+    host, asked = world.etcdctl()
+    runner, access = world.runner(host), asked.lasting
     found = compare(0, (), learners)
     for _ in range(TRIES):
         revision, missing = _lowest(runner, access, voters)

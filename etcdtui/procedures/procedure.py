@@ -61,8 +61,8 @@ class World(Protocol):
     def now(self) -> float:
         """Seconds since the epoch."""
 
-    def etcdctl(self) -> tuple[str, ClientAccess]:
-        """A host on which etcdctl can be run, and how. Raises Unreachable."""
+    def etcdctl(self, avoid: str = "") -> tuple[str, ClientAccess]:
+        """A host on which etcdctl can be run, not ``avoid``, and how. Raises Unreachable."""
 
     def objects(self) -> Objects:
         """The Kubernetes API, logged in. Raises ConfigError where none is configured, Unreachable."""

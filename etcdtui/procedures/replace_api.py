@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from etcdtui.errors import Cancelled, Conflict, EtcdTuiError, NotFound, Unreachable
 from etcdtui.model.quorum import Verdict
-from etcdtui.platforms import oc
+from etcdtui.platforms import oc, operators
 from etcdtui.platforms.objects import ETCD, NAMESPACE
 from etcdtui.procedures.procedure import (
     Action,
@@ -28,8 +28,6 @@ from etcdtui.procedures.procedure import (
 from etcdtui.procedures.replace_decided import Decided
 from etcdtui.text import clean, counted, listed
 
-GUARD = "useUnsupportedUnsafeNonHANonProductionUnstableEtcd"
-SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
 PAUSE = 2.0  # seconds between two tries
 
 GUARD_OFF = "guard off"
@@ -69,7 +67,7 @@ def patiently(report: Reporter, call: Callable[[], T]) -> T:
 
 
 def guard_off(decided: Decided) -> Step:
-    body = {"spec": {"unsupportedConfigOverrides": {GUARD: True}}}
+    body = operators.guard_off()
     gate = Gate(GateKind.CONFIRM, prompt="Take the guard off until the cluster is whole again?")
     return Step(
         key=GUARD_OFF,
@@ -89,7 +87,7 @@ def guard_off(decided: Decided) -> Step:
 
 def guard_on(overrides: Any) -> Step:
     """``overrides`` is what was there before; other overrides of the cluster's owner are left alone."""
-    body = guard_body(overrides)
+    body = operators.guard_on(overrides)
     return Step(
         key=GUARD_ON,
         title="Put the operator's guard on again",
@@ -103,19 +101,6 @@ def guard_on(overrides: Any) -> Step:
     )
 
 
-def guard_body(overrides: Any) -> dict[str, Any]:
-    """The merge patch that puts it on again."""
-    others = isinstance(overrides, dict) and set(overrides) - {GUARD}
-    return {"spec": {"unsupportedConfigOverrides": {GUARD: None} if others else None}}
-
-
-def guard_is_off(etcd: Mapping[str, Any]) -> bool:
-    """By the operator's resource."""
-    spec = etcd.get("spec")
-    overrides = spec.get("unsupportedConfigOverrides") if isinstance(spec, dict) else None
-    return isinstance(overrides, dict) and overrides.get(GUARD) in (True, "true")
-
-
 def _guard_is(*, off: bool) -> Check:
     def check(world: Context) -> Verdict:
         return _guard_verdict(world.objects().get(ETCD), off=off)
@@ -124,7 +109,7 @@ def _guard_is(*, off: bool) -> Check:
 
 
 def _guard_verdict(etcd: Mapping[str, Any], *, off: bool) -> Verdict:
-    is_off = guard_is_off(etcd)
+    is_off = operators.guard_is_off(etcd)
     return Verdict(is_off is off, f"The operator's guard is {'off' if is_off else 'on'}.")
 
 
@@ -139,11 +124,6 @@ def _set_guard(body: Mapping[str, Any], *, off: bool) -> Work:
 
 
 # -- secrets
-
-
-def secret_names(node: str) -> tuple[str, ...]:
-    """What the operator made for the etcd of one node."""
-    return tuple(f"etcd-{kind}-{node}" for kind in ("peer", "serving", "serving-metrics"))
 
 
 def secrets(decided: Decided) -> Step:
@@ -167,7 +147,11 @@ def secrets(decided: Decided) -> Step:
 def _secrets_gone(decided: Decided) -> Check:
     def check(world: Context) -> Verdict:
         api = world.objects()
-        left = [name for name, uid in decided.platform.secrets.items() if uid_of(api, secret(name)) == uid]
+        left = [
+            name
+            for name, uid in decided.platform.secrets.items()
+            if uid_of(api, operators.secret_path(name)) == uid
+        ]
         if left:
             return Verdict(False, f"{listed(left)} {'is' if len(left) == 1 else 'are'} still there.")
         return Verdict(True, f"The old secrets of {decided.name} are gone.")
@@ -179,15 +163,11 @@ def _delete_secrets(decided: Decided) -> Work:
     def work(world: Context, report: Reporter) -> Verdict:
         api = patiently(report, lambda: world.objects())
         for name, uid in decided.platform.secrets.items():
-            delete_exactly(api, secret(name), uid, report)
+            delete_exactly(api, operators.secret_path(name), uid, report)
             report.say(f"{name}: deleted")
         return patiently(report, lambda: _secrets_gone(decided)(world))
 
     return work
-
-
-def secret(name: str) -> str:
-    return f"{SECRETS}/{name}"
 
 
 def uid_of(api: Objects, path: str) -> str:
@@ -218,15 +198,14 @@ def delete_exactly(api: Objects, path: str, uid: str, report: Reporter) -> None:
 
 def redeploy(decided: Decided) -> Step:
     reason = f"single-master-recovery-{decided.stamp}"
-    body = {"spec": {"forceRedeploymentReason": reason}}
+    body = operators.redeployment(reason)
     gate = Gate(GateKind.CONFIRM, prompt="Have the operator roll etcd out anew?")
 
     def asked(world: Context) -> Verdict:
-        spec = world.objects().get(ETCD).get("spec")
-        told = spec.get("forceRedeploymentReason") if isinstance(spec, dict) else None
+        told = operators.redeployment_reason(world.objects().get(ETCD))
         if told == reason:
             return Verdict(True, f"The operator was asked to roll etcd out anew ({reason}).")
-        return Verdict(False, f"forceRedeploymentReason is {clean(str(told), 80)!r}.")
+        return Verdict(False, f"forceRedeploymentReason is {clean(told, 80)!r}.")
 
     def work(world: Context, report: Reporter) -> Verdict:
         api = patiently(report, lambda: world.objects())

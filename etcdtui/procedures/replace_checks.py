@@ -153,11 +153,11 @@ def removed_everywhere(decided: Decided) -> Check:
         voters = [r for r in rest if not r.member.learner and r.member.client_urls]
         if not voters:
             return Verdict(False, "The member list is not known yet.")
-        host, access = world.etcdctl()
+        host, access = world.etcdctl(decided.host)
         runner = world.runner(host)
         for row in voters:
             name = row.member.label
-            done = runner.run(member_list_json(access, [row.member.client_urls[0]]), timeout=ASK)
+            done = runner.run(member_list_json(access.lasting, [row.member.client_urls[0]]), timeout=ASK)
             if not done.ok:
                 problem = causes.explain(done.err())
                 said = problem.message if problem else causes.last_words(done.err())

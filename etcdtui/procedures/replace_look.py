@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,14 +11,13 @@ from etcdtui.errors import EtcdTuiError, Forbidden, NotFound, Refusal
 from etcdtui.model.health import judge
 from etcdtui.model.members import Member
 from etcdtui.model.view import FRESH, FRESH_API, ClusterView
+from etcdtui.platforms.machines import MACHINE_SETS, MACHINES, of_node, set_active, successor
 from etcdtui.platforms.objects import ETCD, VERSION, parse_version
+from etcdtui.platforms.operators import guard_is_off, secret_names, secret_path
 from etcdtui.procedures.procedure import Objects
-from etcdtui.procedures.replace_api import guard_is_off, secret, secret_names
 from etcdtui.procedures.replace_decided import Case, Platform, Rebuild
-from etcdtui.procedures.replace_machine import MACHINES
-from etcdtui.procedures.replace_pieces import era_of, of_node, set_active, successor
 
-MACHINE_SETS = "/apis/machine.openshift.io/v1/namespaces/openshift-machine-api/controlplanemachinesets"
+GUARDED = (4, 10)  # the first release whose operator must be told to go on with one voter less
 
 
 def case_of(view: ClusterView, target: Member) -> Case:
@@ -62,23 +62,28 @@ def _look(api: Objects, target: Member, case: Case) -> Platform:
         return Platform(rebuild=Rebuild.STAYS if case is Case.CRASHING else Rebuild.BY_HAND)
     version = _object(api, VERSION)
     told = parse_version(version)[0] if version is not None else ""
-    era = era_of(told)
     spec = etcd.get("spec")
-    secrets = _secrets(api, target.name) if era.secrets and target.name else {}
+    secrets = _secrets(api, target.name) if target.name else {}
     base = Platform(
         operator=True,
         version=told,
-        guard=era.guard and not guard_is_off(etcd),
+        guard=_guarded(told) and not guard_is_off(etcd),
         overrides=spec.get("unsupportedConfigOverrides") if isinstance(spec, dict) else None,
         secrets=secrets,
     )
     return base if case is Case.CRASHING else _machine(api, base, target)
 
 
+def _guarded(version: str) -> bool:
+    """An unknown version is taken for a new one: once more than needed does no harm."""
+    match = re.match(r"(\d+)\.(\d+)", version)
+    return match is None or (int(match[1]), int(match[2])) >= GUARDED
+
+
 def _secrets(api: Objects, node: str) -> dict[str, str]:
     found = {}
     for name in secret_names(node):
-        made = _object(api, secret(name))
+        made = _object(api, secret_path(name))
         if made is not None:
             found[name] = _uid(made)
     return found

@@ -8,13 +8,12 @@ from etcdtui.errors import NotFound
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.view import FRESH_API, ClusterView
 from etcdtui.platforms import oc
+from etcdtui.platforms.machines import MACHINES, as_yaml, path
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Objects, Reporter, Step
 from etcdtui.procedures.replace_api import delete_exactly, patiently, uid_of, unless
 from etcdtui.procedures.replace_decided import Decided, Rebuild
-from etcdtui.procedures.replace_pieces import as_yaml
 from etcdtui.text import clean
 
-MACHINES = "/apis/machine.openshift.io/v1beta1/namespaces/openshift-machine-api/machines"
 BUILD = 1800.0  # seconds for a machine to be made, to boot and to join
 
 
@@ -29,10 +28,6 @@ def steps(decided: Decided) -> tuple[Step, ...]:
     if how is Rebuild.MACHINE:
         made += [_show(decided), _create(decided)]
     return (*made, _comes(decided))
-
-
-def path(name: str) -> str:
-    return f"{MACHINES}/{name}"
 
 
 def _delete(decided: Decided) -> Step:

@@ -222,8 +222,8 @@ def _promote(decided: Decided) -> Callable[[Context, Reporter], Verdict]:
             if not member.learner:
                 return Verdict(True, f"{member.label} votes.")
             try:
-                host, access = world.etcdctl()
-                argv = member_promote(access, member.id)
+                host, access = world.etcdctl(decided.host)
+                argv = member_promote(access.lasting, member.id)
                 done = world.runner(host).run(argv, timeout=checks.ASK)
             except Unreachable as exc:
                 said = _once(report, said, f"{exc.message} Waiting for a host to ask from.")

@@ -29,6 +29,13 @@ def test_etcdctl_in_the_container_keeps_its_identity() -> None:
     assert "ETCDCTL_CERT" not in argv and "ETCDCTL_ENDPOINTS" in argv
 
 
+def test_a_command_for_later_looks_for_its_container_then() -> None:
+    argv = commands.member_remove(ClientAccess(container="4f2a").lasting, 5, ["https://10.0.0.1:2379"])
+    assert "4f2a" not in argv and argv[2:4] == ("sh", "-c") and "name=etcdctl" in argv[4]
+    assert argv[5:9] == ("crictl", "env", "-u", "ETCDCTL_ENDPOINTS") and argv[-3:] == ("member", "remove", "5")
+    assert commands.member_remove(ACCESS.lasting, 5) == commands.member_remove(ACCESS, 5)
+
+
 def test_ids_are_given_in_hex() -> None:
     assert commands.member_remove(ACCESS, 0xFFFFFFFFFFFFFFFF)[-1] == "f" * 16
     assert commands.move_leader(ACCESS, 5, "https://10.0.0.9:2379")[-1] == "5"
