@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from etcdtui.lab.members import Gateway
 
@@ -27,6 +27,7 @@ _KINDS = (
     ("services/specs/{ns}", 0.05, 900),
     ("namespaces", 0.02, 400),
 )
+VICTIM = "shop-production"  # the namespace that delete-namespace takes
 _NAMESPACES = (
     "default", "kube-system", "openshift-apiserver", "openshift-authentication", "openshift-console",
     "openshift-dns", "openshift-etcd", "openshift-image-registry", "openshift-ingress",
@@ -50,6 +51,18 @@ def entries(count: int, seed: int = 7) -> Iterator[tuple[str, bytes]]:
             made += 1
             if made == count:
                 return
+
+
+def delete_namespace(post: Callable[[str, dict[str, Any]], dict[str, Any]]) -> int:
+    """Delete everything in ``VICTIM`` with requests to a member; how many keys that was. Raises OSError."""
+    deleted = 0
+    for kind, _, _ in _KINDS:
+        if "{ns}" in kind:
+            folder = f"/kubernetes.io/{kind.format(ns=VICTIM)}"
+            # "0" is what follows "/".
+            span = {"key": _b64(f"{folder}/".encode()), "range_end": _b64(f"{folder}0".encode())}
+            deleted += int(post("/v3/kv/deleterange", span).get("deleted", "0"))
+    return deleted
 
 
 def write(node: Node, count: int) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING
 
 from etcdtui.errors import Refusal
-from etcdtui.lab import csrs, machines, machineset, places, tree
+from etcdtui.lab import content, csrs, machines, machineset, places, tree
 from etcdtui.lab.documents import Document, now
 from etcdtui.lab.fleet import Power
 from etcdtui.lab.registry import On, action
@@ -127,6 +128,16 @@ def stranger_csr(lab: Supervisor) -> str:
     """Let somebody who is no node of this cluster ask for a certificate."""
     name = csrs.ask(lab.store, "intruder", csrs.CLIENT)
     return f"{name} is pending."
+
+
+@action("delete-namespace", On.LAB)
+def delete_namespace(lab: Supervisor) -> str:
+    """Delete everything in the namespace shop-production, as by accident."""
+    well = [node.name for node in lab.operator.plan().nodes if lab.monitor.healthy(node.name)]
+    if not well:
+        raise Refusal("No member of this lab takes writes now.")
+    count = content.delete_namespace(partial(lab.monitor.post, well[0]))
+    return f"{count} keys of {content.VICTIM} are deleted."
 
 
 @action("damage-data", On.RUNNING)

@@ -36,17 +36,17 @@ _START = """\
 set -eu
 export ETCD_NAME="${{NODE_{shell}_ETCD_NAME}}"
 """
-# What the real pod's discovery does. A data directory is kept only while its member is in the list; an empty
-# one waits until the operator has added the member. Of a member that has started before, etcd itself says
-# that it cannot begin anew.
+# What the real pod's discovery does. A data directory is kept only while its member is in the list; one
+# without a WAL, which etcd makes last, waits until the operator has added the member. Of a member that has
+# started before, etcd itself says that it cannot begin anew.
 _DISCOVER = """\
 members() {{ etcdctl member list --command-timeout=3s 2>/dev/null; }}
 mine() {{ printf '%s\\n' "$list" | awk -F', ' -v url={peer} '$4 == url {{ print $2 }}'; }}
-if [ -d /var/lib/etcd/member ] && list=$(members) && [ -n "$list" ] && [ -z "$(mine)" ]; then
+if [ -d /var/lib/etcd/member/wal ] && list=$(members) && [ -n "$list" ] && [ -z "$(mine)" ]; then
   echo "member {peer} is not in the member list, archiving its data" >&2
   mv /var/lib/etcd/member "/var/lib/etcd/member-removed-archive-$(date +%F_%H%M%S)"
 fi
-if [ ! -d /var/lib/etcd/member ]; then
+if [ ! -d /var/lib/etcd/member/wal ]; then
   said=""
   while :; do
     list=$(members) || list=""

@@ -76,7 +76,7 @@ class Scaling:
 
 def _waits(host: Host) -> bool:
     """Whether etcd's pod runs there, and has no data: its discovery waits for the member list."""
-    if host.kubelet.pid is None or host.node.at(f"{places.DATA}/member").exists():
+    if host.kubelet.pid is None or host.node.at(f"{places.DATA}/member/wal").exists():
         return False
     etcd = next((c for c in host.kubelet.containers("etcd") if c.name == "etcd"), None)
     return etcd is not None and etcd.env.get("ETCD_INITIAL_CLUSTER_STATE") == "existing"

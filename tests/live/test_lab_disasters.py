@@ -112,6 +112,16 @@ def test_a_clock_can_be_wrong(recent: LabClient) -> None:
     assert abs(int(recent.ssh(M2, "date +%s")) - int(recent.ssh(M2, "/bin/date +%s"))) < 5
 
 
+def test_a_namespace_can_be_deleted_by_accident(recent: LabClient) -> None:
+    keys = "get --prefix /kubernetes.io/ --keys-only"
+    before = recent.etcdctl(M1, keys).split()
+    doomed = [key for key in before if "/shop-production/" in key]
+    assert recent.lab.do("delete-namespace").startswith(f"{len(doomed)} keys")
+    after = recent.etcdctl(M1, keys).split()
+    assert doomed and not set(doomed) & set(after)
+    assert {k for k in before if "/leases/" not in k} - set(doomed) <= set(after)
+
+
 def test_a_destroyed_host_comes_back_as_another_machine(lab: LabClient) -> None:
     """A machine deleted, another made, its node approved, the guard off and on."""
     first, _, lost = lab.nodes()
