@@ -6,16 +6,13 @@ member go and come back; all the while it says at once when another member ails.
 
 from __future__ import annotations
 
-import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from etcdtui.errors import EtcdTuiError, Refusal
-from etcdtui.etcd import causes
-from etcdtui.etcd.commands import ClientAccess, move_leader
-from etcdtui.model.comeback import LAGGING, away, back, others_ail
-from etcdtui.model.health import MemberHealth, in_words, judge
+from etcdtui.model.comeback import away, back, others_ail
+from etcdtui.model.health import MemberHealth, judge
 from etcdtui.model.maintenance import (
     Answer,
     Weight,
@@ -25,25 +22,14 @@ from etcdtui.model.maintenance import (
 )
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.view import FRESH_API, ClusterView
+from etcdtui.procedures import leadership
+from etcdtui.procedures.leadership import Etcdctl, Move
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Procedure, Step
-from etcdtui.text import age, clean
+from etcdtui.text import age
 
 KIND = "maintenance"
 STEADY = 5.0  # seconds for which a member that came back must stay well
 REMIND = 600.0  # seconds after which a waiting step says once more what it waits for
-
-Etcdctl = Callable[[], tuple[str, ClientAccess]]
-"""A host on which etcdctl can be run, and how. Raises Unreachable."""
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """Of the leadership: to whom, on which host, and the command."""
-
-    to: int
-    name: str
-    host: str
-    argv: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +43,7 @@ class Decided:
     move: Move | None = None
 
     def parameters(self) -> dict[str, str]:
-        move = self.move
-        moved = (
-            {"move_to": f"{move.to:x}", "move_name": move.name, "move_host": move.host}
-            | {"move_argv": shlex.join(move.argv)}
-            if move
-            else {}
-        )
+        moved = self.move.parameters() if self.move else {}
         return {
             "member": f"{self.member:x}",
             "name": self.name,
@@ -75,14 +55,7 @@ class Decided:
     @classmethod
     def of(cls, parameters: Mapping[str, str]) -> Decided:
         """Raises KeyError and ValueError."""
-        move = None
-        if "move_to" in parameters:
-            move = Move(
-                int(parameters["move_to"], 16),
-                parameters["move_name"],
-                parameters["move_host"],
-                tuple(shlex.split(parameters["move_argv"])),
-            )
+        move = Move.of(parameters) if "move_to" in parameters else None
         return cls(
             int(parameters["member"], 16),
             parameters["name"],
@@ -129,12 +102,9 @@ def _move(view: ClusterView, row: MemberHealth, etcdctl: Etcdctl) -> tuple[Move 
     if to is None:
         return None, ("No other member is fit to lead now: the leadership cannot be moved away first.",)
     try:
-        host, access = etcdctl()
+        return leadership.move(row, to, etcdctl), ()
     except EtcdTuiError as exc:
         return None, (f"The leadership cannot be moved away first: {exc.message}",)
-    # Only the leader itself hands over: etcdctl must ask it, and nobody else.
-    url = row.endpoint.url if row.endpoint else row.member.client_urls[0]
-    return Move(to.member.id, to.member.label, host, move_leader(access, to.member.id, url)), ()
 
 
 def _told(answer: Answer) -> tuple[str, ...]:
@@ -225,10 +195,10 @@ def _move_step(decided: Decided, move: Move) -> Step:
             prompt=f"Let {move.name} lead first? Else the others must elect when {decided.name} goes.",
             optional=True,
         ),
-        prechecks=(_may_go(decided), _fit_to_lead(move)),
+        prechecks=(_may_go(decided), leadership.fit_to_lead(move)),
         done=_leads_no_more(decided),
         verify=_leads_no_more(decided),
-        explain=_explain(move),
+        explain=leadership.explain(move),
     )
 
 
@@ -243,22 +213,6 @@ def _may_go(decided: Decided) -> Check:
     return check
 
 
-def _fit_to_lead(move: Move) -> Check:
-    def check(world: Context) -> Verdict:
-        view = world.view()
-        if view.read_only:
-            return Verdict(False, f"{view.name} is opened read-only: the leadership is not moved.")
-        row = judge(view).member(move.to)
-        if row is None or not row.well or row.role != "follower":
-            state = in_words(row.state) if row and not row.well else "is no follower now"
-            return Verdict(False, f"{move.name} {state}, it cannot be made the leader.")
-        if row.lag is None or row.lag > LAGGING:
-            return Verdict(False, f"{move.name} is too far behind to be made the leader.")
-        return Verdict(True, f"{move.name} is fit to lead.")
-
-    return check
-
-
 def _leads_no_more(decided: Decided) -> Check:
     def check(world: Context) -> Verdict:
         leader = judge(world.view()).leader
@@ -269,19 +223,6 @@ def _leads_no_more(decided: Decided) -> Check:
         return Verdict(True, f"{leader.member.label} leads now, not {decided.name}.")
 
     return check
-
-
-def _explain(move: Move) -> Callable[[int, str], str]:
-    def words(status: int, said: str) -> str:
-        problem = causes.explain(said)
-        if problem is None:
-            return ""
-        return (
-            f"The leadership was not moved: etcdctl on {move.host} ended with exit code {status}: "
-            f"{problem.message}. It said last: “{clean(causes.last_words(said))}”."
-        )
-
-    return words
 
 
 @dataclass(slots=True)

@@ -14,12 +14,14 @@ from etcdtui.errors import EtcdTuiError, Refusal
 from etcdtui.journal import Journal
 from etcdtui.journal_text import in_full
 from etcdtui.model.backups import BackupSet
+from etcdtui.model.hashes import Comparison
 from etcdtui.model.places import owed
 from etcdtui.model.view import ClusterView
-from etcdtui.procedures import backup, bring, debts, maintenance, prune, replace, upload
+from etcdtui.procedures import backup, bring, debts, leadership, maintenance, prune, replace, upload
 from etcdtui.procedures.debts import Debt
 from etcdtui.procedures.engine import Engine
 from etcdtui.procedures.following import job_of
+from etcdtui.procedures.hashes import compare_hashes
 from etcdtui.procedures.history import history_of
 from etcdtui.procedures.procedure import Action, Answer, Event, Procedure
 from etcdtui.procedures.registry import resume
@@ -114,6 +116,11 @@ class Operations:
         name = _name(maintenance.KIND, self._cluster.now())
         return maintenance.plan(view, member_id, self._cluster.etcdctl, procedure_id=name)
 
+    def plan_leadership(self, view: ClusterView, member_id: int) -> Procedure:
+        """Let this member lead, or, if it does already, the fittest other one. Raises Refusal."""
+        name = _name(leadership.KIND, self._cluster.now())
+        return leadership.plan(view, member_id, self._cluster.etcdctl, procedure_id=name)
+
     def plan_replace(self, view: ClusterView, member_id: int, marked: Collection[int] = ()) -> Procedure:
         """The replacement of a failed member; ``marked`` are all that are to go, in their order.
 
@@ -139,6 +146,14 @@ class Operations:
         if self._cluster.read_only:
             raise Refusal(f"{self._cluster.name} is opened read-only: nothing is put back.")
         return debts.plan(debt, procedure_id=_name(debts.KIND, self._cluster.now()))
+
+    def compare_hashes(self) -> Comparison:
+        """Do all voters hold the same keys? Blocks; raises Unreachable."""
+        return compare_hashes(self._cluster)
+
+    def runs(self) -> Sequence[Run]:
+        """Every run on this cluster that the journal holds, newest first. Raises JournalError."""
+        return self._journal.runs(self._cluster.name)
 
     def run(self, procedure: Procedure, emit: Callable[[Event], None]) -> Handle:
         """Begin it; ``emit`` is called from another thread."""

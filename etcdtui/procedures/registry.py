@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from etcdtui.errors import Refusal
-from etcdtui.procedures import backup, bring, debts, maintenance, prune, replace, upload
+from etcdtui.procedures import backup, bring, debts, leadership, maintenance, prune, replace, upload
 from etcdtui.procedures.procedure import Procedure
 from etcdtui.records import Run
 
@@ -13,7 +13,8 @@ Rebuild = Callable[[str, str, str, Mapping[str, str]], Procedure]
 """kind, id, cluster, parameters -> the same procedure again."""
 
 REGISTRY: Mapping[str, Rebuild] = {
-    kind.KIND: kind.rebuild for kind in (backup, bring, debts, maintenance, prune, replace, upload)
+    kind.KIND: kind.rebuild
+    for kind in (backup, bring, debts, leadership, maintenance, prune, replace, upload)
 }
 
 
