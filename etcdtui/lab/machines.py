@@ -155,12 +155,17 @@ class Machines:
 
     def _work(self) -> None:
         while not self._stopping.wait(_INTERVAL):
-            for machine in self._store.list(MACHINES):
-                self._step(machine)
-            wanted = machineset.replacement(self._store)
-            if wanted is not None:
-                self._store.create(MACHINES, self.document(*wanted))
-            self._joining.step()
+            # An object or a host that went while we were at it: the next round sees what is left.
+            for step in (self._step_all, self._joining.step):
+                with contextlib.suppress(ApiRefusal, OSError):
+                    step()
+
+    def _step_all(self) -> None:
+        for machine in self._store.list(MACHINES):
+            self._step(machine)
+        wanted = machineset.replacement(self._store)
+        if wanted is not None:
+            self._store.create(MACHINES, self.document(*wanted))
 
     def _step(self, machine: Document) -> None:
         name = machine["metadata"]["name"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Hashable
 from functools import partial
@@ -11,7 +12,7 @@ from etcdtui.lab import guard, manifests, places, tree
 from etcdtui.lab.documents import Condition, now
 from etcdtui.lab.rollout import Rollout, Ways, told
 from etcdtui.lab.scaling import Scaling
-from etcdtui.lab.store import NODES, Store, operator_resource
+from etcdtui.lab.store import NODES, ApiRefusal, Store, operator_resource
 
 if TYPE_CHECKING:
     from etcdtui.lab.fleet import Fleet
@@ -172,7 +173,9 @@ class Operator:
             turn += 1
             members = self._monitor.members()
             if members and self._served():
-                self._act(members)
+                # An object or a host that went while we were at it: the next step sees what is left.
+                with contextlib.suppress(ApiRefusal, OSError):
+                    self._act(members)
             if turn % LOOK == 0:
                 self.look()
 
