@@ -249,7 +249,8 @@ def _container(e: Evidence) -> _Seen:
     since = f" for {age(e.probe.began - container.started)}" if container.started is not None else ""
     state = {"T": ", its process is stopped", "t": ", its process is traced", "D": ", it waits for a disk"}
     stuck = state.get(container.process, "")
-    bad = bool(stuck) and not e.row.current
+    # Between two ends of a loop it runs for a moment.
+    bad = not e.row.current and (bool(stuck) or e.fatal is not None)
     return Outcome.BAD if bad else Outcome.OK, f"running{since}, {restarts}{stuck}{waits}", told
 
 

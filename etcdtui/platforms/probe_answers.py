@@ -5,12 +5,13 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from etcdtui.errors import UnexpectedOutput
 from etcdtui.etcd.causes import explain
-from etcdtui.etcd.log_signatures import recognise, spoken
+from etcdtui.etcd.log_signatures import WINDOW, recognise, spoken
 from etcdtui.model.platform import DiskSpace
 from etcdtui.model.probe import ContainerSeen, DataSeen, HostSeen, MachineSeen, Page, Port, Shown, Try
 from etcdtui.model.problems import Fault, Problem
@@ -25,7 +26,7 @@ _VERIFY_ERROR = re.compile(r"verify error:num=(\d{1,4}):(.*)")
 _PAGE = re.compile(r"HTTP/1\.[01] ([1-5]\d\d)")
 _FIELD = re.compile(r'\s*"(\w+)": "?([^",]*)"?,?\s*\Z')
 _DF = re.compile(r"\s(\d{1,20})\s+(-?\d{1,20})\s+(-?\d{1,20})\s+(?:\d+%|-)\s+(/.*)")
-_TIMED_OUT = frozenset({124, 137, 143})  # exit codes of timeout(1), and of what it ended
+_TIMED_OUT = frozenset({"124", "137", "143"})  # exit codes of timeout(1), and of what it ended
 _LINES = 2000
 _SHOWN = 12  # log lines that are kept for the screen
 
@@ -56,7 +57,7 @@ def parse_member(stdout: bytes, host: str, layout: Layout, now: float | None) ->
         manifest={"yes": True, "no": False}.get(_one(found, "manifest")),
         manifest_path=f"{layout.at(layout.manifests)}/{MANIFEST}",
         runtime=_one(found, "runtime") == "0",
-        containers=tuple(_containers(lines[split:], date)),
+        containers=_speaking(tuple(_containers(lines[split:], date)), date),
         kubelet=clean(units.get("ActiveState", ""), 40) if units.get("LoadState") == "loaded" else "",
         data=_data(found, layout),
         disk=_disk(found),
@@ -130,7 +131,7 @@ def _try(host: str, port: Port, target: str, lines: Sequence[str]) -> Try:
     certificate = _certificate(found.get("cert", ()))
     verified, verdict = _verified(found.get("line", ()), certificate is not None)
     pages = _pages(found.get("http", ()))
-    code = _one(found, "code")
+    code, ended = _one(found, "code"), _one(found, "ended")
     connected = "tcp" in found
     return Try(
         host=host,
@@ -142,7 +143,7 @@ def _try(host: str, port: Port, target: str, lines: Sequence[str]) -> Try:
         verdict=clean(verdict, 200),
         health=pages[0] if pages and port is Port.CLIENT else None,
         readyz=pages[1] if len(pages) > 1 else None,
-        problem=_problem(port, said, code, connected, certificate, verified, verdict, pages),
+        problem=_problem(port, said, code, ended, connected, certificate, verified, verdict, pages),
     )
 
 
@@ -150,6 +151,7 @@ def _problem(
     port: Port,
     said: str,
     code: str,
+    unanswered: str,
     connected: bool,
     certificate: Shown | None,
     verified: int | None,
@@ -157,7 +159,7 @@ def _problem(
     pages: Sequence[Page],
 ) -> Problem | None:
     """Why it ended where it ended; None when an answer came and the certificate is good."""
-    late = code.isdecimal() and int(code) in _TIMED_OUT
+    late = code in _TIMED_OUT
     if certificate is not None and verified:
         return Problem(Fault.TLS, f"its certificate is not good: {clean(verdict, 200)}")
     if pages:
@@ -171,7 +173,7 @@ def _problem(
         return Problem(
             Fault.SILENT, f"it takes the connection and says nothing for {SECONDS} s, not even TLS"
         )
-    if late:
+    if late or unanswered in _TIMED_OUT:
         return Problem(Fault.SILENT, f"TLS works, no answer to a question within {SECONDS} s")
     if not code:
         return Problem(Fault.NOT_ASKED, "it was not tried")
@@ -196,7 +198,7 @@ def _verified(lines: Sequence[str], shown: bool) -> tuple[int | None, str]:
 
 def _pages(lines: Sequence[str]) -> list[Page]:
     """HTTP answers that follow each other, also on one line where a body has no line end."""
-    text = "\n".join(lines).removesuffix("closed")
+    text = "\n".join(lines).strip().removesuffix("closed")
     starts = list(_PAGE.finditer(text))
     ends = [*(match.start() for match in starts), len(text)][1:]
     return [
@@ -261,6 +263,16 @@ def _containers(lines: Sequence[str], now: float | None) -> Iterable[ContainerSe
             last_lines=tuple(clean(spoken(line), 300) for line in log[-_SHOWN:]),
             signatures=recognise(log, running=running, now=now),
         )
+
+
+def _speaking(containers: tuple[ContainerSeen, ...], now: float | None) -> tuple[ContainerSeen, ...]:
+    """Of former containers the words count only until the newest has run for a while."""
+    if not containers or now is None:
+        return containers
+    newest, *former = containers
+    if not newest.running or newest.started is None or now - newest.started <= WINDOW:
+        return containers
+    return (newest, *(replace(container, signatures=()) for container in former))
 
 
 def _whole(word: str) -> int | None:

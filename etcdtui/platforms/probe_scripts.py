@@ -18,48 +18,59 @@ LINES = 50  # of each container's log
 MANIFEST = "etcd-pod.yaml"
 
 # Arguments: seconds, openssl, authority, certificate, key; then for each try its word, address:port, the
-# check and the name it is made for. The key stays with openssl on this host; of what openssl says only known
-# lines go out, for it prints the secrets of the session too. The peer port is asked nothing: TLS is enough.
+# check and the name it is made for. The key stays with openssl on this host. What the server shows and what
+# it answers are asked on two connections: openssl mixes them up, and prints the secrets of the first one's
+# session, of which only known lines go out. The peer port is asked nothing: TLS is enough.
 _TRY = r"""
 LC_ALL=C; export LC_ALL
 limit=$1 openssl=$2 ca=$3 cert=$4 key=$5; shift 5
+client() {
+  timeout -k 1 "$limit" "$openssl" s_client -nocommands "$@" -connect "$target" -cert "$cert" -key "$key" \
+    -CAfile "$ca" -no-CApath "$check" "$name" ${sni:+-servername "$sni"} 2>&1
+}
 ask() {
-  if [ "$1" != client ]; then sleep 0.3; return; fi
   printf 'GET /health HTTP/1.1\r\nHost: etcd\r\n\r\n'
   printf 'GET /readyz HTTP/1.1\r\nHost: etcd\r\nConnection: close\r\n\r\n'
 }
-try() {
-  word=$1 target=$2 check=$3 name=$4 sni= wait=
-  [ "$check" = -verify_hostname ] && sni=$name
-  [ "$word" = client ] && wait=-ign_eof
-  # openssl does not tell of a connection before TLS: a frozen process and lost packets would look the same.
-  if command -v bash >/dev/null 2>&1; then
-    timeout -k 1 "$limit" bash -c 'exec 3<>"/dev/tcp/$1/$2"' bash "$name" "${target##*:}" 2>/dev/null &&
-      printf '%s tcp\n' "$word" &
-  fi
-  said=$(ask "$word" | timeout -k 1 "$limit" "$openssl" s_client -nocommands $wait -connect "$target" \
-    -cert "$cert" -key "$key" -CAfile "$ca" -no-CApath "$check" "$name" ${sni:+-servername "$sni"} 2>&1)
-  code=$?
-  told=$(
-    printf 'code %s\n' "$code"
-    printf '%s\n' "$said" | awk '
-      function say(word) { print word " " substr($0, 1, 300) }
-      /^-----BEGIN CERT/ { pem = 1 }
-      pem { if (/^-----END/) pem = 0; next }
-      /^HTTP\/1/ { http = 1 }
-      http { sub(/\r$/, ""); say("http"); next }
-      /^CONNECTED/ { print "tcp" }
-      /^ *Verify return code:|^verify error|:error:|errno|[Aa]lert |[Cc]ould not|[Cc]annot / { say("line") }
-      /[Cc]an.t open|gethostbyname|getaddrinfo|not known|[Ee]rror opening|unable to load/ { say("line") }
-    ' | head -n 60
-    printf '%s\n' "$said" | "$openssl" x509 -noout -subject -issuer -startdate -enddate \
-      -ext subjectAltName 2>/dev/null | sed 's/^/cert /' | head -n 12
-  )
-  printf '%s\n' "$told" | sed "s/^/$word /"
+filter='
+  function say(word) { print word " " substr($0, 1, 300) }
+  /^-----BEGIN CERT/ { pem = 1 }
+  pem { if (/^-----END/) pem = 0; next }
+  pages && /^ended [0-9]+$/ { print "ended " $2; next }
+  pages && /^HTTP\/1/ { http = 1 }
+  http { sub(/\r$/, ""); say("http"); next }
+  /^CONNECTED/ { print "tcp" }
+  /^ *Verify return code:|^verify error|:error:|errno|[Aa]lert |[Cc]ould not|[Cc]annot / { say("line") }
+  /[Cc]an.t open|gethostbyname|getaddrinfo|not known|[Ee]rror opening|unable to load/ { say("line") }
+'
+# openssl does not tell of a connection before TLS: a frozen process and lost packets would look the same. But
+# etcd notes every connection without TLS in its log, so that is tried only when TLS is late.
+connected() {
+  sleep 1 </dev/null >/dev/null 2>&1
+  exec timeout -k 1 1 bash -c 'exec 3<>"/dev/tcp/$1/$2" && echo tcp' bash "$name" "${target##*:}" 2>/dev/null
 }
+shown() {
+  connected &
+  late=$!
+  said=$(sleep 0.3 | client)
+  code=$?
+  [ $code -ge 124 ] || kill $late 2>/dev/null
+  printf 'code %s\n' "$code"
+  printf '%s\n' "$said" | awk "$filter" | head -n 60
+  printf '%s\n' "$said" | "$openssl" x509 -noout -subject -issuer -startdate -enddate \
+    -ext subjectAltName 2>/dev/null | sed 's/^/cert /' | head -n 12
+}
+answered() {
+  said=$(ask | { client -quiet; printf '\nended %s\n' $?; } | head -c 8000)
+  printf '%s\n' "$said" | awk -v pages=1 "$filter" | head -n 60
+}
+told() { lines=$("$@"); [ -z "$lines" ] || printf '%s\n' "$lines" | sed "s/^/$word /"; }
 printf 'etcdtui try\n'
 while [ $# -ge 4 ]; do
-  { told=$(try "$1" "$2" "$3" "$4"; wait); printf '%s\n' "$told"; } &
+  word=$1 target=$2 check=$3 name=$4 sni=
+  [ "$check" = -verify_hostname ] && sni=$name
+  told shown &
+  [ "$word" = client ] && told answered &
   shift 4
 done
 wait
@@ -109,8 +120,8 @@ if have crictl; then
       sed 's/.*) //' "/proc/$pid/stat" | cut -c 1 | told process
     fi
     timeout -k 1 "$limit" crictl logs --tail 600 "$id" 2>&1 |
-      grep -v -e 'ignoring common name' -e '^[[:space:]]' -e '^goroutine ' -e '^created by ' \
-        -e '^[a-z][A-Za-z0-9_.]*/[^ ]*(' -e '^main\.main(' -e '^$' |
+      grep -v -e 'ignoring common name' -e '"rejected connection".*"error":"EOF"' -e '^[[:space:]]' \
+        -e '^goroutine ' -e '^created by ' -e '^[a-z][A-Za-z0-9_.]*/[^ ]*(' -e '^main\.main(' -e '^$' |
       tail -n "$lines" | cut -c 1-1500 | told log
   done
 fi

@@ -74,6 +74,7 @@ def test_a_try_that_got_through() -> None:
         ("client code 1\nclient line connect:errno=113", Fault.UNREACHABLE, "no route"),
         ("client code 124", Fault.SILENT, "no connection within 3 s"),
         ("client code 124\nclient tcp", Fault.SILENT, "takes the connection"),
+        ("client tcp\nclient cert subject=CN = it\nclient ended 124", Fault.SILENT, "TLS works"),
         ("client code 1\nclient tcp\nclient line error:0A000412:SSL routines::sslv3 alert bad certificate",
          Fault.TLS, "does not accept our client certificate"),
         ("client code 0\nclient tcp\nclient cert subject=CN = it", Fault.DROPPED, "closes the connection"),
@@ -125,6 +126,22 @@ def test_the_members_own_host() -> None:
     assert [s.name for s in newest.signatures] == ["wiped"] and older.exit_code == 0
     assert "\\x1b[31m" in newest.last_lines[-1] and "\x1b" not in newest.last_lines[-1]
     assert parse_member(MEMBER.encode(), "m", Layout(), None).clock_offset is None
+
+
+@pytest.mark.parametrize(("since", "counts"), [(5, True), (300, False)])
+def test_the_words_of_a_former_container_count_only_for_a_while(since: int, counts: bool) -> None:
+    running = f"""etcdtui member
+date {1795515513 + since}
+container aa0011
+inspect     "state": "CONTAINER_RUNNING",
+inspect     "createdAt": "2026-11-24T10:18:33Z",
+container bb0011
+inspect     "state": "CONTAINER_EXITED",
+log panic: crc mismatch
+end
+"""
+    seen = parse_member(running.encode(), "m", Layout(), None)
+    assert bool(seen.signatures) is counts
 
 
 def test_a_host_with_nothing_on_it() -> None:
@@ -230,12 +247,14 @@ def test_the_secrets_of_a_session_do_not_go_out(tmp_path: Path) -> None:
         tmp_path,
         "openssl",
         "[ $1 = s_client ] || exit 1\n"
-        "cat >/dev/null; echo 'CONNECTED(00000003)'\n"
-        "echo '    Master-Key: C858167A7E80'; echo '    0000 - bd c1'; echo 'Verify return code: 0 (ok)'\n"
-        'printf \'HTTP/1.1 200 OK\\r\\n\\r\\n{"health":"true"}closed\\n\'',
+        "cat >/dev/null\n"
+        'case $* in *-quiet*) printf \'HTTP/1.1 200 OK\\r\\n\\r\\n{"health":"true"}closed\\n\'; exit;; esac\n'
+        "echo 'CONNECTED(00000003)'; echo '    Master-Key: C858167A7E80'; echo '    0000 - bd c1'\n"
+        # Written past its buffer, an answer can stand in the midst of a line.
+        "printf '    0010 - bd HTTP/1.1 200 OK\\n\\n{}\\nd1 c2\\n'; echo 'Verify return code: 0 (ok)'\n",
     )
     out = _run(try_script(Layout(sudo=()), ACCESS, (TARGETS[0],)), tmp_path)
-    assert b"Master-Key" not in out and b"C858" not in out and b"bd c1" not in out
+    assert b"Master-Key" not in out and b"C858" not in out and b"bd c1" not in out and b"c2" not in out
     client = parse_try(out, "m", {Port.CLIENT: "10.0.0.3:2379"})[0]
     assert client.connected and client.health is not None and client.health.body == '{"health":"true"}'
 
