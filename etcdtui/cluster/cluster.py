@@ -132,13 +132,14 @@ class Cluster:
             runner.reconnect()
         for watcher in watchers:
             watcher.poke()
-        return frozenset(watcher.name for watcher in watchers)
+        # Of hosts that are silent already nothing new comes soon: asked, but not waited for.
+        dark = {f"{w} {h.name}" for h in self.view().hosts if h.link.problem for w in ("link", "host")}
+        return frozenset(watcher.name for watcher in watchers) - dark
 
     def look_again(self, timeout: float) -> ClusterView:
         """Ask every source but the places anew and wait, at most ``timeout`` seconds, for their answers."""
         since = time.monotonic()
-        asked = self._ask(lambda watcher: not self._places.own(watcher))
-        self._board.wait_rounds(since, timeout, asked)
+        self._board.wait_rounds(since, timeout, self._ask(lambda w: not self._places.own(w)))
         return self.view()
 
     def look_at_places(self, timeout: float = 0.0) -> ClusterView:
@@ -147,8 +148,7 @@ class Cluster:
         asked = self._ask(lambda watcher: isinstance(watcher, HostWatcher) or self._places.lists(watcher))
         self._board.wait_rounds(since, timeout, asked)
         left, since = timeout - (time.monotonic() - since), time.monotonic()
-        asked = self._ask(self._places.reads)
-        self._board.wait_rounds(since, left, asked)
+        self._board.wait_rounds(since, left, self._ask(self._places.reads))
         return self.view()
 
     def wait(self, settled: Callable[[ClusterView], bool], timeout: float) -> ClusterView:

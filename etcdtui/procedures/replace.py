@@ -170,6 +170,7 @@ def _procedure(
         *replace_machine.steps(decided),
         *((replace_api.redeploy(decided),) if _redeploys(platform) else ()),
         *((replace_return.scale_up(decided),) if platform.operator else replace_return.by_hand(decided)),
+        *replace_machine.late_requests(decided),
         *((replace_api.guard_on(platform.overrides),) if guard else ()),
         *replace_return.whole_again(decided),
         report_step(decided),

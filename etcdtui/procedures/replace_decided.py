@@ -53,6 +53,7 @@ class Platform:
     guard: bool = False  # the guard is to be taken off
     overrides: Any = None
     secrets: Mapping[str, str] = field(default_factory=dict)
+    csrs: str = ""  # where certificate requests are
     rebuild: Rebuild = Rebuild.STAYS
     machine: str = ""  # the old Machine
     machine_uid: str = ""

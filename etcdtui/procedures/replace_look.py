@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,13 +10,13 @@ from etcdtui.errors import EtcdTuiError, Forbidden, NotFound, Refusal
 from etcdtui.model.health import judge
 from etcdtui.model.members import Member
 from etcdtui.model.view import FRESH, FRESH_API, ClusterView
+from etcdtui.platforms.csrs import V1
+from etcdtui.platforms.eras import recognise
 from etcdtui.platforms.machines import MACHINE_SETS, MACHINES, of_node, set_active, successor
 from etcdtui.platforms.objects import ETCD, VERSION, parse_version
 from etcdtui.platforms.operators import guard_is_off, secret_names, secret_path
 from etcdtui.procedures.procedure import Objects
 from etcdtui.procedures.replace_decided import Case, Platform, Rebuild
-
-GUARDED = (4, 10)  # the first release whose operator must be told to go on with one voter less
 
 
 def case_of(view: ClusterView, target: Member) -> Case:
@@ -62,22 +61,18 @@ def _look(api: Objects, target: Member, case: Case) -> Platform:
         return Platform(rebuild=Rebuild.STAYS if case is Case.CRASHING else Rebuild.BY_HAND)
     version = _object(api, VERSION)
     told = parse_version(version)[0] if version is not None else ""
+    era = recognise(told)  # what is not known is taken for new: once more than needed does no harm
     spec = etcd.get("spec")
-    secrets = _secrets(api, target.name) if target.name else {}
+    secrets = _secrets(api, target.name) if era.secrets is not False and target.name else {}
     base = Platform(
         operator=True,
         version=told,
-        guard=_guarded(told) and not guard_is_off(etcd),
+        guard=era.guard is not False and not guard_is_off(etcd),
         overrides=spec.get("unsupportedConfigOverrides") if isinstance(spec, dict) else None,
         secrets=secrets,
+        csrs=era.csrs or V1,
     )
     return base if case is Case.CRASHING else _machine(api, base, target)
-
-
-def _guarded(version: str) -> bool:
-    """An unknown version is taken for a new one: once more than needed does no harm."""
-    match = re.match(r"(\d+)\.(\d+)", version)
-    return match is None or (int(match[1]), int(match[2])) >= GUARDED
 
 
 def _secrets(api: Objects, node: str) -> dict[str, str]:

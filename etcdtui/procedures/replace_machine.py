@@ -9,12 +9,14 @@ from etcdtui.model.quorum import Verdict
 from etcdtui.model.view import FRESH_API, ClusterView
 from etcdtui.platforms import oc
 from etcdtui.platforms.machines import MACHINES, as_yaml, path
+from etcdtui.procedures import replace_csrs
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Objects, Reporter, Step
 from etcdtui.procedures.replace_api import delete_exactly, patiently, uid_of, unless
 from etcdtui.procedures.replace_decided import Decided, Rebuild
 from etcdtui.text import clean
 
-BUILD = 1800.0  # seconds for a machine to be made, to boot and to join
+BUILD = 1800.0  # seconds for a machine to be made and to boot
+JOIN = 600.0
 
 
 def steps(decided: Decided) -> tuple[Step, ...]:
@@ -27,7 +29,23 @@ def steps(decided: Decided) -> tuple[Step, ...]:
         made.append(_delete(decided))
     if how is Rebuild.MACHINE:
         made += [_show(decided), _create(decided)]
-    return (*made, _comes(decided))
+    if not decided.platform.operator:
+        return (*made, _comes(decided))
+    return (
+        *made,
+        _comes(decided),
+        replace_csrs.step(decided, "csr client", "Let the new host in"),
+        _registers(decided),
+        replace_csrs.step(decided, "csr serving", "Let the API reach the new host"),
+        _joined(decided),
+    )
+
+
+def late_requests(decided: Decided) -> tuple[Step, ...]:
+    """A kubelet may be Ready before it asks for its serving certificate."""
+    if decided.platform.rebuild is Rebuild.STAYS or not decided.platform.operator:
+        return ()
+    return (replace_csrs.step(decided, "csr late", "Does the new host still ask for something?"),)
 
 
 def _delete(decided: Decided) -> Step:
@@ -163,8 +181,30 @@ def _comes(decided: Decided) -> Step:
         title="A new host joins the cluster" if not by_hand else "Rebuild the host",
         why=_instructions(decided) if by_hand else "It is made, boots, and asks to become a node. Minutes.",
         action=Action.HUMAN if by_hand else Action.CHECK,
-        verify=_node_ready(decided),
+        verify=_asks_or_ready(decided),
         patience=BUILD,
+        cancel="Watching ends.",
+    )
+
+
+def _registers(decided: Decided) -> Step:
+    return Step(
+        key="registers",
+        title="The new host becomes a node",
+        why="With its first certificate its kubelet makes the node, and asks for a second one.",
+        verify=_asks_or_ready(decided),
+        patience=JOIN,
+        cancel="Watching ends.",
+    )
+
+
+def _joined(decided: Decided) -> Step:
+    return Step(
+        key="node",
+        title="The new node is Ready",
+        why="Before that, nothing runs there, etcd neither.",
+        verify=_node_ready(decided),
+        patience=JOIN,
         cancel="Watching ends.",
     )
 
@@ -181,6 +221,19 @@ def _instructions(decided: Decided) -> str:
         "empty disks, by BMC, PXE or ISO. The old one must not come up again with its old disk. Its "
         "certificate requests are listed here next."
     )
+
+
+def _asks_or_ready(decided: Decided) -> Check:
+    """Until somebody has to approve something, or nobody has to any more."""
+
+    def check(world: Context) -> Verdict:
+        ready = node_state(decided, world.view())
+        if ready.allowed or not decided.platform.operator:
+            return ready
+        asks = replace_csrs.waits(decided)(world)
+        return asks if asks.allowed else ready
+
+    return check
 
 
 def _node_ready(decided: Decided) -> Check:

@@ -47,7 +47,9 @@ def test_a_machine_that_is_gone(tmp_path: Path) -> None:
         "state",
         *("verify", "bring", "prove", "manifest"),  # of the backup that was not wanted
         *("right one", "guard off", "remove", "secrets"),
-        *("machine old", "machine shown", "machine new", "host", "scale", "guard on", "whole", "hash"),
+        *("machine old", "machine shown", "machine new"),
+        *("host", "csr client", "registers", "csr serving", "node"),
+        *("scale", "csr late", "guard on", "whole", "hash"),
         "report",
     ]
     assert verbs(world) == ["remove"]
