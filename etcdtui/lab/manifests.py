@@ -40,16 +40,16 @@ export ETCD_NAME="${{NODE_{shell}_ETCD_NAME}}"
 # without a WAL, which etcd makes last, waits until the operator has added the member. Of a member that has
 # started before, etcd itself says that it cannot begin anew.
 _DISCOVER = """\
-members() {{ etcdctl member list --command-timeout=3s 2>/dev/null; }}
+members() {{ etcdctl member list --command-timeout="$1" 2>/dev/null; }}
 mine() {{ printf '%s\\n' "$list" | awk -F', ' -v url={peer} '$4 == url {{ print $2 }}'; }}
-if [ -d /var/lib/etcd/member/wal ] && list=$(members) && [ -n "$list" ] && [ -z "$(mine)" ]; then
+if [ -d /var/lib/etcd/member/wal ] && list=$(members 1s) && [ -n "$list" ] && [ -z "$(mine)" ]; then
   echo "member {peer} is not in the member list, archiving its data" >&2
   mv /var/lib/etcd/member "/var/lib/etcd/member-removed-archive-$(date +%F_%H%M%S)"
 fi
 if [ ! -d /var/lib/etcd/member/wal ]; then
   said=""
   while :; do
-    list=$(members) || list=""
+    list=$(members 3s) || list=""
     state=$(mine)
     [ -z "$state" ] || break
     [ -n "$said" ] || echo "waiting: {peer} is not in the member list" >&2
