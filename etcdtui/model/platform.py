@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from etcdtui.model.backups import FoundFile
+from etcdtui.model.lock import Lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class HostFacts:
     running_jobs: tuple[str, ...] = ()
     # When the oldest backup job that runs there began, by the host's clock; None for none.
     writing_since: float | None = None
+    lock: Lock | None = None  # of a procedure that changes things, here or on all hosts
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from etcdtui.etcd.commands import ClientAccess
 from etcdtui.model.backups import FoundFile
 from etcdtui.model.platform import Certificate, DiskSpace, HostFacts
 from etcdtui.model.problems import Fault
+from etcdtui.platforms.lock_state import parse_lock
 from etcdtui.text import clean
 
 _EXPORT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*?)\s*\Z")
@@ -138,6 +139,7 @@ def parse_look(stdout: bytes | str, now: float, host: str = "") -> HostFacts:
         etcdctl=_one(found, "etcdctl"),
         openssl="openssl" in found,
         running_jobs=tuple(name for name, _ in running),
+        lock=parse_lock(_one(found, "lock")),
         writing_since=min((at for name, at in running if name.startswith("backup-") and at), default=None),
     )
 

@@ -11,6 +11,7 @@ import shlex
 
 from etcdtui.platforms.job_state import STATE
 from etcdtui.platforms.layout import Layout
+from etcdtui.platforms.lock_state import STAMP
 
 CERTIFICATES = 24  # certificates looked at on one host
 BACKUPS = 600  # backup files of each of the two kinds listed
@@ -85,6 +86,7 @@ printf 'end\\n'
 _LOOK = (
     _COMMON
     + STATE
+    + STAMP
     + """
 data=$1 backups=$2 manifests=$3 host=$4 script=$5 jobs=$6 tools=$7 node=$8 most=$9
 shift; files=$9
@@ -135,6 +137,8 @@ for job in "$jobs"/*; do
   state
   if [ "$state" = running ]; then printf 'job %s %s\\n' "$start" "${job##*/}"; fi
 done
+f=$jobs/lock
+stamp | told lock
 ends() {
   case $1 in
     "$host"/configmaps/*)

@@ -12,7 +12,7 @@ FOREIGN = 77  # exit code where the folder of the jobs is not ours alone
 
 # ours: goes on only where nobody else can put anything into folder $d, or where there is none. One lstat
 # tells kind, mode and owner, so that nothing can change in between; what is ours in a sticky folder stays.
-_COMMON = (
+COMMON = (
     STATE
     + r"""
 ours() {
@@ -34,7 +34,7 @@ ours() {
 # rc.new is written at the start, so that its end can be told on a full disk, too. The traps let the wrapper
 # live through the signal that cancel sends to the group; the command gets its default actions.
 START = (
-    _COMMON
+    COMMON
     + r"""
 d=$1; j=$1/$2; by=$3; shift 3
 way=
@@ -70,7 +70,7 @@ echo started
 # Arguments: DIRECTORY ID OFFSET_OUT OFFSET_ERR LIMIT PREFIX SUDO...
 # Prints one line of numbers and then exactly as many bytes of out and err as that line says.
 LOOK = (
-    _COMMON
+    COMMON
     + r"""
 d=$1; j=$1/$2; oo=$3; oe=$4; limit=$5; prefix=$6; shift 6
 size() { if [ -f "$1" ]; then echo $(($(wc -c <"$1"))); else echo 0; fi; }
@@ -96,7 +96,7 @@ exit 0
 # Arguments: DIRECTORY ID PATIENCE SUDO...
 # Ends the group, first politely; says what became of it.
 CANCEL = (
-    _COMMON
+    COMMON
     + r"""
 d=$1; j=$1/$2; patience=$3; shift 3
 ours
@@ -125,7 +125,7 @@ echo "etcdtui-job 1 $state"
 
 # Arguments: DIRECTORY ID
 FORGET = (
-    _COMMON
+    COMMON
     + r"""
 d=$1; j=$1/$2
 ours

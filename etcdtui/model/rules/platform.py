@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from etcdtui import text
 from etcdtui.model.finding import Finding, Rule, Severity
 from etcdtui.model.health import ClusterHealth, Level
+from etcdtui.model.lock import Lock
 from etcdtui.model.platform import HostFacts, OperatorWord
 from etcdtui.model.problems import Fault
 from etcdtui.model.second_way import off_by
@@ -186,6 +187,28 @@ def hosts(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
         yield from _certificates(host, facts, view.now)
 
 
+def locks(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
+    """Who is at work: one finding for each lock, wherever it lies."""
+    seen: dict[str, tuple[Lock, list[str]]] = {}
+    for host in view.hosts:
+        found = host.facts.value.lock if host.facts.value else None
+        if found is not None:
+            # The host that heard of it last tells how it is.
+            known, names = seen.get(found.run, (found, []))
+            seen[found.run] = (min(known, found, key=lambda lock: lock.silent), [*names, host.name])
+    for run, (lock, names) in seen.items():
+        yield Finding(
+            f"{'3' if lock.stale else '5'}-lock-{run}",
+            Severity.WARNING if lock.stale else Severity.ADVICE,
+            lock.sentence,
+            f"Its lock lies on {text.listed([text.clean(name) for name in names])}.",
+            "It may have been interrupted with half of it done: ask. A procedure of yours is refused first, "
+            "and can then break the lock with a reason."
+            if lock.stale
+            else "Procedures of others are refused until it has ended.",
+        )
+
+
 def _disks(host: HostView, facts: HostFacts) -> Iterator[Finding]:
     of_data = facts.data_disk.path if facts.data_disk else ""
     for disk in {d.path: d for d in (facts.backup_disk, facts.data_disk) if d}.values():
@@ -235,4 +258,5 @@ RULES: tuple[Rule, ...] = (
     api_unauthenticated,
     nodes_disagree,
     hosts,
+    locks,
 )
