@@ -1,0 +1,99 @@
+"""Replacements as the screen asks for them: one at a time, nothing in read-only, debts that are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from etcdtui.errors import Refusal
+from etcdtui.journal import Journal
+from etcdtui.procedures import debts
+from etcdtui.procedures.operations import Operations
+from etcdtui.procedures.procedure import Ending, StepChanged, StepState
+from tests.procedures import run
+from tests.replacing import DEAD, Situation, willing
+from tests.views import NOW
+
+
+class Opened(Situation):
+    """The situation as an opened cluster."""
+
+    name = "prod"
+    read_only = False
+
+    def wait(self, settled: Any, timeout: float) -> Any:
+        return self.shown
+
+
+def operations(world: Opened, tmp_path: Path) -> Operations:
+    return Operations(cast(Any, world), tmp_path)
+
+
+def left_after(world: Opened, tmp_path: Path, step: str) -> str:
+    """A replacement that is left once ``step`` is done; its id."""
+    made = operations(world, tmp_path).plan_replace(world.shown, DEAD)
+    human = willing()
+    human.on.append(
+        (
+            lambda e: isinstance(e, StepChanged) and e.step == step and e.state is StepState.DONE,
+            lambda engine: engine.leave(),
+        )
+    )
+    finished, _ = run(made, Journal(tmp_path / "journal"), world=world, human=human)
+    assert finished.ending is Ending.STOPPED
+    return made.id
+
+
+def test_the_next_only_when_the_former_is_finished(tmp_path: Path) -> None:
+    world = Opened()
+    left_after(world, tmp_path, "guard off")
+    with pytest.raises(Refusal, match="One at a time: “Replace masternode3 in prod” was begun"):
+        operations(world, tmp_path).plan_replace(world.shown, DEAD)
+
+
+def test_after_it_was_abandoned_another_may_begin(tmp_path: Path) -> None:
+    world = Opened()
+    run_id = left_after(world, tmp_path, "guard off")
+    Journal(tmp_path / "journal").abandon(run_id, "planned anew", NOW)
+    made = operations(world, tmp_path).plan_replace(world.shown, DEAD)
+    # The guard is off already: it is owed by the former run, and not taken off twice.
+    assert "guard off" not in [step.key for step in made.steps]
+    assert len(operations(world, tmp_path).debts()) == 1
+
+
+def test_an_interrupted_one_goes_on_to_its_end(tmp_path: Path) -> None:
+    world = Opened()
+    left_after(world, tmp_path, "remove")
+    ours = operations(world, tmp_path)
+    (found,) = ours.interrupted(look=False)
+    assert "“Replace masternode3 in prod” on prod was interrupted" in found.sentence
+    finished, _ = run(ours.resume(found), Journal(tmp_path / "journal"), world=world, human=willing())
+    assert finished.ending is Ending.DONE
+    assert sum("remove" in argv for argv in world.ran) == 1
+
+
+def test_nothing_is_resumed_or_paid_in_read_only(tmp_path: Path) -> None:
+    world = Opened()
+    left_after(world, tmp_path, "guard off")
+    world.read_only = True
+    ours = operations(world, tmp_path)
+    (found,) = ours.interrupted(look=False)
+    with pytest.raises(Refusal, match="read-only: nothing is resumed"):
+        ours.resume(found)
+    with pytest.raises(Refusal, match="read-only: nothing is put back"):
+        ours.plan_pay_debt(ours.debts()[0])
+
+
+def test_a_debt_is_paid_from_the_screen(tmp_path: Path) -> None:
+    world = Opened()
+    run_id = left_after(world, tmp_path, "guard off")
+    journal = Journal(tmp_path / "journal")
+    journal.abandon(run_id, "the machine came back", NOW)
+    ours = operations(world, tmp_path)
+    (debt,) = ours.debts()
+    made = ours.plan_pay_debt(debt)
+    assert made.kind == debts.KIND
+    finished, _ = run(made, journal, world=world, human=willing())
+    assert finished.ending is Ending.DONE and not world.api_.guard_off and not ours.debts()
