@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from etcdtui.journal import Record
 from etcdtui.landing import Moved
+from etcdtui.model.lock import REFRESH
 from etcdtui.procedures.history import History
 from etcdtui.procedures.mailbox import Mailbox
 from etcdtui.procedures.procedure import (
@@ -40,6 +41,7 @@ class Pace:
     again: float = 10.0  # for every source to be asked anew
     stale: float = 3.0  # after this long at a gate, everything is checked once more
     end: float = 20.0  # for a cancelled command to be gone
+    alive: float = REFRESH  # between two signs of life of our lock
 
 
 class Leave(Exception):
@@ -190,10 +192,9 @@ class Desk:
         """Is that one of the choices, with the words it needs? Says so when not; records it when it is."""
         if answer.choice not in choices:
             return False
-        if answer.choice is Choice.SKIP and not answer.text.strip():
-            self.offer(
-                step, state, "To skip this step, say in a few words why; it goes into the record.", choices
-            )
+        if answer.choice in {Choice.SKIP, Choice.BREAK} and not answer.text.strip():
+            what = "skip this step" if answer.choice is Choice.SKIP else "break the lock"
+            self.offer(step, state, f"To {what}, say in a few words why; it goes into the record.", choices)
             return False
         self.note("answer", step, choice=answer.choice.value, text=answer.text)
         return True

@@ -15,8 +15,9 @@ from etcdtui.errors import EtcdTuiError, Unreachable
 from etcdtui.journal import Journal
 from etcdtui.procedures.checking import Checker, Scene
 from etcdtui.procedures.desk import CancelAsked, Desk, Leave, Pace
-from etcdtui.procedures.following import Ended, Follower, Jobs, Lost, job_of
+from etcdtui.procedures.following import Ended, Follower, Jobs, Lost, failure, job_of
 from etcdtui.procedures.history import Past, history_of
+from etcdtui.procedures.locking import Locks
 from etcdtui.procedures.mailbox import Mailbox
 from etcdtui.procedures.procedure import (
     Action,
@@ -110,10 +111,14 @@ class _Course:
         self._procedure, self._world, self._desk, self._jobs = procedure, world, desk, jobs
         self._journal = journal
         self._checker = Checker(desk, Scene(world, desk.history))
+        self._locks = Locks(procedure, world, desk, journal)
         self._step: Step | None = None
         self._told = ""  # what the last piece of work found
 
     def finish(self) -> Finished:
+        return self._locks.release(self._to_its_end())
+
+    def _to_its_end(self) -> Finished:
         try:
             return Finished(Ending.DONE, self._all())
         except End as end:
@@ -180,7 +185,7 @@ class _Course:
         if past.cancelling and ended is not None:
             self._cancelled(step, ended)
         if ended is not None and ended.status != 0:
-            stuck(self._desk, step, _failure(step, ended))
+            stuck(self._desk, step, failure(step, ended))
         proven = self._checker.verify(step)
         found = self._told if step.action is Action.WORK else self._checker.found
         return proven or (f"The command on {step.host} ended well." if ended else found)
@@ -222,6 +227,7 @@ class _Course:
     def _refuse(self, step: Step) -> None:
         reason = self._checker.refusal(step)
         if reason is None:
+            self._locks.hold(step)
             return
         if not self._desk.history.touched:
             self._desk.change(step, StepState.FAILED, reason)
@@ -388,13 +394,3 @@ class _Course:
         if step.action is Action.JOB and past.announced and past.status is None:
             where += f" Its command may still run on {step.host}."
         return where
-
-
-def _failure(step: Step, ended: Ended) -> str:
-    """What a failed command said, in a sentence."""
-    explained = step.explain(ended.status, ended.said) if step.explain else ""
-    if explained:
-        return explained
-    lines = [line for line in ended.said.splitlines() if line.strip()]
-    said = f": {clean(' / '.join(lines[-3:]))}" if lines else ", and said nothing"
-    return f"{step.title}: the command on {step.host} ended with exit code {ended.status}{said}"

@@ -15,6 +15,7 @@ from etcdtui.procedures.procedure import Choice, Step, StepState
 from etcdtui.reach.jobs import Job, JobState
 from etcdtui.reach.runner import Runner
 from etcdtui.records import TAIL
+from etcdtui.text import clean
 
 LINE = 4096  # characters after which an unfinished line is passed on all the same
 
@@ -281,3 +282,13 @@ class Follower:
                 if desk.mail.cancelling and not self._cancelling:
                     raise CancelAsked from exc
                 desk.mail.take_cancel()
+
+
+def failure(step: Step, ended: Ended) -> str:
+    """What a failed command said, in a sentence."""
+    explained = step.explain(ended.status, ended.said) if step.explain else ""
+    if explained:
+        return explained
+    lines = [line for line in ended.said.splitlines() if line.strip()]
+    said = f": {clean(' / '.join(lines[-3:]))}" if lines else ", and said nothing"
+    return f"{step.title}: the command on {step.host} ended with exit code {ended.status}{said}"

@@ -40,6 +40,7 @@ class History:
     """All steps of a run."""
 
     steps: dict[str, Past] = field(default_factory=dict)
+    locked: set[str] = field(default_factory=set)  # hosts that were to be locked
 
     def of(self, key: str) -> Past:
         return self.steps.setdefault(key, Past())
@@ -51,6 +52,8 @@ class History:
 
     def fold(self, entry: Entry) -> None:
         """Take one more line into account."""
+        if entry.kind == "lock" and isinstance(entry.facts.get("hosts"), list):
+            self.locked |= set(map(str, entry.facts["hosts"]))
         if not entry.step:
             return
         past = self.of(entry.step)

@@ -177,6 +177,7 @@ class Procedure:
     parameters: Mapping[str, str]
     steps: tuple[Step, ...]
     reasons: tuple[str, ...] = ()  # why this host, this way: shown with the plan
+    locks: bool = False  # nobody else may change this cluster meanwhile: the hosts are locked
 
     def step(self, key: str) -> Step:
         return next(step for step in self.steps if step.key == key)
@@ -201,6 +202,7 @@ class Choice(StrEnum):
     WAIT = "keep waiting"
     NO = "no"  # at an optional gate: goes on without the step
     SKIP = "skip"  # Answer.text holds the typed reason
+    BREAK = "break the lock"  # of another who gives no sign of life; Answer.text holds the typed reason
     STOP = "stop here"
 
 
