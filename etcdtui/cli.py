@@ -188,6 +188,10 @@ def _backup_commands(commands: Any, where: argparse.ArgumentParser) -> None:
     )
     prune.set_defaults(run=_prune)
 
+    from etcdtui import cli_restore
+
+    cli_restore.register(commands, [where, shared], _cluster_config)
+
     resume = commands.add_parser(
         "resume",
         parents=[where, shared],

@@ -61,7 +61,8 @@ def advise(view: ClusterView, survivors: Sequence[Survivor], backups: Sequence[B
         first=_first(newest, gaps, answers=answers),
         truth=_truth(view, health),
         instead=_instead(health, ranked, newest),
-        survivors=tuple(data_of(s, newest, view.now) for s in ranked),
+        # Of members that write together the one that was asked last is ahead: that loses nothing.
+        survivors=tuple(data_of(s, None if answers and s.running else newest, view.now) for s in ranked),
         backups=tuple(one.sentence for one in gaps) or ("No backup is known.",),
         ranked=ranked,
         gaps=gaps,

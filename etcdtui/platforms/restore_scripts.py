@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 from etcdtui.errors import Refusal, UnexpectedOutput
+from etcdtui.platforms import eras
 from etcdtui.platforms.layout import Layout
 from etcdtui.text import clean, listed
 
@@ -62,22 +62,12 @@ printf 'end\n'
 """
 
 
-class Era(StrEnum):
-    """What kind of ``cluster-restore.sh`` it is."""
-
-    ALL_PODS = "stops and starts all four static pods"  # 4.5 to 4.17
-    ETCD_ONLY = "stops and starts etcd alone"  # 4.18 on
-    TWO_NODES = "is for two nodes with fencing"
-
-
 @dataclass(frozen=True, slots=True)
 class RestoreScript:
-    """A recognised script. ``waits`` are the containers it waits for, ``stopped`` the folder it puts
-    manifests in, ``kept`` the one it moves the old data to."""
+    """A recognised script. ``does`` is what it does, ``stopped`` the folder it puts manifests in, ``kept``
+    the one it moves the old data to."""
 
-    era: Era
-    waits: tuple[str, ...]
-    checks_snapshot: bool
+    does: eras.RestoreScript
     stopped: str
     kept: str
 
@@ -145,19 +135,13 @@ def parse_report(said: str) -> HostReport:
     )
 
 
-_CONTAINERS = (
-    "etcd",
-    "etcdctl",
-    "etcd-metrics",
-    "etcd-readyz",
-    "etcd-rev",
-    "etcd-backup-server",
-    "kube-controller-manager",
-    "kube-apiserver",
-    "kube-scheduler",
+_TAKES = ("snapshot*.db", "static_kuberesources*.tar.gz")
+_PODS = (
+    "etcd-pod.yaml",
+    "kube-apiserver-pod.yaml",
+    "kube-controller-manager-pod.yaml",
+    "kube-scheduler-pod.yaml",
 )
-_WAITS = re.compile(r"^[ \t]*(?:wait_for_containers_to_stop[ \t]|\w*CONTAINERS=\()(.*)$", re.MULTILINE)
-_WORD = re.compile(r"[a-z]+(?:-[a-z]+)*")
 _VARIABLE = re.compile(r'^(?:export )?([A-Z][A-Z0-9_]*)="?([^"\n]*)"?$', re.MULTILINE)
 _USE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}|\$([A-Z][A-Z0-9_]*)")
 
@@ -174,40 +158,27 @@ def recognise(host: str, script: str, tools: str) -> RestoreScript:
             f"{host} has no etcd-common-tools, which cluster-restore.sh sources: it would end at once.",
             "Take a host on which etcd's static pod was installed.",
         )
-    era = _era(script)
-    named = {word for line in _WAITS.findall(script) for word in _WORD.findall(line)}
-    waits = tuple(name for name in _CONTAINERS if name in named)
+    does = eras.parse_restore(script) if eras.MARK in script else None
     variables = dict(_VARIABLE.findall(tools))
     stopped, kept = (_resolved(variables, name) for name in ("MANIFEST_STOPPED_DIR", "ETCD_DATA_DIR_BACKUP"))
-    if era is None or "etcd" not in waits or not stopped.startswith("/") or not kept.startswith("/"):
+    # One that stops all pods and does not name them all, or takes other files, is somebody's own.
+    strange = does is not None and does.stops_all and not all(word in script for word in (*_PODS, *_TAKES))
+    if does is None or strange or not stopped.startswith("/") or not kept.startswith("/"):
         raise Refusal(
             f"The cluster-restore.sh on {host} is none that this etcdtui knows: what it would do is not "
             "guessed.",
             "Follow the document of your release by hand, or bring a newer etcdtui.",
         )
-    checks = "check_snapshot_status" in script or "snapshot status" in script
-    return RestoreScript(era, waits, checks, stopped, kept)
-
-
-def _era(script: str) -> Era | None:
-    if "pcs resource" in script or "podman-etcd" in script:
-        return Era.TWO_NODES
-    whole = ("cluster-etcd-operator", "Waiting for container", "snapshot*.db", "...stopping ")
-    if not all(mark in script for mark in whole):
-        return None
-    others = ("kube-apiserver-pod.yaml", "kube-controller-manager-pod.yaml", "kube-scheduler-pod.yaml")
-    if all(name in script for name in others) and "static_kuberesources*.tar.gz" in script:
-        return Era.ALL_PODS
-    return Era.ETCD_ONLY if not any(name in script for name in others) else None
+    return RestoreScript(does, stopped, kept)
 
 
 def only_known(host: str, found: RestoreScript) -> RestoreScript:
     """``found``, when its way can be gone to the end. Raises Refusal."""
-    if found.era is Era.ALL_PODS:
+    if found.does.stops_all:
         return found
     raise Refusal(
-        f"The cluster-restore.sh on {host} {found.era.value}; this etcdtui goes the way of those that stop "
-        "and start all four static pods (OpenShift 4.5 to 4.17).",
+        f"The cluster-restore.sh on {host} is that of OpenShift {found.does.way}; this etcdtui goes the way "
+        "of those that stop and start all four static pods, up to 4.17.",
         "Follow the document of your release by hand.",
     )
 

@@ -9,8 +9,9 @@ import pytest
 
 import etcdtui.lab
 from etcdtui.errors import Refusal, UnexpectedOutput
+from etcdtui.platforms.eras import Bump, Way
 from etcdtui.platforms.layout import Layout
-from etcdtui.platforms.restore_scripts import Era, only_known, parse_report, recognise, report_script, unfit
+from etcdtui.platforms.restore_scripts import only_known, parse_report, recognise, report_script, unfit
 
 FILES = Path(etcdtui.lab.__file__).parent / "files"
 SCRIPT = (FILES / "cluster-restore.sh").read_text()
@@ -22,6 +23,7 @@ OLDEST = """
 echo "Waiting for container ${NAME} to stop"
 BACKUP_FILE=$(ls -vd "${BACKUP_DIR}"/static_kuberesources*.tar.gz | tail -1) || true
 SNAPSHOT_FILE=$(ls -vd "${BACKUP_DIR}"/snapshot*.db | tail -1) || true
+mv etcd-pod.yaml
 STATIC_POD_LIST=("kube-apiserver-pod.yaml" "kube-controller-manager-pod.yaml" "kube-scheduler-pod.yaml")
 STATIC_POD_CONTAINERS=("etcd" "etcdctl" "etcd-metrics" "kube-controller-manager" "kube-apiserver")
 echo "...stopping ${POD_FILE_NAME}"
@@ -38,9 +40,9 @@ check_snapshot_status "${SNAPSHOT_FILE}"
 
 def test_a_script_that_stops_all_pods_is_recognised_with_its_folders() -> None:
     found = recognise("masternode1", SCRIPT, TOOLS)
-    assert found.era is Era.ALL_PODS and found.checks_snapshot
+    assert found.does.way is Way.ETCD_FIRST and found.does.checks_snapshot
     assert found.stopped == "/home/core/assets/manifests-stopped" and found.kept == "/var/lib/etcd-backup"
-    assert found.waits == (
+    assert found.does.containers == (
         *("etcd", "etcdctl", "etcd-metrics", "etcd-readyz"),
         *("kube-controller-manager", "kube-apiserver", "kube-scheduler"),
     )
@@ -49,17 +51,14 @@ def test_a_script_that_stops_all_pods_is_recognised_with_its_folders() -> None:
 
 def test_the_oldest_one_waits_for_other_containers_and_checks_nothing() -> None:
     found = recognise("masternode1", OLDEST, TOOLS)
-    assert found.era is Era.ALL_PODS and not found.checks_snapshot
-    assert "etcd-readyz" not in found.waits and "kube-apiserver" in found.waits
+    assert found.does.way is Way.ALL_UNCHECKED and found.does.bump is Bump.NEVER
+    assert "etcd-readyz" not in found.does.containers and "kube-apiserver" in found.does.containers
 
 
-@pytest.mark.parametrize(
-    ("script", "era"), [(NEWEST, Era.ETCD_ONLY), (NEWEST + "pcs resource disable etcd\n", Era.TWO_NODES)]
-)
-def test_other_ways_are_recognised_and_not_gone(script: str, era: Era) -> None:
-    found = recognise("masternode1", script, TOOLS)
-    assert found.era is era
-    with pytest.raises(Refusal, match=era.value):
+def test_another_way_is_recognised_and_not_gone() -> None:
+    found = recognise("masternode1", NEWEST, TOOLS)
+    assert found.does.way is Way.ETCD_ONLY
+    with pytest.raises(Refusal, match=r"that of OpenShift 4\.18 and newer"):
         only_known("masternode1", found)
 
 
@@ -69,6 +68,7 @@ def test_other_ways_are_recognised_and_not_gone(script: str, era: Era) -> None:
         ("", TOOLS, "no cluster-restore.sh"),
         (SCRIPT, "", "no etcd-common-tools"),
         ("#!/bin/sh\nmy-own-restore\n", TOOLS, "none that this etcdtui knows"),
+        (SCRIPT.replace("Created by", "After"), TOOLS, "none that this etcdtui knows"),
         (SCRIPT.replace("kube-scheduler-pod.yaml", "other.yaml"), TOOLS, "none that this etcdtui knows"),
         (SCRIPT, TOOLS.replace("MANIFEST_STOPPED_DIR", "ELSEWHERE"), "none that this etcdtui knows"),
     ],
@@ -93,7 +93,7 @@ def test_the_look_at_a_host_tells_script_data_and_disks(tmp_path: Path) -> None:
         report_script(layout, "masternode1", "127.0.0.1"), capture_output=True, text=True, check=True
     ).stdout
     found = parse_report(said)
-    assert recognise("here", found.script, found.tools).era is Era.ALL_PODS
+    assert recognise("here", found.script, found.tools).does.stops_all
     assert found.beside == {"quorum-restore.sh"} and set(found.entries) == {"member", "revision.json"}
     assert found.data_size is not None and found.data_size >= 300_000
     assert set(found.disks) == {"data", "parent", "folder"} and found.disks["data"][0] > 0

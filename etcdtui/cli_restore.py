@@ -1,0 +1,194 @@
+"""The plan of a restore without the screen: what is true, what would be done. Nothing is executed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from etcdtui.errors import EtcdTuiError, Refusal
+from etcdtui.text import age, clean
+
+if TYPE_CHECKING:
+    from etcdtui.config import ClusterConfig
+    from etcdtui.model.restore_advice import Advice
+    from etcdtui.procedures.procedure import Procedure, Step
+
+STANDS, ACCEPT, REFUSED = 0, 1, 2
+
+
+def register(
+    commands: Any,
+    parents: Sequence[argparse.ArgumentParser],
+    chosen: Callable[[argparse.Namespace], ClusterConfig],
+) -> None:
+    """``etcdtui restore``; ``chosen`` tells the cluster that the options mean."""
+    command = commands.add_parser(
+        "restore",
+        parents=parents,
+        help="should it be restored, and how: the plan",
+        description="Shows whose data is the newest, what else would do, and every step. Exit codes: 0 the "
+        "plan stands, 1 something has to be accepted by typing it, 2 no restore can be planned, 64 bad "
+        "arguments or configuration, 70 etcdtui itself failed.",
+    )
+    command.add_argument("--dry-run", action="store_true", help="show the plan; nothing is executed")
+    command.add_argument(
+        "--backup", metavar="STAMP", help="as etcdtui backups shows it; else the newest proven"
+    )
+    command.add_argument("--host", metavar="NAME", help="run it there instead of on the best host")
+
+    def run(options: argparse.Namespace) -> int:
+        if not options.dry_run:
+            raise EtcdTuiError(
+                "A restore is not run without the screen: nobody would be there to read and to type.",
+                "The plan alone: etcdtui restore --dry-run.",
+            )
+        return dry_run(chosen(options), backup=options.backup, host=options.host, as_json=options.json)
+
+    command.set_defaults(run=run)
+
+
+def dry_run(config: ClusterConfig, *, backup: str | None, host: str | None, as_json: bool) -> int:
+    """0: the plan stands; 1: something has to be accepted by typing it; 2: there is none, and why."""
+    from etcdtui.cli_backups import PLACES, opened
+    from etcdtui.model.restore_advice import advise
+    from etcdtui.procedures import restore
+    from etcdtui.procedures.restore_look import look
+
+    with opened(config) as (cluster, _):
+        cluster.look_at_places(PLACES)
+        looked = look(cluster)
+        advice = advise(looked.view, looked.survivors, looked.view.known_backups)
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(cluster.now()))
+        try:
+            made = restore.plan(
+                looked,
+                cluster.layout_of,
+                procedure_id=f"restore-{stamp}",
+                stamp=stamp,
+                backup=backup,
+                host=host,
+            )
+        except Refusal as refusal:
+            _refused(advice, refusal, as_json)
+            return REFUSED
+        told = [line.strip() for line in (*_advice_lines(advice), *advice.lines)]
+        if as_json:
+            print(json.dumps(_as_json(advice, made), indent=2))
+        else:
+            for line in (*_advice_lines(advice), "", *_plan_lines(made, told)):
+                print(clean(line, 4000))
+        return ACCEPT if restore.decided_of(made).accept else STANDS
+
+
+def _refused(advice: Advice, refusal: Refusal, as_json: bool) -> None:
+    if as_json:
+        told = {"plan": None, "refused": refusal.message, "hint": refusal.hint, **_advice_json(advice)}
+        print(json.dumps(told, indent=2))
+        return
+    for line in (*_advice_lines(advice), "", f"refused   {refusal}"):
+        print(clean(line, 4000))
+
+
+def _advice_lines(advice: Advice) -> Iterator[str]:
+    if advice.first:
+        yield f"▲ {advice.first}"
+    for title, lines in (
+        ("What is true", advice.truth),
+        ("Instead of a restore", advice.instead),
+        ("Whose data is the newest", advice.survivors),
+        ("The backups beside it", advice.backups),
+    ):
+        yield ""
+        yield title
+        for line in lines:
+            yield f"  {line}"
+
+
+def _plan_lines(made: Procedure, said: Sequence[str]) -> Iterator[str]:
+    from etcdtui.procedures.restore import decided_of, seconds
+
+    decided = decided_of(made)
+    total = sum(seconds(step, decided) for step in made.steps)
+    yield f"{made.title}: {len(made.steps)} steps, usually about {age(total)}. Nothing has been executed."
+    for reason in made.reasons:
+        if reason not in said:
+            yield f"  {reason}"
+    for number, step in enumerate(made.steps, 1):
+        yield ""
+        where = f" on {step.host}" if step.host and step.host not in step.title else ""
+        yield f"{number:>3}. {step.title}{where}   about {age(seconds(step, decided))}"
+        yield f"     {step.why}"
+        if step.argv:
+            yield f"     $ {_command(step)}"
+        if step.gate.prompt:
+            yield f"     asks: {step.gate.prompt}"
+
+
+def _command(step: Step) -> str:
+    """What runs, as it would be typed; a script of ours by its name and what it is given."""
+    words = list(step.argv)
+    if "-c" in words and "\n" in words[words.index("-c") + 1]:
+        at = words.index("-c")
+        return f"{shlex.join(words[: at - 1])} {shlex.join(words[at + 2 :])}"
+    return shlex.join(words)
+
+
+def _advice_json(advice: Advice) -> dict[str, Any]:
+    return {
+        "first": advice.first,
+        "truth": list(advice.truth),
+        "instead": list(advice.instead),
+        "survivors": [
+            {
+                "name": s.name,
+                "host": s.host,
+                "running": s.running,
+                "term": s.position.term if s.position else None,
+                "index": s.position.index if s.position else None,
+                "revision": s.position.revision if s.position else None,
+                "written": s.written,
+                "foreign": s.foreign,
+                "trouble": s.trouble or None,
+                "sentence": sentence,
+            }
+            for s, sentence in zip(advice.ranked, advice.survivors, strict=True)
+        ],
+        "backups": [
+            {"stamp": g.stamp, "seconds": g.seconds, "revisions": g.revisions, "sentence": g.sentence}
+            for g in advice.gaps
+        ],
+    }
+
+
+def _as_json(advice: Advice, made: Procedure) -> dict[str, Any]:
+    from etcdtui.procedures.restore import decided_of, seconds
+
+    decided = decided_of(made)
+    steps = [
+        {
+            "key": step.key,
+            "title": step.title,
+            "why": step.why,
+            "action": step.action.value,
+            "host": step.host,
+            "argv": list(step.argv),
+            "gate": step.gate.kind.value,
+            "phrase": step.gate.phrase,
+            "seconds": seconds(step, decided),
+        }
+        for step in made.steps
+    ]
+    plan = {
+        "title": made.title,
+        "backup": decided.backup.stamp,
+        "host": decided.recovery.host,
+        "reasons": list(made.reasons),
+        "accept": [{"key": a.key, "sentence": a.sentence, "phrase": a.phrase} for a in decided.accept],
+        "lost": decided.lost,
+        "steps": steps,
+    }
+    return {"plan": plan, "refused": None, **_advice_json(advice)}

@@ -1,0 +1,206 @@
+"""A restore from a backup, by the host's own cluster-restore.sh: the plan, and how it is made again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from etcdtui.errors import EtcdTuiError, Refusal
+from etcdtui.model.places import PlaceKind
+from etcdtui.model.quorum import Verdict
+from etcdtui.model.restore_advice import advise
+from etcdtui.model.view import ClusterView, HostView
+from etcdtui.platforms import eras
+from etcdtui.platforms.layout import Layout
+from etcdtui.procedures import restore_choice as choice
+from etcdtui.procedures.procedure import Check, Context, Gate, GateKind, Procedure, Step
+from etcdtui.procedures.restore_back import back_steps
+from etcdtui.procedures.restore_decided import Ack, Decided, Master
+from etcdtui.procedures.restore_look import Looked, client_url_of, node_of, report
+from etcdtui.procedures.restore_rollout import rollout_steps
+from etcdtui.procedures.restore_run import bring_steps, run_steps
+from etcdtui.procedures.restore_stop import off_steps, stop_steps
+from etcdtui.text import listed, size
+
+KIND = "restore"
+LayoutOf = Callable[[str], Layout]
+
+
+def plan(
+    looked: Looked,
+    layout_of: LayoutOf,
+    *,
+    procedure_id: str,
+    stamp: str,
+    backup: str | None = None,
+    host: str | None = None,
+) -> Procedure:
+    """The restore of ``backup`` (a time stamp; None: the newest proven one) on ``host`` (None: the best).
+
+    ``stamp`` dates what is set aside. Nothing is done. Raises
+    Refusal.
+    """
+    view = looked.view
+    if view.read_only:
+        raise Refusal(
+            f"{view.name} is opened read-only: nothing is restored.", "Open it without --read-only."
+        )
+    found = choice.backup_of(view, backup)
+    # Refused here already where no host could take it; where it is taken from depends on the host.
+    choice.chosen(view, found, "")
+    told = found.manifest
+    assert told is not None and told.resources is not None
+    near = frozenset(c.place.name for c in found.copies if c.proven and c.place.kind is PlaceKind.HOST)
+    first, reasons = choice.recovery_host(looked, (told.snapshot.size, told.resources.size), host, near)
+    taken = choice.chosen(view, found, first.host.name)
+    lost, seen = choice.what_is_lost(found, looked, view.now)
+    version = view.api.value.version if view.api.value else taken.version
+    decided = Decided(
+        cluster=view.name,
+        stamp=stamp,
+        recovery=_master(view, first.host, layout_of),
+        others=tuple(_master(view, h, layout_of) for h in view.hosts if h.name != first.host.name),
+        backup=taken,
+        waits=first.script.does.containers,
+        stopped=first.script.stopped,
+        kept=first.script.kept,
+        lost=lost,
+        data_size=first.report.data_size or 0,
+        seen=seen,
+        accept=choice.to_accept(view, found, taken, looked.survivors),
+        api=view.api_configured,
+        guard=eras.recognise(version).guard is True,
+    )
+    unnamed = _unnamed(looked)
+    if unnamed:
+        raise Refusal(
+            f"{listed(unnamed)} {'is' if len(unnamed) == 1 else 'are'} in the member list, and no host is "
+            "known for it: what still runs there could not be stopped.",
+            "Name every control plane host in clusters.toml, also those that are gone.",
+        )
+    advice = advise(view, looked.survivors, (found,))
+    return _procedure(procedure_id, decided, (*advice.lines, *reasons, lost))
+
+
+def rebuild(kind: str, procedure_id: str, cluster: str, parameters: Mapping[str, str]) -> Procedure:
+    """The same procedure again, from its record. Raises KeyError and ValueError."""
+    if kind != KIND:
+        raise ValueError(f"{kind!r} is no restore")
+    return _procedure(procedure_id, Decided.of(parameters), ())
+
+
+def decided_of(procedure: Procedure) -> Decided:
+    """What was decided for a plan of this kind."""
+    return Decided.of(procedure.parameters)
+
+
+def _master(view: ClusterView, host: HostView, layout_of: LayoutOf) -> Master:
+    reached = host.link.problem is None and host.link.at is not None
+    return Master(host.name, node_of(host), layout_of(host.name), client_url_of(view, host), reached)
+
+
+def _unnamed(looked: Looked) -> list[str]:
+    return [s.name for s in looked.survivors if not s.host]
+
+
+def _procedure(procedure_id: str, decided: Decided, reasons: tuple[str, ...]) -> Procedure:
+    steps = (
+        _check(decided),
+        *(_accept(decided, ack) for ack in decided.accept),
+        *bring_steps(decided),
+        *off_steps(decided),
+        *stop_steps(decided),
+        *run_steps(decided),
+        *back_steps(decided),
+        *rollout_steps(decided),
+    )
+    title = f"Restore {decided.cluster} from the backup of {decided.backup.when} on {decided.recovery.host}"
+    return Procedure(KIND, procedure_id, decided.cluster, title, decided.parameters(), steps, reasons)
+
+
+def _check(decided: Decided) -> Step:
+    hosts = listed([m.host for m in (decided.recovery, *decided.reached)])
+    return Step(
+        key="check",
+        title="Check hosts and scripts",
+        why=f"The API will be away, so {hosts} must be reached by SSH alone. Script, certificates and room "
+        f"of {decided.recovery.host} are read anew.",
+        host=decided.recovery.host,
+        prechecks=(_writable, _reached(decided), _fit(decided)),
+        skippable=False,
+    )
+
+
+def _accept(decided: Decided, ack: Ack) -> Step:
+    return Step(
+        key=f"accept {ack.key}",
+        title=ack.title,
+        why=ack.sentence,
+        gate=Gate(GateKind.PHRASE, ack.phrase, f"Type “{ack.phrase}” to accept that."),
+        skippable=False,
+    )
+
+
+def _writable(world: Context) -> Verdict:
+    view = world.view()
+    return Verdict(
+        not view.read_only, f"{view.name} is opened {'read-only' if view.read_only else 'to be changed'}."
+    )
+
+
+def _reached(decided: Decided) -> Check:
+    def check(world: Context) -> Verdict:
+        for master in (decided.recovery, *decided.reached):
+            try:
+                world.runner(master.host).run(("true",), timeout=choice.ANSWER)
+            except EtcdTuiError as exc:
+                return Verdict(False, f"{master.host} does not answer by SSH: {exc.message}")
+        return Verdict(True, "Every host of the plan answers by SSH.")
+
+    return check
+
+
+def _fit(decided: Decided) -> Check:
+    """The recovery host is as it was when the plan was made."""
+
+    def check(world: Context) -> Verdict:
+        host = next((h for h in world.view().hosts if h.name == decided.recovery.host), None)
+        if host is None:
+            return Verdict(False, f"{decided.recovery.host} is no longer known as a host.")
+        sizes = (decided.backup.snapshot.size, decided.backup.resources.size)
+        try:
+            script = choice.fit(host, report(world, host), sizes)
+        except Refusal as exc:
+            return Verdict(False, f"{host.name}: {exc.message}")
+        if (script.does.containers, script.stopped, script.kept) != (
+            decided.waits,
+            decided.stopped,
+            decided.kept,
+        ):
+            return Verdict(False, f"The scripts on {host.name} are not the ones of the plan: plan again.")
+        return Verdict(True, f"{host.name} has script, certificates and room for {size(sum(sizes))}.")
+
+    return check
+
+
+def seconds(step: Step, decided: Decided) -> float:
+    """How long a step usually takes, without the human: for the plan, not for deciding anything."""
+    kind = step.key.split(" ")[0]
+    moved = decided.backup.size / (20 << 20)  # 20 MiB/s
+    copied = decided.data_size / (100 << 20)
+    nodes = 1 + len(decided.reached)
+    return {
+        "check": 5.0,
+        "prove": 5.0 + (moved if decided.backup.host else 0.0) + decided.backup.size / (200 << 20),
+        "deliver": 5.0 + moved,
+        "stop": 130.0 if "kube-apiserver" in step.key else 35.0 if " etcd " in step.key else 15.0,
+        "aside": 1.0,
+        "safe": 5.0 + copied,
+        "restore": 180.0 + copied,
+        "etcd": 60.0,
+        "api": 180.0,
+        "kubelet": 15.0,
+        "nodes": 300.0,
+        "redeploy": (300.0 if step.key.endswith(" etcd") else 240.0 * nodes),
+        "members": 120.0 * nodes,
+        "whole": 20.0,
+    }.get(kind, 2.0)

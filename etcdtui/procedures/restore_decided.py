@@ -1,0 +1,175 @@
+"""What the plan of a restore decided, as its record keeps it, and what follows from that."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from etcdtui.model.manifest import File
+from etcdtui.model.places import folder_name
+from etcdtui.platforms.layout import Layout
+
+PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+"""In the order in which the documents have them stopped."""
+
+OTHERS = {"others": "as they are in the backup"}
+"""What the operator's overrides hold after a restore is not known before it: the guard's alone is touched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Master:
+    """A control plane host. ``node`` is its name in etcd and Kubernetes; ``reached`` False: it did not answer
+    when the plan was made, and has to be off."""
+
+    host: str
+    node: str
+    layout: Layout
+    client_url: str = ""
+    reached: bool = True
+
+    @property
+    def data(self) -> str:
+        return f"{self.layout.at(self.layout.data)}/member"
+
+    def manifest(self, pod: str) -> str:
+        return f"{self.layout.at(self.layout.manifests)}/{pod}-pod.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The backup: what its manifest says, and the copy that is taken. ``host`` is empty for one on this
+    machine; ``directory`` is where its files lie."""
+
+    stamp: str
+    taken: float  # epoch seconds
+    when: str  # the same for people
+    revision: int
+    live_keys: int
+    version: str  # of OpenShift; empty: not known
+    snapshot: File
+    resources: File
+    host: str
+    directory: str
+    origin: str  # the host that it was taken on
+
+    @property
+    def files(self) -> tuple[File, File]:
+        return self.snapshot, self.resources
+
+    @property
+    def size(self) -> int:
+        """Bytes of both files."""
+        return self.snapshot.size + self.resources.size
+
+    @property
+    def home(self) -> str:
+        """The name of its folder on this machine."""
+        return folder_name(self.stamp, self.origin)
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """Something that may go wrong, and the words that are typed to accept it."""
+
+    key: str
+    title: str
+    sentence: str
+    phrase: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Every decision of a plan. ``stamp`` dates what is set aside; ``stopped`` and ``kept`` are the folders
+    that cluster-restore.sh puts manifests and old data into; ``lost`` says what is lost by the restore;
+    ``seen`` is the highest revision that anybody had."""
+
+    cluster: str
+    stamp: str
+    recovery: Master
+    others: tuple[Master, ...]
+    backup: Chosen
+    waits: tuple[str, ...]
+    stopped: str
+    kept: str
+    lost: str
+    data_size: int
+    seen: int = 0
+    accept: tuple[Ack, ...] = ()
+    api: bool = True  # the rollouts can be asked for and watched through it
+    guard: bool = False  # the operator's guard is to be taken off
+
+    @property
+    def reached(self) -> tuple[Master, ...]:
+        """The other hosts that are stopped by us."""
+        return tuple(m for m in self.others if m.reached)
+
+    @property
+    def off(self) -> tuple[Master, ...]:
+        return tuple(m for m in self.others if not m.reached)
+
+    @property
+    def folder(self) -> str:
+        """On the recovery host: exactly the pair that is restored, and nothing else."""
+        layout = self.recovery.layout
+        return f"{layout.at(layout.backups)}/restore-{self.stamp}"
+
+    @property
+    def safe(self) -> str:
+        """On the recovery host: the copy of its data as it was, beside the data folder."""
+        layout = self.recovery.layout
+        return f"{layout.at(layout.data)}-before-{self.stamp}"
+
+    @property
+    def script(self) -> str:
+        return self.recovery.layout.at(self.recovery.layout.restore_script)
+
+    @property
+    def phrase(self) -> str:
+        """What is typed at the gate: the cluster, and the point in time."""
+        return f"{self.cluster} {self.backup.when}"
+
+    def manifest_aside(self, master: Master, pod: str) -> str:
+        """Beside the folder that the kubelet reads, on the same filesystem."""
+        folder = posixpath.dirname(master.layout.at(master.layout.manifests))
+        return f"{folder}/{pod}-pod.restore-{self.stamp}.yaml"
+
+    def data_aside(self, master: Master) -> str:
+        """Within etcd's folder, which may be a filesystem of its own."""
+        return f"{master.data}-restore-{self.stamp}"
+
+    def parameters(self) -> dict[str, str]:
+        told = {"backup": self.backup.stamp, "host": self.recovery.host}
+        # Where debts looks for what the guard was.
+        document = asdict(self) | {"platform": {"overrides": OTHERS}}
+        return told | {"decided": json.dumps(document, sort_keys=True)}
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, str]) -> Decided:
+        """Raises KeyError and ValueError."""
+        told = json.loads(parameters["decided"])
+        try:
+            told.pop("platform")
+            chosen = told["backup"]
+            files = {name: File(**chosen[name]) for name in ("snapshot", "resources")}
+            return cls(
+                **(
+                    told
+                    | {
+                        "recovery": _master(told["recovery"]),
+                        "others": tuple(_master(one) for one in told["others"]),
+                        "backup": Chosen(**(chosen | files)),
+                        "waits": tuple(told["waits"]),
+                        "accept": tuple(Ack(**one) for one in told["accept"]),
+                    }
+                )
+            )
+        except (TypeError, AttributeError) as exc:
+            raise ValueError(f"what was decided cannot be read: {exc}") from exc
+
+
+def _master(told: Mapping[str, Any]) -> Master:
+    layout = Layout(**(told["layout"] | {"sudo": tuple(told["layout"]["sudo"])}))
+    return Master(**{**told, "layout": layout})

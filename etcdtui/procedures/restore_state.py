@@ -1,0 +1,195 @@
+"""What lies and runs on a control plane host in the middle of a restore: looked at anew before each step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from etcdtui.errors import EtcdTuiError, Unreachable
+from etcdtui.model.quorum import Verdict
+from etcdtui.procedures.procedure import Check, Context
+from etcdtui.procedures.restore_decided import PODS, Decided, Master
+from etcdtui.text import clean, listed
+
+ASK = 20.0  # seconds for one question to a host
+
+# Arguments: the data folder, the data moved aside, the copy, then pairs manifest and aside, "--", containers.
+# Words of ours begin every line.
+_STATE = r"""
+LC_ALL=C; export LC_ALL
+data=$1 aside=$2 safe=$3; shift 3
+printf 'state\n'
+{ hostname 2>/dev/null || uname -n; } | head -n 1 | sed 's/^/hostname /'
+[ -e "$data/member" ] && echo data
+[ -e "$aside" ] && echo data-aside
+[ -d "$safe/member" ] && echo safe
+ls -A "$data" 2>/dev/null | grep -vx member | sed 's/^/stray /'
+while [ "$1" != -- ]; do
+  [ -e "$1" ] && printf 'manifest %s\n' "$1"
+  [ -e "$2" ] && printf 'aside %s\n' "$2"
+  shift 2
+done
+shift
+command -v crictl >/dev/null 2>&1 || { echo no-runtime; exit 0; }
+for name; do
+  label=io.kubernetes.container.name=$name
+  ids=$(timeout -k 1 10 crictl ps -q --state Running --label "$label" 2>/dev/null) ||
+    { echo no-runtime; break; }
+  [ -n "$ids" ] && printf 'running %s\n' "$name"
+done
+echo end
+exit 0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """``manifests`` and ``aside`` are paths that exist, ``running`` containers by name."""
+
+    hostname: str
+    data: bool
+    data_aside: bool
+    safe: bool
+    strays: tuple[str, ...]
+    manifests: frozenset[str]
+    aside: frozenset[str]
+    running: tuple[str, ...]
+    runtime: bool  # the container runtime told
+
+
+def state_of(decided: Decided, master: Master, world: Context) -> State:
+    """Raises Unreachable and its kin; also when the answer is cut off."""
+    layout = master.layout
+    pairs = [word for p in PODS for word in (master.manifest(p), decided.manifest_aside(master, p))]
+    argv = (
+        *(*layout.sudo, "sh", "-c", _STATE, "etcdtui-restore-state"),
+        *(layout.at(layout.data), decided.data_aside(master), decided.safe),
+        *(*pairs, "--", *decided.waits),
+    )
+    done = world.runner(master.host).run(argv, timeout=ASK)
+    lines = done.out().splitlines()
+    if lines[:1] != ["state"]:
+        raise Unreachable(f"What lies on {master.host} could not be looked at (sudo, or its shell).")
+    told: dict[str, list[str]] = {}
+    for line in lines:
+        word, _, rest = line.partition(" ")
+        told.setdefault(word, []).append(rest)
+    return State(
+        hostname="".join(told.get("hostname", [])[:1]),
+        data="data" in told,
+        data_aside="data-aside" in told,
+        safe="safe" in told,
+        strays=tuple(told.get("stray", [])),
+        manifests=frozenset(told.get("manifest", [])),
+        aside=frozenset(told.get("aside", [])),
+        running=tuple(told.get("running", [])),
+        runtime="no-runtime" not in told,
+    )
+
+
+def containers_of(decided: Decided, pod: str) -> tuple[str, ...]:
+    """Those that are watched until they have stopped, as the host's own script watches them."""
+    if pod == "etcd":
+        return tuple(name for name in decided.waits if name.startswith("etcd"))
+    return tuple(name for name in decided.waits if name == pod)
+
+
+def right_host(decided: Decided, master: Master) -> Check:
+    """The machine that answers under that name is the one that was meant."""
+
+    def check(world: Context) -> Verdict:
+        told = state_of(decided, master, world).hostname
+        names = {master.node, master.host}
+        if told in names or told.partition(".")[0] in {name.partition(".")[0] for name in names}:
+            return Verdict(True, f"{master.host} is {master.node}.")
+        return Verdict(
+            False,
+            f"The host that answers as {master.host} calls itself {clean(told, 100) or 'nothing'}, not "
+            f"{master.node}: it may be another machine at that address. Nothing is touched there.",
+        )
+
+    return check
+
+
+def pod_stopped(decided: Decided, master: Master, pod: str) -> Check:
+    """Its manifest is away and none of its containers runs."""
+
+    def check(world: Context) -> Verdict:
+        state = state_of(decided, master, world)
+        if master.manifest(pod) in state.manifests:
+            return Verdict(False, f"{master.manifest(pod)} still lies on {master.host}.")
+        if not state.runtime:
+            return Verdict(False, f"crictl on {master.host} does not tell what runs there.")
+        still = [name for name in containers_of(decided, pod) if name in state.running]
+        if still:
+            return Verdict(False, f"On {master.host} {listed(still)} still runs.")
+        kept = decided.manifest_aside(master, pod)
+        where = f"its manifest is {kept}" if kept in state.aside else "there was no manifest to be moved"
+        return Verdict(True, f"{pod} on {master.host} is stopped; {where}.")
+
+    return check
+
+
+def all_stopped(decided: Decided) -> Check:
+    """On every other host that answers, nothing of the old cluster runs, and its data is set aside."""
+
+    def check(world: Context) -> Verdict:
+        for master in decided.reached:
+            for pod in PODS:
+                verdict = pod_stopped(decided, master, pod)(world)
+                if not verdict.allowed:
+                    return verdict
+            verdict = put_aside(decided, master)(world)
+            if not verdict.allowed:
+                return verdict
+        names = listed([m.host for m in decided.reached])
+        return Verdict(
+            True, f"On {names} nothing of etcd runs any more." if names else "There is no other host."
+        )
+
+    return check
+
+
+def put_aside(decided: Decided, master: Master) -> Check:
+    def check(world: Context) -> Verdict:
+        state = state_of(decided, master, world)
+        kept = decided.data_aside(master)
+        if state.data and state.data_aside:
+            return Verdict(
+                False,
+                f"{kept} is there already, and {master.data} again: etcd was started once more on "
+                f"{master.host}. Look there.",
+            )
+        if state.data:
+            return Verdict(False, f"{master.data} still lies on {master.host}.")
+        if state.data_aside:
+            return Verdict(True, f"The data of {master.host} is kept as {kept}.")
+        return Verdict(True, f"There is no data of etcd on {master.host}.")
+
+    return check
+
+
+def silent(decided: Decided, master: Master) -> Check:
+    """Nothing of a host that is said to be off answers: not its SSH, not its etcd."""
+
+    def check(world: Context) -> Verdict:
+        try:
+            world.runner(master.host).run(("true",), timeout=ASK)
+        except Unreachable:
+            pass
+        except EtcdTuiError as exc:
+            return Verdict(
+                False, f"{master.host} is not off, it answers: {exc.message} Stop its etcd, then plan again."
+            )
+        else:
+            return Verdict(False, f"{master.host} answers by SSH again: it is not off. Plan again, with it.")
+        view = world.view()
+        endpoint = next((e for e in view.endpoints if e.url == master.client_url), None)
+        if endpoint is not None and endpoint.status.current(view.now, endpoint.fresh) is not None:
+            return Verdict(
+                False,
+                f"etcd on {master.host} answers: it runs, whatever is said of the host. Switch it off first; "
+                "two clusters of the same members would fight.",
+            )
+        return Verdict(True, f"Nothing of {master.host} answers.")
+
+    return check

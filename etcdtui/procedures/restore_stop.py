@@ -1,0 +1,95 @@
+"""On the other hosts: what has to be off is off, the rest is stopped pod by pod, and its data set aside."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from etcdtui.procedures.procedure import Action, Gate, GateKind, Step
+from etcdtui.procedures.restore_decided import PODS, Decided, Master
+from etcdtui.procedures.restore_state import containers_of, pod_stopped, put_aside, right_host, silent
+from etcdtui.text import listed
+
+PATIENCE = {"etcd": 120.0, "kube-apiserver": 300.0}
+"""Seconds the kubelet gets to end the containers: etcdctl takes half a minute, the API server two."""
+OTHERS = 90.0
+
+
+def off_steps(decided: Decided) -> tuple[Step, ...]:
+    """Hosts that do not answer: somebody says that they are off, and puts their name to it."""
+    return tuple(
+        Step(
+            key=f"off {master.host}",
+            title=f"{master.host} is off",
+            why=f"{master.host} cannot be reached, so nothing can be stopped there. Should its etcd still "
+            "run, or start again later with its old data, two clusters would stand against each other. It "
+            "must be powered off, and stay off until it is built anew.",
+            host=master.host,
+            gate=Gate(
+                GateKind.PHRASE,
+                f"{master.host} is off",
+                f"Look at its console or its power. Type “{master.host} is off” when you have seen it.",
+            ),
+            prechecks=(silent(decided, master),),
+            skippable=False,
+        )
+        for master in decided.off
+    )
+
+
+def stop_steps(decided: Decided) -> tuple[Step, ...]:
+    """All other hosts, one after another."""
+    steps = [step for master in decided.reached for step in _of_host(decided, master)]
+    if steps:
+        names = listed([m.host for m in decided.reached])
+        gate = Gate(
+            GateKind.PHRASE,
+            decided.cluster,
+            f"etcd and the API are stopped on {names} now, until the restore is done. Their data is kept. "
+            f"Type {decided.cluster} to begin.",
+        )
+        steps[0] = replace(steps[0], gate=gate)
+    return tuple(steps)
+
+
+def _of_host(decided: Decided, master: Master) -> list[Step]:
+    steps = [stop_pod(decided, master, pod) for pod in PODS]
+    kept = decided.data_aside(master)
+    steps.append(
+        Step(
+            key=f"aside {master.host}",
+            title=f"Set the data of {master.host} aside",
+            why="Its etcd will join the restored cluster as a new member, which must begin with an empty "
+            f"folder. What is there is kept as {kept}.",
+            action=Action.COMMAND,
+            host=master.host,
+            argv=(*master.layout.sudo, "mv", "-n", "-T", "--", master.data, kept),
+            prechecks=(right_host(decided, master), *(pod_stopped(decided, master, p) for p in PODS)),
+            done=put_aside(decided, master),
+            verify=put_aside(decided, master),
+            cancel=f"The way back: sudo mv -T {kept} {master.data}",
+            skippable=False,
+        )
+    )
+    return steps
+
+
+def stop_pod(decided: Decided, master: Master, pod: str) -> Step:
+    """The kubelet stops what has no manifest any more."""
+    aside = decided.manifest_aside(master, pod)
+    names = listed(containers_of(decided, pod)) or pod
+    stopped = pod_stopped(decided, master, pod)
+    return Step(
+        key=f"stop {pod} {master.host}",
+        title=f"Stop {pod} on {master.host}",
+        why=f"Its manifest is moved to {aside}, never deleted; the kubelet then ends {names}, which is "
+        "watched until none of them runs.",
+        action=Action.COMMAND,
+        host=master.host,
+        argv=(*master.layout.sudo, "mv", "-n", "--", master.manifest(pod), aside),
+        prechecks=(right_host(decided, master),),
+        done=stopped,
+        verify=stopped,
+        patience=PATIENCE.get(pod, OTHERS),
+        cancel=f"The way back: sudo mv {aside} {master.manifest(pod)}",
+        skippable=False,
+    )
