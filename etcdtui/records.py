@@ -17,6 +17,7 @@ from etcdtui.errors import EtcdTuiError
 from etcdtui.procedures.procedure import Ending, StepState
 
 TAIL = 16 * 1024  # characters of output kept of one command
+HALVES = frozenset({"replace"})  # kinds of procedures that leave a cluster half changed when they fail
 
 
 class JournalError(EtcdTuiError):
@@ -155,11 +156,12 @@ class Run:
 
     @property
     def retriable(self) -> bool:
-        """It failed in work of etcdtui's own, which finds what it has done already when it is tried again."""
+        """It failed where it can be tried again: in work of etcdtui's own, which finds what it has done
+        already, or in the middle of what must not be left half done."""
         step = self.last_step
         worked = {entry.step for entry in self.entries if entry.kind == "work"}
         failed = self.ending is Ending.FAILED and not self.abandoned
-        return failed and step is not None and step.key in worked
+        return failed and step is not None and (step.key in worked or self.kind in HALVES)
 
     @property
     def alive(self) -> bool:

@@ -20,6 +20,7 @@ from etcdtui.platforms.objects import ETCD, VERSION
 from etcdtui.platforms.operators import GUARD, SECRETS
 from etcdtui.procedures import replace as guide
 from etcdtui.procedures.procedure import Answer, Choice, Event, Procedure, StepChanged
+from etcdtui.reach import lock_scripts
 from etcdtui.reach.runner import Completed
 from tests.procedures import FakeWorld, Human
 from tests.views import NAMES, NOW, api, endpoint, gone, healthy, host, member
@@ -182,6 +183,8 @@ class Situation(FakeWorld):
         self.examined = 0
         self.refuses: dict[str, str] = {}  # word of a command -> what etcd says instead
         self.api_.on_write = self._operate
+        self.locked: dict[str, str] = {}  # host -> run
+        self.sign = 995  # when who holds the locks gave a sign of life, of 1000
 
     # -- the world
 
@@ -207,6 +210,8 @@ class Situation(FakeWorld):
         for word, said in self.refuses.items():
             if word in argv:
                 return Completed(argv, 1, b"", said.encode())
+        if "etcdtui-lock" in argv:
+            return _good(argv, self._lock(host, argv))
         if argv == ("true",) or "test" in argv:
             return _good(argv)
         if argv[:2] == ("sudo", "-n") and "etcdtui-state" in argv:
@@ -234,6 +239,24 @@ class Situation(FakeWorld):
         if "hashkv" in argv or "status" in argv:
             return _good(argv, _answer(argv))
         raise AssertionError(f"nobody said what {argv} answers on {host}")
+
+    def _lock(self, host: str, argv: tuple[str, ...]) -> str:
+        """Locks as hosts keep them: one run for each host."""
+        run, known = argv[5], self.locked.get(host)
+        verb = {lock_scripts.TAKE: "take", lock_scripts.LIFT: "lift"}.get(argv[2], "refresh")
+        word = "held" if known not in (None, run) else "gone" if known is None else "mine"
+        if verb == "take" and known is None:
+            self.locked[host], word = run, "taken"
+        if verb == "lift" and known in (None, run):
+            self.locked.pop(host, None)
+            word = "gone"
+        holder = self.locked.get(host)
+        told = {"run": holder, "since": 990, "who": "ann@desk", "procedure": "A restore", "cluster": "prod"}
+        return (
+            f"etcdtui-lock 1 {word} 1000 {self.sign} {json.dumps(told)}"
+            if holder
+            else f"etcdtui-lock 1 {word} "
+        )
 
     @property
     def members(self) -> tuple[Member, ...]:

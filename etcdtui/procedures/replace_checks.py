@@ -15,7 +15,7 @@ from etcdtui.model.places import last_proven
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.removal import STALE, mark_verdict
 from etcdtui.model.view import ClusterView
-from etcdtui.procedures.procedure import Check, Context, Gate, GateKind
+from etcdtui.procedures.procedure import Check, Context, Gate, GateKind, Reporter
 from etcdtui.procedures.replace_decided import Decided
 from etcdtui.procedures.replace_evidence import signs_of, signs_probed, weigh
 from etcdtui.text import age, clean, listed
@@ -220,6 +220,11 @@ def fresh_backup(world: Context) -> Verdict:
             "is wanted before a member is removed.",
         )
     return Verdict(True, f"A proven backup off the cluster is {age(old)} old ({found.stamp}).")
+
+
+def only_watched(world: Context, report: Reporter) -> Verdict:
+    """The work of a step that others do: it is waited for, and a stop there can be gone on with."""
+    return Verdict(True, "")
 
 
 def reachable(host: str) -> Check:

@@ -12,6 +12,7 @@ from etcdtui.platforms.machines import MACHINES, as_yaml, path
 from etcdtui.procedures import replace_csrs
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Objects, Reporter, Step
 from etcdtui.procedures.replace_api import delete_exactly, patiently, uid_of, unless
+from etcdtui.procedures.replace_checks import only_watched
 from etcdtui.procedures.replace_decided import Decided, Rebuild
 from etcdtui.text import clean
 
@@ -180,7 +181,8 @@ def _comes(decided: Decided) -> Step:
         key="host",
         title="A new host joins the cluster" if not by_hand else "Rebuild the host",
         why=_instructions(decided) if by_hand else "It is made, boots, and asks to become a node. Minutes.",
-        action=Action.HUMAN if by_hand else Action.CHECK,
+        action=Action.HUMAN if by_hand else Action.WORK,
+        work=None if by_hand else only_watched,
         verify=_asks_or_ready(decided),
         patience=BUILD,
         cancel="Watching ends.",
@@ -192,6 +194,8 @@ def _registers(decided: Decided) -> Step:
         key="registers",
         title="The new host becomes a node",
         why="With its first certificate its kubelet makes the node, and asks for a second one.",
+        action=Action.WORK,
+        work=only_watched,
         verify=_asks_or_ready(decided),
         patience=JOIN,
         cancel="Watching ends.",
@@ -203,6 +207,8 @@ def _joined(decided: Decided) -> Step:
         key="node",
         title="The new node is Ready",
         why="Before that, nothing runs there, etcd neither.",
+        action=Action.WORK,
+        work=only_watched,
         verify=_node_ready(decided),
         patience=JOIN,
         cancel="Watching ends.",

@@ -37,6 +37,8 @@ def scale_up(decided: Decided) -> Step:
         title="The operator scales etcd up",
         why="etcd's operator adds the new member as a learner, which endangers no quorum, lets it catch up, "
         "promotes it, and rolls the new list out to every host. That takes minutes. Touch nothing meanwhile.",
+        action=Action.WORK,
+        work=checks.only_watched,
         verify=comes(decided),
         patience=SCALE_UP,
         cancel="Watching ends; the operator goes on.",
@@ -105,6 +107,8 @@ def whole_again(decided: Decided) -> tuple[Step, ...]:
             title="Is everything whole again?",
             why="Every member healthy, every etcd pod ready in all its containers, no alarm, and the cluster "
             f"can lose {counted((decided.voters - 1) // 2, 'member')} again.",
+            action=Action.WORK,
+            work=checks.only_watched,
             verify=_whole(decided),
             patience=WHOLE,
             cancel="Watching ends.",

@@ -83,7 +83,9 @@ class Guided:
 
 
 def keys_of(watch: Watched) -> set[tuple[bytes, int]]:
-    return {(found.key, found.revision) for found in watch.cluster.live_keys(lambda: False)}
+    """All keys and when each was changed last, but those that the cluster itself renews all the time."""
+    found = watch.cluster.live_keys(lambda: False)
+    return {(one.key, one.revision) for one in found if b"/leases/" not in one.key}
 
 
 def replaced(watch: Watched, tmp_path: Path) -> Guided:
