@@ -158,7 +158,7 @@ def kind_of_gate(run: Run) -> str:
     return ""
 
 
-def gate(run: Run, width: int, *, skipping: bool = False, said: str = "") -> list[Line]:
+def gate(run: Run, width: int, *, reasoning: Choice | None = None, said: str = "") -> list[Line]:
     """What is asked of the human, or what may be done meanwhile."""
     if run.finished is not None:
         sign, role = ENDING[run.finished.ending]
@@ -172,11 +172,9 @@ def gate(run: Run, width: int, *, skipping: bool = False, said: str = "") -> lis
         return [(("Starting …", Role.MUTED),)]
     record, choices = run.records[step.key], run.choices()
     lines = wrap(((said, Role.BAD),), width) if said else []
-    if skipping:
-        return [
-            *lines,
-            (("Why is this step skipped? ", Role.STRONG), ("enter sends it, esc does not", Role.MUTED)),
-        ]
+    if reasoning is not None:
+        why = "Why is this lock broken? " if reasoning is Choice.BREAK else "Why is this step skipped? "
+        return [*lines, ((why, Role.STRONG), ("enter sends it, esc does not", Role.MUTED))]
     if record.state is StepState.WAITING and Choice.GO in choices:
         return [*lines, *wrap(_asked(step, record.sentence, optional=Choice.NO in choices), width, 2)[:3]]
     if choices:

@@ -104,6 +104,21 @@ async def test_skipping_needs_a_reason() -> None:
         assert answers(it) == [Answer(Choice.SKIP, "seen by eye", "verify")]
 
 
+async def test_breaking_the_lock_of_another_needs_a_reason() -> None:
+    async with driven() as it:
+        await at_the_gate(it)
+        said = "john@desk is at work on prod, but gave no sign of life for 6 min."
+        ways = (Choice.BREAK, Choice.RETRY, Choice.STOP)
+        await it.emit([StepChanged("take", StepState.FAILED, said, ways)])
+        it.time[0] += 2
+        assert "gave no sign of life" in it.text and "Break the lock" in it.text
+        await it.press("b", "enter")
+        assert "Why is this lock broken?" in it.text
+        assert answers(it) == []
+        await it.press(*"his laptop died", "enter")
+        assert answers(it) == [Answer(Choice.BREAK, "his laptop died", "take")]
+
+
 async def test_choices_that_are_not_offered_do_nothing() -> None:
     async with driven() as it:
         await at_the_gate(it)

@@ -31,9 +31,15 @@ KEY_OF = {
     Choice.NO: "n",
     Choice.RETRY: "r",
     Choice.WAIT: "w",
+    Choice.BREAK: "b",
     Choice.SKIP: "x",
     Choice.STOP: "s",
 }
+
+REASONED = (Choice.SKIP, Choice.BREAK)  # choices that ask for a reason
+BREAK = Binding(
+    "b", "choose('break the lock')", "Break…", show=True, tooltip="The lock of another; asks for the reason"
+)
 
 
 class StepList(Listing):
@@ -57,7 +63,7 @@ class ProcedureScreen(Screen[None]):
 
     CSS_PATH = "procedure.tcss"
     AUTO_FOCUS = "#steps"
-    BINDINGS: ClassVar[list[BindingType]] = [*keys.PROCEDURE, keys.HELP_HIDDEN]
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.PROCEDURE, BREAK, keys.HELP_HIDDEN]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (150, "-wide")]  # noqa: RUF012
 
     def __init__(self, run: Run) -> None:
@@ -76,7 +82,7 @@ class ProcedureScreen(Screen[None]):
         )
         self._followed: str | None = None  # the step last shown because it became the current one
         self._anew = False  # another step than before is shown
-        self._skipping = False
+        self._reasoning: Choice | None = None  # the choice whose reason is being typed
         self._said = ""
         self._shown_at = 0.0  # since when this plan is to be read, by the run's clock
 
@@ -102,7 +108,7 @@ class ProcedureScreen(Screen[None]):
         """Show this run from now on."""
         if run is not self.run:
             self.run, self._shown_at = run, run.clock()
-            self._followed, self._skipping, self._said = None, False, ""
+            self._followed, self._reasoning, self._said = None, None, ""
         self.show_run()
 
     def show_run(self) -> None:
@@ -111,7 +117,7 @@ class ProcedureScreen(Screen[None]):
             return
         run, current = self.run, self.run.current
         if current is not None and current.key != self._followed:
-            self._followed, self._skipping, self._said = current.key, False, ""
+            self._followed, self._reasoning, self._said = current.key, None, ""
             self._anew = True
             self.steps.point_at(current.key)
         self.title_bar.set_line(title(run))
@@ -129,7 +135,7 @@ class ProcedureScreen(Screen[None]):
             self.about.scroll_home(animate=False)
         self._anew = False
         self.facts.set_builder(lambda width: facts(run, width))
-        self.gate.set_builder(lambda width: gate(run, width, skipping=self._skipping, said=self._said))
+        self.gate.set_builder(lambda width: gate(run, width, reasoning=self._reasoning, said=self._said))
         kind = kind_of_gate(run)
         for name in ("waiting", "bad", "done"):
             self.gate.set_class(kind == name, f"-{name}")
@@ -143,8 +149,8 @@ class ProcedureScreen(Screen[None]):
 
     def _show_inputs(self) -> None:
         choices = self.run.choices()
-        wants_phrase = self._phrase() != "" and not self._skipping
-        typing = wants_phrase or (self._skipping and Choice.SKIP in choices)
+        wants_phrase = self._phrase() != "" and self._reasoning is None
+        typing = wants_phrase or self._reasoning in choices
         if typing != self.typed.display:
             self.typed.value = ""
             self.typed.placeholder = "type it here" if wants_phrase else "the reason, in a few words"
@@ -155,7 +161,7 @@ class ProcedureScreen(Screen[None]):
             # While something is typed, letters are letters: the button is reached by tab.
             button.label = f"{choice.value.capitalize()}  {'tab' if typing else key}"
             button.display = choice in choices and not (choice is Choice.GO and wants_phrase)
-        self.buttons.display = bool(choices) and not self._skipping
+        self.buttons.display = bool(choices) and self._reasoning is None
 
     def _phrase(self) -> str:
         """What must be typed now; empty when nothing must."""
@@ -186,8 +192,8 @@ class ProcedureScreen(Screen[None]):
 
     def action_choose(self, choice: str) -> None:
         chosen = Choice(choice)
-        if chosen is Choice.SKIP and not self._skipping:
-            self._skipping = True
+        if chosen in REASONED and self._reasoning is None:
+            self._reasoning = chosen
             self.show_run()
         else:
             self._answer(chosen)
@@ -217,8 +223,8 @@ class ProcedureScreen(Screen[None]):
 
     def action_leave(self) -> None:
         """Back; a reason half typed is forgotten first. What runs goes on running."""
-        if self._skipping:
-            self._skipping = False
+        if self._reasoning is not None:
+            self._reasoning = None
             self.show_run()
         else:
             self.app.pop_screen()
@@ -241,9 +247,9 @@ class ProcedureScreen(Screen[None]):
     def _typed(self, event: Input.Submitted) -> None:
         """A wrong phrase or an empty reason is told, never sent."""
         event.stop()
-        if self._skipping:
+        if self._reasoning is not None:
             if event.value.strip():
-                self._answer(Choice.SKIP, event.value.strip())
+                self._answer(self._reasoning, event.value.strip())
             else:
                 self._said = "A reason is needed; it goes into the record."
         elif event.value == self._phrase() != "":
@@ -267,5 +273,5 @@ class ProcedureScreen(Screen[None]):
             return
         if self.run.clock() - self.run.records[step.key].asked < SETTLE:
             return
-        self._skipping, self._said = False, ""
+        self._reasoning, self._said = None, ""
         cast("EtcdTui", self.app).control.answer(Answer(choice, text, step.key))
