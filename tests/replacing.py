@@ -116,6 +116,13 @@ class FakeApi:
         self._wrote("create", f"{path}/{name}")
         return dict(made)
 
+    def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        self._answer()
+        whole = path.removesuffix("/approval")
+        self.objects[whole] = json.loads(json.dumps(body))
+        self._wrote("put", whole)
+        return self.objects[whole]
+
     def delete(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         self._answer()
         found = self.objects.pop(path)
@@ -184,6 +191,7 @@ class Situation(FakeWorld):
         self.refuses: dict[str, str] = {}  # word of a command -> what etcd says instead
         self.api_.on_write = self._operate
         self.locked: dict[str, str] = {}  # host -> run
+        self.comes = 4  # the number of the node that comes
         self.sign = 995  # when who holds the locks gave a sign of life, of 1000
 
     # -- the world
@@ -234,7 +242,7 @@ class Situation(FakeWorld):
             return _good(argv)
         if "member" in argv and "promote" in argv:
             self.ran.append(argv)
-            self.joined(4)
+            self.joined(self.comes)
             return _good(argv)
         if "hashkv" in argv or "status" in argv:
             return _good(argv, _answer(argv))
@@ -293,11 +301,11 @@ class Situation(FakeWorld):
     def _operate(self, verb: str, path: str) -> None:
         """The operator and the machine controller: at once."""
         if verb == "create" and path.startswith(MACHINES):
-            self.joined(4)
+            self.joined(self.comes)
         if verb == "patch" and "forceRedeploymentReason" in self.api_.objects[ETCD]["spec"]:
-            self.joined(4)
+            self.joined(self.comes)
         if verb == "delete" and path.startswith(MACHINES) and MACHINE_SETS in "".join(self.api_.objects):
-            self.joined(4)
+            self.joined(self.comes)
 
     # -- plans
 

@@ -102,4 +102,5 @@ def _procedure(procedure_id: str, cluster: str, overrides: Any) -> Procedure:
         f"Put the operator's guard of {cluster} on again",
         {"overrides": json.dumps(overrides)},
         (guard_on(overrides),),
+        locks=True,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from etcdtui.errors import EtcdTuiError
@@ -26,11 +26,12 @@ class Asking(Protocol):
     def etcdctl(self, avoid: str = "") -> tuple[str, ClientAccess]: ...
 
 
-def compare_hashes(world: Asking) -> Comparison:
-    """Compare all voters of the member list. Blocks; raises Unreachable when there is no host to ask from."""
+def compare_hashes(world: Asking, without: Collection[int] = ()) -> Comparison:
+    """Compare all voters of the member list but those ``without``, by ID. Blocks; raises Unreachable when
+    there is no host to ask from."""
     listed = world.view().members.value
     members = listed.members if listed else ()
-    voters = [m for m in members if not m.learner]
+    voters = [m for m in members if not m.learner and m.id not in without]
     learners = [m.label for m in members if m.learner]
     host, asked = world.etcdctl()
     runner, access = world.runner(host), asked.lasting

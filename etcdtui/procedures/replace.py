@@ -104,6 +104,7 @@ def _decide(view: ClusterView, row: MemberHealth, case: Case, world: World, now:
         platform=platform,
         add=add,
         learner=learner,
+        ailing=tuple(r.member.id for r in others if not r.votes and not r.member.learner),
     )
 
 
@@ -177,7 +178,7 @@ def _procedure(
     )
     parameters = decided.parameters() | {f"backup {key}": value for key, value in offered.items()}
     title = f"Replace {decided.name} in {cluster}"
-    return Procedure(KIND, procedure_id, cluster, title, parameters, steps, reasons)
+    return Procedure(KIND, procedure_id, cluster, title, parameters, steps, reasons, locks=True)
 
 
 def _redeploys(platform: Platform) -> bool:

@@ -59,7 +59,8 @@ def others_well(decided: Decided) -> Check:
 
     def check(world: Context) -> Verdict:
         rows = [r for r in judge(world.view()).members if r.member.id != decided.target.id]
-        unwell = [r.member.label for r in rows if not r.member.learner and not r.votes]
+        failed = [r for r in rows if not r.member.learner and not r.votes]
+        unwell = [r.member.label for r in failed if r.member.id not in decided.ailing]
         if unwell:
             return Verdict(False, f"{listed(unwell)} is not well either: {_first(decided)} cannot go on now.")
         return Verdict(True, "All others are well.")
@@ -150,7 +151,8 @@ def removed_everywhere(decided: Decided) -> Check:
 
     def check(world: Context) -> Verdict:
         rest = [r for r in judge(world.view()).members if r.member.id != decided.target.id]
-        voters = [r for r in rest if not r.member.learner and r.member.client_urls]
+        asked = [r for r in rest if not r.member.learner and r.member.client_urls]
+        voters = [r for r in asked if r.member.id not in decided.ailing]
         if not voters:
             return Verdict(False, "The member list is not known yet.")
         host, access = world.etcdctl(decided.host)

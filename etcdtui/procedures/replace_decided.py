@@ -79,6 +79,7 @@ class Decided:
     platform: Platform = field(default_factory=Platform)
     add: Command = Command("", ())
     learner: bool = False  # the new member comes as a learner first
+    ailing: tuple[int, ...] = ()  # other voters that failed already: their turn comes later
     backup: Mapping[str, str] = field(default_factory=dict)  # of a backup taken within this procedure
 
     @property
@@ -92,7 +93,13 @@ class Decided:
 
     @property
     def voters(self) -> int:
-        return sum(1 for m in self.members if not m.learner)
+        """How many there are to be in the end."""
+        return 1 + sum(1 for m in self.remaining if not m.learner)
+
+    @property
+    def tolerance(self) -> int:
+        """How many failures the cluster is to bear in the end."""
+        return max(0, (self.voters - 1) // 2 - len(self.ailing))
 
     @property
     def remaining(self) -> tuple[Member, ...]:
@@ -150,6 +157,7 @@ class Decided:
                 platform=Platform(**(platform | {"rebuild": Rebuild(platform["rebuild"])})),
                 add=_command(told["add"]),
                 learner=bool(told["learner"]),
+                ailing=tuple(int(one) for one in told["ailing"]),
                 backup=backup,
             )
         except (TypeError, AttributeError) as exc:

@@ -15,7 +15,7 @@ from etcdtui.model.removal import may_add
 from etcdtui.model.view import FRESH_API, ClusterView
 from etcdtui.procedures import replace_checks as checks
 from etcdtui.procedures.hashes import compare_hashes
-from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Reporter, Step
+from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Reporter, Step, Work
 from etcdtui.procedures.replace_decided import Decided
 from etcdtui.text import clean, counted, listed
 
@@ -106,7 +106,7 @@ def whole_again(decided: Decided) -> tuple[Step, ...]:
             key="whole",
             title="Is everything whole again?",
             why="Every member healthy, every etcd pod ready in all its containers, no alarm, and the cluster "
-            f"can lose {counted((decided.voters - 1) // 2, 'member')} again.",
+            f"can lose {counted(decided.tolerance, 'member')} again.",
             action=Action.WORK,
             work=checks.only_watched,
             verify=_whole(decided),
@@ -118,7 +118,7 @@ def whole_again(decided: Decided) -> tuple[Step, ...]:
             title="Do all members hold the same keys?",
             why="Each is asked for the hash of its keys at one revision that all of them have.",
             action=Action.WORK,
-            work=_same_keys,
+            work=_same_keys(decided),
             cancel="Nothing is changed by it.",
         ),
     )
@@ -255,7 +255,8 @@ def _whole(decided: Decided) -> Check:
         view = world.view()
         health = judge(view)
         voters = [r for r in health.members if not r.member.learner]
-        lacking = [f"{r.member.label} {in_words(r.state)}" for r in health.members if not r.well]
+        looked = [r for r in health.members if r.member.id not in decided.ailing]
+        lacking = [f"{r.member.label} {in_words(r.state)}" for r in looked if not r.well]
         if lacking:
             return Verdict(False, f"Not yet: {listed(lacking)}.")
         if len(voters) != decided.voters:
@@ -264,17 +265,17 @@ def _whole(decided: Decided) -> Check:
         alarms = [told for told in alarms if not told.endswith(" ")]
         if alarms:
             return Verdict(False, f"Alarms: {listed(alarms)}.")
-        tolerance = (decided.voters - 1) // 2
+        tolerance = decided.tolerance
         if health.quorum.tolerance < tolerance:
             return Verdict(False, f"It can lose {health.quorum.tolerance}, {tolerance} is wanted.")
-        unready = _unready(decided, view, [r.member.name for r in voters])
+        unready = _unready(decided, view, [r.member.name for r in looked if not r.member.learner])
         if unready:
             return Verdict(False, unready)
-        return Verdict(
-            True,
-            f"All {decided.voters} voters are well, no alarm, "
-            f"the cluster can lose {counted(tolerance, 'member')} again.",
-        )
+        can = f"the cluster can lose {counted(tolerance, 'member')}"
+        if decided.ailing:
+            before = f"{counted(len(decided.ailing), 'other member')} failed before"
+            return Verdict(True, f"The new member is well, no alarm, {can} now; {before}.")
+        return Verdict(True, f"All {decided.voters} voters are well, no alarm, {can} again.")
 
     return check
 
@@ -300,11 +301,18 @@ def _unready(decided: Decided, view: ClusterView, names: list[str]) -> str:
     return ""
 
 
-def _same_keys(world: Context, report: Reporter) -> Verdict:
+def _same_keys(decided: Decided) -> Work:
+    def work(world: Context, report: Reporter) -> Verdict:
+        return _compared(decided, world, report)
+
+    return work
+
+
+def _compared(decided: Decided, world: Context, report: Reporter) -> Verdict:
     sentence = "The keys were not compared."
     for _ in range(3):
         try:
-            found = compare_hashes(world)
+            found = compare_hashes(world, decided.ailing)
         except EtcdTuiError as exc:
             sentence = str(exc)
         else:

@@ -7,14 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from etcdtui.errors import Refusal
 from etcdtui.journal import Journal
 from etcdtui.model.hashes import HashAnswer, compare
+from etcdtui.model.members import MemberList
+from etcdtui.model.platform import NodeFacts, OperatorWord
 from etcdtui.model.quorum import Verdict
+from etcdtui.model.readings import Reading
 from etcdtui.platforms.objects import ETCD
 from etcdtui.procedures.procedure import Answer, Choice, Ending, Finished, StepChanged, StepState
 from etcdtui.procedures.replace_report import markdown
 from tests.procedures import Human, run
 from tests.replacing import FakeApi, Situation, Willing, one_down
+from tests.views import NOW, api, endpoint, gone, member
 
 
 def walk(world: Situation, journal: Journal) -> tuple[Finished, Human]:
@@ -192,7 +197,7 @@ def test_the_api_that_falls_silent_is_waited_for(tmp_path: Path, monkeypatch: py
 def test_different_keys_are_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = Situation()
     odd = compare(9, [HashAnswer("a", 1), HashAnswer("b", 2)])
-    monkeypatch.setattr("etcdtui.procedures.replace_return.compare_hashes", lambda world: odd)
+    monkeypatch.setattr("etcdtui.procedures.replace_return.compare_hashes", lambda world, without: odd)
     finished, human = walk(world, Journal(tmp_path))
     assert finished.ending is Ending.FAILED and "The keys DIFFER" in finished.sentence
     assert human.questions[-1].step == "hash"
@@ -226,3 +231,24 @@ def test_the_plan_names_the_case_and_the_arithmetic() -> None:
     reasons = " ".join(Situation().plan().reasons)
     assert "The case: the node is not ready." in reasons and "2 of 2 voters well" in reasons
     assert "prod-master-2 is deleted and made anew" in reasons
+
+
+def test_of_two_that_failed_one_is_made_whole_first(tmp_path: Path) -> None:
+    """Five members, two dead: the second is left for its own turn, and does not hold up the first."""
+    word = OperatorWord(3, 5, "3 of 5 members are available, masternode3 is unhealthy, masternode5 is …", NOW)
+    nodes = tuple(NodeFacts(f"masternode{n}", "", n not in (3, 5)) for n in range(1, 6))
+    view = one_down(
+        members=Reading(MemberList(0xC1, tuple(member(n) for n in range(1, 6)), 0xA1), NOW - 1),
+        endpoints=(endpoint(1), endpoint(2), gone(3), endpoint(4), gone(5)),
+        api=api(nodes=nodes, pods=(), word=word),
+    )
+    world = Situation(view)
+    world.comes = 6
+    with pytest.raises(Refusal, match="masternode5 comes after masternode3"):
+        world.plan(0xA5, marked=[0xA3, 0xA5])
+    finished, human = run(world.plan(marked=[0xA3, 0xA5]), Journal(tmp_path), world=world, human=Willing())
+    assert finished.ending is Ending.DONE, finished.sentence
+    assert [argv[-1] for argv in world.ran] == ["a3"]
+    assert "asked masternode1, masternode2 and masternode4" in said(human, "remove")
+    assert "1 other member failed before" in said(human, "whole")
+    assert "All 4 voters hold identical keys" in said(human, "hash")

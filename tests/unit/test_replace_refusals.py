@@ -194,6 +194,16 @@ def test_not_removed(tmp_path: Path, change: Callable[[Situation], object], word
     assert re.search(words, finished.sentence), finished.sentence
 
 
+def test_not_while_somebody_else_is_at_work(tmp_path: Path) -> None:
+    world = Situation()
+    world.locked = {"masternode1": "restore-7"}
+    finished, _ = run(world.plan(), Journal(tmp_path), world=world, human=willing())
+    assert finished.ending is not Ending.DONE and world.ran == [] and not world.api_.wrote
+    assert "ann@desk is at work on prod: “A restore”" in finished.sentence
+    assert "Two at once could cost the quorum" in finished.sentence
+    assert world.locked == {"masternode1": "restore-7"}
+
+
 def test_not_by_another_name(tmp_path: Path) -> None:
     world = Situation()
     human = willing()

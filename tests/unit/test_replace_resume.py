@@ -55,6 +55,7 @@ def test_a_machine_gone_killed_at_each_line(tmp_path: Path, cut: int, how: str) 
     assert not world.api_.guard_off and not debts.owed(journal.runs("prod"))
     assert world.api_.wrote.count(("create", "prod-master-3")) == 1
     assert world.api_.wrote.count(("delete", "prod-master-2")) == 1
+    assert not world.locked
 
 
 @pytest.mark.parametrize("cut", range(1, LINES, 3))
@@ -117,6 +118,14 @@ def test_no_debt_without_a_guard_taken_off(tmp_path: Path) -> None:
     world, journal = Situation(objects=FakeApi.openshift("4.9.1")), Journal(tmp_path)
     stopped_after(world, journal, "remove")
     assert debts.owed(journal.runs("prod")) == ()
+
+
+def test_the_lock_stays_while_it_may_be_gone_on_with(tmp_path: Path) -> None:
+    world, journal = Situation(), Journal(tmp_path)
+    stopped_after(world, journal, "remove")
+    assert set(world.locked.values()) == {"replace-1"}
+    run(resume(journal.read("replace-1")), journal, world=world, human=willing())
+    assert not world.locked
 
 
 def test_resumed_after_the_removal_nothing_is_asked_by_name_again(tmp_path: Path) -> None:
