@@ -22,22 +22,35 @@ LIMIT = 5.0  # seconds: the promise
 NOTICED = 12.0  # seconds in which the view itself shows that something is wrong
 M1, M2, M3 = "masternode1", "masternode2", "masternode3"
 OLD = Path("/usr/bin")
+OWN_WORDS = {"expire-peer-cert", "damage-data", "wipe-data"}  # where the sentence rests on what etcd logs
 
 
-@pytest.fixture(scope="module", params=["etcd 3.5, sshd", "etcd 3.4, built-in SSH"])
-def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
-    old = "3.4" in request.param
-    if old and not (OLD / "etcdctl").exists():
-        pytest.skip("Debian's etcd 3.4 is not installed (etcd-server, etcd-client)")
-    if not old and not (shutil.which("sshd") or Path("/usr/sbin/sshd").exists()):
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    if not (shutil.which("sshd") or Path("/usr/sbin/sshd").exists()):
         pytest.skip("OpenSSH's sshd is not installed (openssh-server)")
-    with Lab(etcd_dir=OLD if old else None, ssh="builtin" if old else "openssh", keys=100) as running:
+    with Lab(ssh="openssh", keys=100) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def old_lab() -> Iterator[Lab]:
+    if not (OLD / "etcdctl").exists():
+        pytest.skip("Debian's etcd 3.4 is not installed (etcd-server, etcd-client)")
+    with Lab(etcd_dir=OLD, ssh="builtin", keys=100) as running:
         yield running
 
 
 @pytest.fixture
 def cluster(lab: Lab, tmp_path: Path) -> Iterator[Watched]:
     with watched(lab, tmp_path) as watch:
+        yield watch
+        watch.heal()
+
+
+@pytest.fixture
+def old_cluster(old_lab: Lab, tmp_path: Path) -> Iterator[Watched]:
+    with watched(old_lab, tmp_path) as watch:
         yield watch
         watch.heal()
 
@@ -149,6 +162,10 @@ HURTS = [
 
 @pytest.mark.parametrize("hurt", HURTS, ids=lambda hurt: hurt.action)
 def test_the_cause_is_named(cluster: Watched, hurt: Hurt) -> None:
+    _named(cluster, hurt)
+
+
+def _named(cluster: Watched, hurt: Hurt) -> None:
     cluster.lab.do(hurt.action, M3)
     try:
         cluster.within(NOTICED, hurt.noticed)
@@ -168,7 +185,9 @@ def test_the_cause_is_named(cluster: Watched, hurt: Hurt) -> None:
 
 
 def test_all_is_well(cluster: Watched) -> None:
-    seen = look(cluster, M2)
+    end = time.monotonic() + NOTICED
+    while (seen := look(cluster, M2)).sure is not Sure.CERTAIN and time.monotonic() < end:
+        pass  # on a busy machine some layer may be late
     assert (seen.cause, seen.advice) == (Cause.NOTHING, Advice.LEAVE), seen.sentence
     assert seen.sure is Sure.CERTAIN, seen.layers
     assert {layer.outcome for layer in seen.layers} == {Outcome.OK}, seen.layers
@@ -239,3 +258,10 @@ def test_a_machine_that_was_destroyed(tmp_path: Path) -> None:
         assert (seen.cause, seen.advice, seen.case) == (Cause.MACHINE_GONE, Advice.REPLACE, Case.MACHINE), (
             seen.sentence
         )
+
+
+@pytest.mark.parametrize(
+    "hurt", [hurt for hurt in HURTS if hurt.action in OWN_WORDS], ids=lambda hurt: hurt.action
+)
+def test_an_old_etcd_says_it_in_other_words(old_cluster: Watched, hurt: Hurt) -> None:
+    _named(old_cluster, hurt)
