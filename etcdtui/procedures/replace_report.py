@@ -1,17 +1,15 @@
-"""What a replacement did, for who has to tell others: the last step's words, and a document of the record."""
+"""What a replacement did, for who has to tell others: some lines of Markdown, and the sentence that counts."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 from etcdtui.model.health import judge
 from etcdtui.model.quorum import Verdict
-from etcdtui.procedures.procedure import Action, Context, Reporter, Step, StepState
-from etcdtui.procedures.replace_decided import Decided
+from etcdtui.procedures.procedure import Action, Context, Reporter, Step
+from etcdtui.procedures.replace_decided import Case, Decided
 from etcdtui.procedures.replace_return import newcomers
-from etcdtui.records import Entry, Run
-from etcdtui.text import age, clean, counted
+from etcdtui.text import listed
 
 
 def report_step(decided: Decided) -> Step:
@@ -40,56 +38,20 @@ def report_step(decided: Decided) -> Step:
 
 def _lines(decided: Decided, world: Context) -> Iterator[str]:
     target = decided.target
-    yield f"removed: {decided.name}, ID {target.hex_id}, {' '.join(target.peer_urls)} ({decided.case.value})"
+    yield f"# {decided.name} was replaced: {decided.case.value}"
+    yield f"- removed: {decided.name}, ID {target.hex_id}, {listed(target.peer_urls)}"
     for row in newcomers(decided, world.view()):
-        yield f"new: {row.member.label}, ID {row.member.hex_id}, {' '.join(row.member.peer_urls)}"
-    if decided.case.name == "CRASHING":
-        yield f"kept on {decided.host}: {decided.manifest_aside}"
-        yield f"kept on {decided.host}: {decided.data_aside} (remove it when all has been well for some days)"
+        yield f"- new: {row.member.label}, ID {row.member.hex_id}, {listed(row.member.peer_urls)}"
+    if decided.case is Case.CRASHING:
+        yield f"- kept on {decided.host}: {decided.manifest_aside}"
+        yield f"- kept on {decided.host}: {decided.data_aside}; remove it when all was well for some days"
     if decided.platform.machine:
-        yield f"machine deleted: {decided.platform.machine}"
-    yield _standing(world)
+        yield f"- machine deleted: {decided.platform.machine}"
+    if decided.platform.successor:
+        yield f"- machine made: {decided.platform.successor['metadata']['name']}"
+    yield f"- {_standing(world)}"
 
 
 def _standing(world: Context) -> str:
     quorum = judge(world.view()).quorum
     return f"{quorum.healthy} of {quorum.voters} voters are well, it can lose {quorum.tolerance}."
-
-
-def markdown(run: Run) -> str:
-    """A run as a Markdown document: what, who, and step after step with commands and answers."""
-    began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.began))
-    how = run.ending.value if run.ending else "not ended"
-    lines = [
-        f"# {clean(run.title)}",
-        "",
-        f"- cluster: {clean(run.cluster)}",
-        f"- begun: {began} by {clean(str(run.who))}, etcdtui {clean(run.version)}",
-        f"- {how}: {clean(run.sentence, 1000)}",
-        f"- took: {age(run.last - run.began)}, {counted(len(run.steps), 'step')}",
-        "",
-    ]
-    for number, step in enumerate(run.steps, 1):
-        entries = [e for e in run.entries if e.step == step.key]
-        if entries:
-            lines += [f"## {number}. {clean(step.title)}", "", *_told(entries), ""]
-    return "\n".join(lines)
-
-
-def _told(entries: list[Entry]) -> Iterator[str]:
-    for entry in entries:
-        at = time.strftime("%H:%M:%S", time.localtime(entry.at))
-        if entry.kind == "command":
-            argv = entry.facts.get("argv")
-            words = " ".join(str(word) for word in argv) if isinstance(argv, list) else ""
-            yield f"- {at} on {clean(entry.text('host'))}: `{clean(words, 1000).replace('`', chr(39))}`"
-        elif entry.kind == "ended":
-            said = clean(" ".join((entry.text("stdout") + entry.text("stderr")).split()), 400)
-            yield f"- {at} exit code {entry.facts.get('status')}: {said}"
-        elif entry.kind == "answer":
-            yield f"- {at} answered: {entry.text('choice')} {clean(entry.text('text'))}".rstrip()
-        elif entry.kind == "state" and entry.text("state") in _ENDS:
-            yield f"- {at} {entry.text('state')}: {clean(entry.text('sentence'), 1000)}"
-
-
-_ENDS = {StepState.DONE.value, StepState.FAILED.value, StepState.SKIPPED.value}

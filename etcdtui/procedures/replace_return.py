@@ -16,7 +16,7 @@ from etcdtui.model.view import FRESH_API, ClusterView
 from etcdtui.procedures import replace_checks as checks
 from etcdtui.procedures.hashes import compare_hashes
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Reporter, Step, Work
-from etcdtui.procedures.replace_decided import Decided
+from etcdtui.procedures.replace_decided import Case, Decided, Rebuild
 from etcdtui.text import clean, counted, listed
 
 SCALE_UP = 900.0  # seconds: pulling an image, a snapshot over the network, a rollout on every host
@@ -71,7 +71,7 @@ def by_hand(decided: Decided) -> tuple[Step, ...]:
             why=f"Only you can do this. With an empty {decided.layout.at(decided.layout.data)}, and "
             f"ETCD_INITIAL_CLUSTER={decided.initial_cluster} ETCD_INITIAL_CLUSTER_STATE=existing "
             f"ETCD_NAME={decided.target.name} (or the flags --initial-cluster, --initial-cluster-state, "
-            "--name of its static pod).",
+            f"--name of its static pod).{_manifest_back(decided)}",
             action=Action.HUMAN,
             host=decided.host,
             verify=_joined(decided),
@@ -97,6 +97,12 @@ def by_hand(decided: Decided) -> tuple[Step, ...]:
             )
         )
     return tuple(steps)
+
+
+def _manifest_back(decided: Decided) -> str:
+    if decided.case is not Case.CRASHING:
+        return ""
+    return f" Its manifest is kept as {decided.manifest_aside}: put it back as {decided.manifest} with these."
 
 
 def whole_again(decided: Decided) -> tuple[Step, ...]:
@@ -131,7 +137,8 @@ def comes(decided: Decided) -> Check:
         view = world.view()
         rows = newcomers(decided, view)
         if not rows:
-            return Verdict(False, f"No new member yet. {_around(decided, view)}".strip())
+            told = f"No new member yet. {_around(decided, view)} {_old_disk(decided)}"
+            return Verdict(False, " ".join(told.split()))
         if len(rows) > 1:
             names = listed([f"{r.member.label} ({r.member.hex_id})" for r in rows])
             return Verdict(False, f"{names} are new: one was expected. Find out who adds members.")
@@ -148,6 +155,16 @@ def comes(decided: Decided) -> Check:
         return Verdict(True, f"{name} votes, {counted(row.lag, 'entry', 'entries')} behind the leader.")
 
     return check
+
+
+def _old_disk(decided: Decided) -> str:
+    """What keeps an operator from adding a host that is back under its old name."""
+    if not decided.platform.operator or decided.platform.rebuild is not Rebuild.BY_HAND:
+        return ""
+    return (
+        f"If {decided.name} came back with its old disk, its old data keeps it out: on that host, "
+        f"sudo mv -T {decided.data} {decided.data_aside}"
+    )
 
 
 def _behind(row: MemberHealth) -> str:

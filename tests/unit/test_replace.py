@@ -16,7 +16,6 @@ from etcdtui.model.quorum import Verdict
 from etcdtui.model.readings import Reading
 from etcdtui.platforms.objects import ETCD
 from etcdtui.procedures.procedure import Answer, Choice, Ending, Finished, StepChanged, StepState
-from etcdtui.procedures.replace_report import markdown
 from tests.procedures import Human, run
 from tests.replacing import FakeApi, Situation, Willing, one_down
 from tests.views import NOW, api, endpoint, gone, member
@@ -74,7 +73,8 @@ def test_a_machine_that_is_gone(tmp_path: Path) -> None:
     record = Journal(tmp_path).read("replace-1")
     skipped = next(e for e in record.entries if e.step == "backup" and e.text("state") == "skipped")
     assert skipped.text("sentence") == "Skipped: the last one is good enough"
-    assert "member remove a3" in markdown(record) and "# Replace masternode3 in prod" in markdown(record)
+    assert "# masternode3 was replaced: the node is not ready\n- removed: masternode3, ID a3" in human.output
+    assert "- machine deleted: prod-master-2\n- machine made: prod-master-3\n" in human.output
 
 
 def test_the_name_is_asked_with_the_arithmetic(tmp_path: Path) -> None:
