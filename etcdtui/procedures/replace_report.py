@@ -1,4 +1,4 @@
-"""What a replacement did, for who has to tell others: some lines of Markdown, and the sentence that counts."""
+"""What a replacement did, for who has to tell others: lines of Markdown, and the sentence that counts."""
 
 from __future__ import annotations
 
