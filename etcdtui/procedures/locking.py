@@ -1,6 +1,6 @@
 """The lock of a procedure on the hosts: taken before its first change, kept alive, lifted at its end.
 
-A run that stops or is killed leaves it: what it began may be half done. Going on, it knows its lock again.
+A run that stops, fails or is killed half-way leaves it: others should know. Going on, it knows it again.
 Hosts are asked in one order by everybody, so that of two one gets them all. A host that cannot be asked is
 passed over, for a dead one must not keep the others from being repaired.
 """
@@ -81,12 +81,12 @@ class Locks:
             self._heart.start()
 
     def release(self, finished: Finished) -> Finished:
-        """The run ended: lift the lock, unless the run may be gone on with. Says what could not be lifted."""
+        """The run ended: lift the lock, unless it ended half-way. Says what could not be lifted."""
         self._over.set()
         hosts = sorted(self._mine | self._desk.history.locked)
         if not hosts:
             return finished
-        if finished.ending is Ending.STOPPED:
+        if finished.ending in {Ending.STOPPED, Ending.FAILED} and self._desk.history.touched:
             stays = "Its lock stays on the hosts until it is gone on with or abandoned."
             return replace(finished, sentence=f"{finished.sentence} {stays}")
         left = self._lift_all(hosts)
@@ -139,7 +139,8 @@ class Locks:
         """Of a run of our own that is over, and could not lift it then."""
         with suppress(JournalError):
             run = self._journal.read(other.run)
-            return bool(run.abandoned) or run.ending not in {None, Ending.STOPPED}
+            gone_on_with = run.ending in {None, Ending.STOPPED} or run.retriable
+            return bool(run.abandoned) or not gone_on_with
         return False
 
     def _live(self) -> None:
@@ -211,7 +212,8 @@ class Locks:
 
     def _advice(self, other: Lock) -> str:
         with suppress(JournalError):
-            if self._journal.read(other.run).resumable:
+            run = self._journal.read(other.run)
+            if run.resumable or run.retriable:
                 return "It is a run of your own that was interrupted: go on with that one, or abandon it."
         if other.stale:
             return "Two at once could cost the quorum: break it only when you know that nobody is at it."

@@ -264,6 +264,18 @@ class TestInterrupted:
         finished, _ = run(planned, journal, go(), world=world, pace=PACE)
         assert (finished.ending, world.ran, world.locked) == (Ending.DONE, ["first", "second"], [])
 
+    def test_failed_half_way_it_keeps_the_lock(self, world: Hosts, journal: Journal) -> None:
+        steps = (change(world), change(world, "second", argv=("false",)))
+        finished, _ = run(locking(*steps), journal, Answer(Choice.STOP), world=world, pace=PACE)
+        assert (finished.ending, world.locked) == (Ending.FAILED, list(NAMES))
+        assert "Its lock stays on the hosts" in finished.sentence
+
+    def test_left_before_anything_ran_it_lifts_the_lock(self, world: Hosts, journal: Journal) -> None:
+        human = Human(lambda: human.engine.leave() if human.engine else None)
+        planned = locking(change(world, gate=CONFIRM))
+        finished, _ = run(planned, journal, human=human, world=world, pace=PACE)
+        assert (finished.ending, world.locked) == (Ending.STOPPED, [])
+
     def test_the_lock_of_an_abandoned_run_of_ours_is_no_obstacle(
         self, world: Hosts, journal: Journal
     ) -> None:
