@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 
 from etcdtui.etcd import answers
-from etcdtui.etcd.commands import alarm_list_json
+from etcdtui.etcd.commands import ClientAccess, alarm_list_json
 from etcdtui.model.hashes import Sameness
 from etcdtui.model.health import Level, judge
 from etcdtui.model.quorum import Verdict
@@ -16,12 +17,14 @@ from etcdtui.platforms.objects import ETCD
 from etcdtui.procedures.hashes import compare_hashes
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Reporter, Step, Work
 from etcdtui.procedures.replace_api import GUARD_OFF, guard_on, patiently
-from etcdtui.procedures.restore_back import ASK, why_not
+from etcdtui.procedures.restore_back import ASK, access_of, why_not
 from etcdtui.procedures.restore_decided import OTHERS, Decided
+from etcdtui.reach.runner import Runner
 from etcdtui.text import grouped, listed
 
 JOINED_WITHIN = 900.0  # seconds
 ROLLOUT = 3600.0
+WHOLE_WITHIN = 300.0
 PAUSE = 2.0
 STEADY = 3  # looks in a row that must say that a rollout is done
 
@@ -172,36 +175,53 @@ def _whole(decided: Decided) -> Step:
         key="whole",
         title="Is everything whole again?",
         why="All members, the same keys on all of them, no alarm. What the restore cannot know is named.",
-        action=Action.WORK,
-        work=_last_looks(decided),
+        verify=_last_looks(decided),
+        patience=WHOLE_WITHIN,
         skippable=False,
     )
 
 
-def _last_looks(decided: Decided) -> Work:
-    def work(world: Context, report: Reporter) -> Verdict:
-        view = world.look_again(ASK)
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """The world, with etcd asked on the recovery host: the containers of before are gone."""
+
+    world: Context
+    decided: Decided
+
+    def view(self) -> ClusterView:
+        return self.world.view()
+
+    def runner(self, host: str) -> Runner:
+        return self.world.runner(host)
+
+    def etcdctl(self, avoid: str = "") -> tuple[str, ClientAccess]:
+        return self.decided.recovery.host, access_of(self.decided, self.world)
+
+
+def _last_looks(decided: Decided) -> Check:
+    def check(world: Context) -> Verdict:
+        view = world.view()
         health = judge(view)
-        if health.level is not Level.HEALTHY:
+        missing = _expected(decided) - {row.member.name for row in health.members if row.well}
+        if health.level is not Level.HEALTHY or missing:
             return Verdict(False, f"The cluster is not healthy yet: {health.sentence}")
-        host, access = world.etcdctl()
-        done = world.runner(host).run(alarm_list_json(access), timeout=ASK)
-        alarms = answers.alarm_list(done.out()) if done.ok else None
-        if alarms is None:
+        asking = _Asking(world, decided)
+        host, access = asking.etcdctl()
+        done = world.runner(host).run(alarm_list_json(access, (decided.recovery.client_url,)), timeout=ASK)
+        if not done.ok:
             return Verdict(False, f"The alarms cannot be read: {why_not(done.err())}")
+        alarms = answers.alarm_list(done.out())
         if alarms:
             return Verdict(False, f"There are alarms: {listed([a.kind for a in alarms])}.")
         said = [f"{health.sentence} No alarm."]
         if len(health.members) > 1:
-            found = compare_hashes(world)
-            report.say(found.sentence)
-            if found.sameness is Sameness.DIFFERENT:
+            found = compare_hashes(asking)
+            if found.sameness is not Sameness.IDENTICAL:
                 return Verdict(False, found.sentence)
             said.append(found.sentence)
-        said += _owed(decided, view)
-        return Verdict(True, " ".join(said))
+        return Verdict(True, " ".join((*said, *_owed(decided, view))))
 
-    return work
+    return check
 
 
 def _owed(decided: Decided, view: ClusterView) -> list[str]:

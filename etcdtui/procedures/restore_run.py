@@ -140,6 +140,8 @@ def run_steps(decided: Decided) -> tuple[Step, ...]:
             ),
             cancel=f"The script would be ended in the middle. Then nothing runs on {host}. "
             f"{way_back(decided)}",
+            verify=_ran_through(decided),
+            patience=1.0,
             after_cancel=_left(decided),
             explain=explain(decided),
             directory=recovery.layout.at(recovery.layout.jobs),
@@ -260,6 +262,24 @@ def _is_safe(decided: Decided) -> Check:
         return Verdict(
             True,
             f"The data of {host} is kept in {decided.safe}, revision {grouped(copy.position.revision)}.",
+        )
+
+    return check
+
+
+def _ran_through(decided: Decided) -> Check:
+    """Its words, line by line: exit code 0 alone says nothing."""
+
+    def check(world: Context) -> Verdict:
+        told = heard(world.said("restore"))
+        host = decided.recovery.host
+        if not told.restoring or told.trouble:
+            why = told.trouble or "it never put the restore pod in etcd's place"
+            return Verdict(
+                False, f"cluster-restore.sh on {host} ended with exit code 0, but {why}. {told.sentence}"
+            )
+        return Verdict(
+            True, f"cluster-restore.sh on {host} went through. {told.sentence} etcd has yet to answer."
         )
 
     return check
