@@ -47,7 +47,12 @@ class ApiWay:
 
         with self._lock:
             if self._api is None:
-                self._api = Api(self._config.kubeconfig or None, self._config.context, self._log)
+                self._api = Api(
+                    self._config.kubeconfig or None,
+                    self._config.context,
+                    self._log,
+                    read_only=self._config.read_only,
+                )
             if self._api.changed or not self._api.server:
                 self._api.load()
             return self._api

@@ -222,7 +222,8 @@ class Locks:
     def _break(self, step: Step, other: Lock, reason: str) -> None:
         """In place of theirs on every host where it is without life; what is left is told by the next try."""
         desk = self._desk
-        desk.note("lock broken", run=other.run, who=other.who, title=other.title, reason=reason)
+        told = f"Broke the lock of {other.who or 'somebody'} (“{other.title}”): {reason}"
+        desk.note("lock broken", run=other.run, who=other.who, reason=reason, sentence=told)
 
         def broken() -> None:
             for name in self._names():

@@ -15,7 +15,7 @@ from kubernetes import client, config
 from urllib3 import exceptions as http
 from yaml import YAMLError
 
-from etcdtui.errors import ConfigError, EtcdTuiError, TimedOut, UnexpectedOutput, Unreachable
+from etcdtui.errors import ConfigError, EtcdTuiError, Refusal, TimedOut, UnexpectedOutput, Unreachable
 from etcdtui.platforms import oc
 from etcdtui.reach import api_words as words
 from etcdtui.reach import kubeconfig as kube
@@ -45,13 +45,20 @@ class Api:
     """One API server, with the credentials of a kubeconfig. All methods may be called from any thread.
 
     Looks for configuration in this order: ``kubeconfig``, KUBECONFIG (a list), ~/.kube/config, the service
-    account of the pod it runs in. Nothing is read before ``load``. ``log`` hears of every write.
+    account of the pod it runs in. Nothing is read before ``load``. ``log`` hears of every write;
+    ``read_only`` refuses them all, whoever asks.
     """
 
     def __init__(
-        self, kubeconfig: str | None = None, context: str | None = None, log: WriteLog | None = None
+        self,
+        kubeconfig: str | None = None,
+        context: str | None = None,
+        log: WriteLog | None = None,
+        *,
+        read_only: bool = False,
     ) -> None:
         self._kubeconfig, self._context, self._log = kubeconfig, context, log
+        self._read_only = read_only
         self._lock = threading.Lock()
         self._closed = False
         self._client: Any = None
@@ -123,8 +130,8 @@ class Api:
     ) -> dict[str, Any]:
         """Make an object in the collection at ``path``; what was made. ``dry``: the server only tries it.
 
-        Raises as ``get``; Exists, Conflict and Invalid; Unsure when it was sent and the answer is lost.
-        The other writes raise the same.
+        Raises as ``get``; Exists, Conflict and Invalid; Unsure when it was sent and the answer is lost;
+        Refusal when this is read-only. The other writes raise the same.
         """
         return self._write("POST", Request("create", path, timeout, body, dry))
 
@@ -195,6 +202,11 @@ class Api:
             api.rest_client.pool_manager.clear()
 
     def _write(self, method: str, request: Request, media: str = "application/json") -> dict[str, Any]:
+        if self._read_only:
+            raise Refusal(
+                f"The cluster of the API {self.server} is opened read-only: {request.doing} is refused.",
+                "Nothing was written.",
+            )
         query = [("dryRun", "All")] if request.dry else []
         if self._log is None:
             return self._request(method, request, query, media)

@@ -21,6 +21,7 @@ from etcdtui.errors import (
     Forbidden,
     Invalid,
     NotFound,
+    Refusal,
     Refused,
     UnexpectedOutput,
     Unreachable,
@@ -86,7 +87,7 @@ def status(code: int, message: str, reason: str = "") -> tuple[int, bytes]:
     return code, json.dumps({"kind": "Status", "message": message, "reason": reason}).encode()
 
 
-def client(folder: Path, where: str, log: CommandLog) -> Api:
+def client(folder: Path, where: str, log: CommandLog, *, read_only: bool = False) -> Api:
     path = folder / "config"
     text = {
         "current-context": "a",
@@ -95,7 +96,7 @@ def client(folder: Path, where: str, log: CommandLog) -> Api:
         "contexts": [{"name": "a", "context": {"cluster": "c", "user": "u"}}],
     }
     path.write_text(json.dumps(text))
-    api = Api(str(path), log=log)
+    api = Api(str(path), log=log, read_only=read_only)
     api.load()
     return api
 
@@ -223,6 +224,20 @@ def test_an_api_that_was_not_there(tmp_path: Path, log: CommandLog) -> None:
     api = client(tmp_path, where, log)
     with pytest.raises(Refused, match="Nothing was written"):
         api.patch(ETCD, GUARD_OFF)
+    api.close()
+
+
+def test_read_only_nothing_is_sent(tmp_path: Path, server: Server, log: CommandLog) -> None:
+    api = client(tmp_path, server.where, log, read_only=True)
+    for write in (
+        lambda: api.patch(ETCD, GUARD_OFF),
+        lambda: api.delete(SECRET),
+        lambda: api.create(MACHINES, {}),
+        lambda: api.put(APPROVAL, {}),
+    ):
+        with pytest.raises(Refusal, match="opened read-only"):
+            write()
+    assert (server.seen, log.records()) == ([], ())
     api.close()
 
 
