@@ -22,7 +22,7 @@ from etcdtui.errors import Refusal
 from etcdtui.procedures.procedure import Procedure
 from etcdtui.records import Entry, JournalError, Run, Who, myself, read, words
 
-__all__ = ["Entry", "Journal", "JournalError", "Record", "Run", "Who"]
+__all__ = ["Entry", "Journal", "JournalError", "Record", "Run", "Who", "without_secrets"]
 
 _ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
 _SECRETS = re.compile(
@@ -43,7 +43,7 @@ class Record:
         self._fd = descriptor
 
     def write(self, at: float, kind: str, step: str = "", **facts: Any) -> Entry:
-        entry = Entry(self._run, at, kind, step, {k: _without_secrets(v) for k, v in facts.items()})
+        entry = Entry(self._run, at, kind, step, {k: without_secrets(v) for k, v in facts.items()})
         line = {"at": round(at, 3), "kind": kind} | ({"step": step} if step else {}) | dict(entry.facts)
         self._append(json.dumps(line, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
         return entry
@@ -215,13 +215,14 @@ def _sync_folder(directory: Path) -> None:
         raise _unwritable(directory, exc) from exc
 
 
-def _without_secrets(value: Any) -> Any:
+def without_secrets(value: Any) -> Any:
+    """The same without what looks like a key, a password or a token; also within lists and mappings."""
     if isinstance(value, str):
         return _SECRETS.sub(lambda m: f"{m['before'] or ''}…", value)
     if isinstance(value, Mapping):
-        return {key: _without_secrets(inner) for key, inner in value.items()}
+        return {key: without_secrets(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_without_secrets(inner) for inner in value]
+        return [without_secrets(inner) for inner in value]
     return value
 
 

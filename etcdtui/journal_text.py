@@ -30,10 +30,10 @@ def lines(
 
 def in_a_line(run: Run) -> str:
     """When, how it ended, where, what, and why somebody abandoned it."""
-    how = _how(run)
-    why = f"  “{clean(run.abandoned, 200)}”" if how == "abandoned" else ""
+    ended = how(run)
+    why = f"  “{clean(run.abandoned, 200)}”" if ended == "abandoned" else ""
     return (
-        f"{_clock(run.began, date=True)}  {how:<11}  {clean(run.cluster, 24)}  {clean(run.title, 60)}  "
+        f"{_clock(run.began, date=True)}  {ended:<11}  {clean(run.cluster, 24)}  {clean(run.title, 60)}  "
         f"{run.id}{why}"
     )
 
@@ -41,13 +41,13 @@ def in_a_line(run: Run) -> str:
 def in_full(run: Run) -> list[str]:
     """A run as lines for people: who, what, and every line of the record. Foreign text is made harmless."""
     who = f"{run.who.user}@{run.who.host}, process {run.who.pid}"
-    how = _how(run)
-    why = run.abandoned if how == "abandoned" else run.sentence
+    ended = how(run)
+    why = run.abandoned if ended == "abandoned" else run.sentence
     lines = [
         f"{clean(run.title)}  [{run.id}]",
         f"  cluster {clean(run.cluster)}, begun {_clock(run.began, date=True)} by {clean(who)}, "
         f"etcdtui {clean(run.version)}",
-        f"  {how}{': ' + clean(why) if why else ''}",
+        f"  {ended}{': ' + clean(why) if why else ''}",
     ]
     lines += [f"  {n}. {clean(step.title)}" for n, step in enumerate(run.steps, 1)]
     lines += [text for entry in run.entries for text in _printed(run, entry)]
@@ -104,7 +104,8 @@ def _clock(at: float, *, date: bool = False) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S" if date else "%H:%M:%S", time.localtime(at))
 
 
-def _how(run: Run) -> str:
+def how(run: Run) -> str:
+    """running, abandoned, interrupted, or how it ended."""
     if run.alive:
         return "running"
     if run.abandoned:

@@ -17,16 +17,17 @@ from etcdtui.model.backups import BackupSet
 from etcdtui.model.hashes import Comparison
 from etcdtui.model.places import owed
 from etcdtui.model.view import ClusterView
-from etcdtui.procedures import backup, bring, debts, leadership, maintenance, prune, replace, upload
+from etcdtui.procedures import backup, bring, debts, incident, leadership, maintenance, prune, replace, upload
 from etcdtui.procedures.debts import Debt
 from etcdtui.procedures.engine import Engine
 from etcdtui.procedures.following import job_of
 from etcdtui.procedures.hashes import compare_hashes
 from etcdtui.procedures.history import history_of
+from etcdtui.procedures.incident import Incident
 from etcdtui.procedures.procedure import Action, Answer, Event, Procedure
 from etcdtui.procedures.registry import resume
 from etcdtui.reach import jobs
-from etcdtui.records import JournalError, Run
+from etcdtui.records import HALVES, JournalError, Run
 from etcdtui.text import age, clean
 
 REACH = 4.0  # seconds to wait for a host, to say what is true there
@@ -66,10 +67,11 @@ class Interruption:
 
 
 class Operations:
-    """``state`` is the folder that holds the journal."""
+    """``state`` is the folder that holds the journal, and incidents that were exported."""
 
     def __init__(self, cluster: Cluster, state: Path) -> None:
         self._cluster = cluster
+        self._state = state
         self._journal = Journal(state / "journal")
         self._handles: list[Handle] = []
 
@@ -128,7 +130,7 @@ class Operations:
         """
         cluster, now = self._cluster, self._cluster.now()
         for run in self._journal.runs(cluster.name):
-            if run.kind == replace.KIND and (run.alive or run.resumable):
+            if run.kind == replace.KIND and (run.alive or run.resumable or run.retriable):
                 how = "is under way" if run.alive else "was begun and is not finished"
                 raise Refusal(
                     f"One at a time: “{clean(run.title)}” {how}. Two at once could cost the quorum.",
@@ -155,6 +157,12 @@ class Operations:
         """Every run on this cluster that the journal holds, newest first. Raises JournalError."""
         return self._journal.runs(self._cluster.name)
 
+    def keep_incident(self, told: Incident) -> Path:
+        """Write an incident as Markdown into the state folder; its path. Raises EtcdTuiError."""
+        cluster = self._cluster.name
+        text = incident.markdown(told, self._journal.runs(cluster))
+        return incident.keep(self._state / "incidents", cluster, text, told.view.now)
+
     def run(self, procedure: Procedure, emit: Callable[[Event], None]) -> Handle:
         """Begin it; ``emit`` is called from another thread."""
         handle = Handle(Engine(procedure, self._cluster, self._journal, emit))
@@ -164,7 +172,8 @@ class Operations:
     def interrupted(self, *, look: bool = True) -> Sequence[Interruption]:
         """Earlier runs on this cluster that may be gone on with, newest first. ``look`` at their hosts for
         what is true now, which may take a while."""
-        found = [run for run in self._journal.runs(self._cluster.name) if run.resumable]
+        runs = self._journal.runs(self._cluster.name)
+        found = [run for run in runs if run.resumable or (run.retriable and run.kind in HALVES)]
         return [self._interruption(run, look=look) for run in found]
 
     def interruption(self, run_id: str) -> Interruption:
