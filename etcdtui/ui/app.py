@@ -6,6 +6,7 @@ import gc
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events, on
@@ -14,17 +15,18 @@ from textual.command import CommandPalette
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
 
-from etcdtui.errors import EtcdTuiError, HostKeyUnknown, Refusal
+from etcdtui.errors import EtcdTuiError, HostKeyUnknown
 from etcdtui.model.findings import find
 from etcdtui.model.health import judge
-from etcdtui.model.places import owed_anywhere
 from etcdtui.ui import looks
 from etcdtui.ui.ascii import driver_for_terminal
 from etcdtui.ui.background import CallEnded, close_within
-from etcdtui.ui.commands import WRITING, Verb, Verbs
+from etcdtui.ui.commands import Verbs
 from etcdtui.ui.control import Control
+from etcdtui.ui.debts import Debts
 from etcdtui.ui.host_keys import HostKeys, key_of, offered
 from etcdtui.ui.looking import Looking
+from etcdtui.ui.marks import Marks
 from etcdtui.ui.messages import (
     BackupChosen,
     CancelWanted,
@@ -44,13 +46,13 @@ from etcdtui.ui.parts.typed_ahead import TypedAhead
 from etcdtui.ui.picture import Picture, Shows
 from etcdtui.ui.ports import ClusterPort, FindFindings, ProcedurePort
 from etcdtui.ui.screens.dashboard import DashboardScreen
+from etcdtui.ui.telling import Telling
 from etcdtui.ui.theme import CALM
+from etcdtui.ui.verbs import VerbActions
 
 if TYPE_CHECKING:
     from textual.driver import Driver
 
-    from etcdtui.model.view import ClusterView
-    from etcdtui.procedures.procedure import Procedure
 
 GATHER = 0.08  # seconds that news wait for more: the members of a cluster answer one after the other
 SHORTEST = 0.25  # seconds between two pictures
@@ -58,7 +60,7 @@ CLOSING = 0.8  # seconds that leaving waits for connections
 LOADED = 8.0  # seconds after which all modules that will be needed are there
 
 
-class EtcdTui(App[None]):
+class EtcdTui(VerbActions):
     """Look after one etcd cluster."""
 
     # The first screen is not pushed, so its style sheet is ours to load.
@@ -90,7 +92,8 @@ class EtcdTui(App[None]):
         self.dashboard = DashboardScreen(cluster.colour)
         self.control = Control(self, procedures)
         self.host_keys = HostKeys(self)
-        self.looking = Looking(self)
+        self.looking, self.telling = Looking(self), Telling(self)
+        self.marks, self.debts = Marks(), Debts(self)
         self.picture: Picture | None = None
         self._every, self._painted, self._due, self._news = tick, -1.0, False, False
         self._held_since: float | None = None
@@ -106,7 +109,7 @@ class EtcdTui(App[None]):
     def _begin(self) -> None:
         """Only after the first frame: starting imports and connects."""
         self.cluster.start(self._changed)
-        self._take_picture()
+        self.take_picture()
         self.set_interval(self._every, self._tick)
         self.set_timer(LOADED, _set_aside)
         self.control.ask_about_interrupted()
@@ -132,28 +135,43 @@ class EtcdTui(App[None]):
         self._news = False
         if not self._due:
             self._due = True
-            self.set_timer(max(GATHER, self._painted + SHORTEST - self.clock()), self._take_picture)
+            self.set_timer(max(GATHER, self._painted + SHORTEST - self.clock()), self.take_picture)
 
     def _tick(self) -> None:
         """Ages grow also where nothing is new. News as regular as the ticks make these superfluous."""
         if self.clock() - self._painted > 0.9 * self._every:
-            self._take_picture()
+            self.take_picture()
 
-    def _take_picture(self) -> None:
+    def take_picture(self) -> None:
         self._due, self._painted = False, self.clock()
         if not self.screen_stack:
             return  # we are leaving
+        fresh = self.look()
+        self.telling.take(fresh.view.now, fresh.findings)
         if self._held_since is None or self.picture is None:
-            view = self.cluster.view()
-            health = judge(view)
-            findings = offered(self.findings(view, health), self.cluster.unknown_host_keys())
-            self.picture = Picture(view, health, findings, None, self.cluster.read_only)
+            self.picture = fresh
         else:
-            old, held = self.picture, self.clock() - self._held_since
-            self.picture = Picture(old.view, old.health, old.findings, held, old.read_only)
+            self.picture = replace(self.picture, held=self.clock() - self._held_since)
+        view, held = self.picture.view, self.picture.held or 0.0
+        self.picture = replace(self.picture, marks=self.marks.judged(view, view.now + held))
         self._show()
         self.host_keys.ask()
         self.control.ask_about_the_next()
+        self.debts.ask()
+
+    def look(self) -> Picture:
+        """What is true now, whether it is shown or not."""
+        view = self.cluster.view()
+        health = judge(view)
+        for name in self.marks.let_go(view):
+            self.notify(f"{name} is no member any more: its mark is gone.", timeout=8, markup=False)
+        findings = offered(self.findings(view, health), self.cluster.unknown_host_keys())
+        return Picture(view, health, findings, None, self.cluster.read_only)
+
+    def hold(self) -> None:
+        """Hold the picture still, or let it go on."""
+        self._held_since = self.clock() if self._held_since is None else None
+        self.take_picture()
 
     def _show(self) -> None:
         """The screen in front, and what can be seen behind a dialog."""
@@ -252,122 +270,6 @@ class EtcdTui(App[None]):
     def _call_ended(self, event: CallEnded) -> None:
         if self.screen_stack:
             event.then()
-
-    # verbs
-
-    def allows(self, verb: Verb) -> bool:
-        return not (verb.writes and self.cluster.read_only)
-
-    def do(self, verb: Verb, words: str = "") -> None:
-        """Run a verb, as its key would; where the key is taken away, say why."""
-        if self.allows(verb) and verb.takes:
-            self.call_later(self.run_action, ("app", verb.action, (words,)))
-        elif self.allows(verb):
-            self.call_later(self.run_action, f"app.{verb.action}")
-        else:
-            hint = "Start without --read-only, and without read_only in the configuration, to do that."
-            self.tell(EtcdTuiError(f"{self.cluster.name} is read-only here.", hint))
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "upload" and not (self.picture and owed_anywhere(self.picture.view)):
-            return False
-        return not (action in WRITING and self.cluster.read_only)
-
-    def action_backup(self) -> None:
-        if not self.cluster.read_only:
-            self.control.backup()
-
-    def action_upload(self) -> None:
-        self.control.plan(lambda procedures, view: procedures.plan_upload(view))
-
-    def action_prune(self) -> None:
-        self.control.plan(lambda procedures, view: procedures.plan_prune(view))
-
-    def action_bring(self, stamp: str, host: str) -> None:
-        """The backup of this stamp that lies on this host."""
-
-        def make(procedures: ProcedurePort[Any], view: ClusterView) -> Procedure:
-            found = next((b for b in view.backups if (b.stamp, b.host) == (stamp, host)), None)
-            if found is None:
-                raise Refusal(f"The backup {stamp} is no longer on {host}.")
-            return procedures.plan_bring(view, found)
-
-        self.control.plan(make)
-
-    def action_maintenance(self) -> None:
-        """Of the member under the cursor."""
-        row = self.dashboard.members.current
-        if row is None:
-            self.tell(EtcdTuiError("No member is known yet.", "Wait until the members are shown."))
-            return
-        member_id = row.member.id
-        self.control.plan(lambda procedures, view: procedures.plan_maintenance(view, member_id))
-
-    def action_go_to(self, pane: int) -> None:
-        self.action_home()
-        self.dashboard.action_pane(pane)
-
-    def action_home(self) -> None:
-        """Close everything above the dashboard."""
-        while len(self.screen_stack) > 1:
-            self.pop_screen()
-
-    def action_pause(self) -> None:
-        self._held_since = self.clock() if self._held_since is None else None
-        self._take_picture()
-
-    def action_refresh_now(self) -> None:
-        self.cluster.refresh()
-        self.notify("Asking every source now.", timeout=2, markup=False)
-
-    def action_health(self) -> None:
-        from etcdtui.ui.screens.health import HealthScreen
-
-        if not isinstance(self.screen, HealthScreen):
-            self.push_screen(HealthScreen(self.cluster, self.clock))
-
-    def action_find(self, words: str = "") -> None:
-        self.looking.find(words)
-
-    def action_trust(self) -> None:
-        self.host_keys.again()
-
-    def action_log(self) -> None:
-        from etcdtui.ui.screens.log import LogScreen
-
-        if not isinstance(self.screen, LogScreen):
-            self.push_screen(LogScreen(self.cluster))
-
-    def action_help(self) -> None:
-        from etcdtui.ui.screens.help import HelpScreen
-
-        if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen())
-
-    def action_command_line(self) -> None:
-        from etcdtui.ui.screens.command_line import CommandLineScreen
-
-        if not isinstance(self.screen, CommandLineScreen):
-            self.push_screen(CommandLineScreen(), lambda said: self.do(*said) if said else None)
-
-    async def action_back(self) -> None:
-        if len(self.screen_stack) > 1:
-            self.pop_screen()
-
-    async def action_leave(self) -> None:
-        await self.action_quit()
-
-    async def action_quit(self) -> None:
-        if self.control.running:
-            self.control.ask_before_leaving(self.exit)
-        else:
-            self.exit()
-
-    def tell(self, error: EtcdTuiError) -> None:
-        """An error or a refusal, in full, until it is closed."""
-        from etcdtui.ui.screens.notice import Notice
-
-        self.push_screen(Notice(error))
 
 
 def _set_aside() -> None:

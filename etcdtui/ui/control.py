@@ -31,10 +31,16 @@ class Control:
         self._planning = False
         self._unseen = False  # it ended while its screen was not open
         self._earlier: Sequence[Interrupted] = ()  # runs still to be asked about
+        self._asking = False  # what earlier runs there are
 
     @property
     def running(self) -> bool:
         return self.run is not None and self.run.running
+
+    @property
+    def idle(self) -> bool:
+        """Nothing runs, is planned, is shown or waits to be asked about."""
+        return not (self.running or self._planning or self._earlier or self._asking or self._screen())
 
     def lines(self, width: int) -> list[Line]:
         """For the dashboard: what runs, or how it ended while nobody looked."""
@@ -130,8 +136,9 @@ class Control:
     def ask_about_interrupted(self) -> None:
         """At the start: what an earlier run left behind."""
         if self.procedures is not None:
+            self._asking = True
             in_background(
-                self.app, self.procedures.interrupted, self._interrupted, self.app.tell, name="interrupted"
+                self.app, self.procedures.interrupted, self._interrupted, self._not_asked, name="interrupted"
             )
 
     def ask_before_leaving(self, leave: Callable[[], None]) -> None:
@@ -195,8 +202,12 @@ class Control:
 
         return next((s for s in self.app.screen_stack if isinstance(s, ProcedureScreen)), None)
 
+    def _not_asked(self, error: EtcdTuiError) -> None:
+        self._asking = False
+        self.app.tell(error)
+
     def _interrupted(self, runs: Sequence[Interrupted]) -> None:
-        self._earlier = runs
+        self._earlier, self._asking = runs, False
         self.ask_about_the_next()
 
     def ask_about_the_next(self) -> None:

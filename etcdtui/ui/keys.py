@@ -32,8 +32,18 @@ DASHBOARD = [
     _key("p", "app.pause", "Pause", "Hold the picture still; collecting goes on"),
     _key("r", "app.refresh_now", "Refresh", "Ask every source now"),
     _key("y", "copy", "Copy", "Copy the row or the finding"),
+    _key("J", "app.journal", "Journal", "What was done on this cluster; E in there exports it"),
+    _key("E", "app.export", "Export", "Write the incident down as Markdown, with its timeline"),
     _key("at", "app.log", "Log", "Every command that ran on the hosts", shown_as="@"),
     _key("escape", "back", "Back", "Clear the filter, end the maximising; never anything else"),
+]
+
+MEMBERS = [
+    _key(
+        "x,space", "app.mark", "Mark", "Mark for removal, or unmark; removes nothing", show=True, shown_as="x"
+    ),
+    _key("X", "app.replace", "Replace", "Open the guide for the first marked member that may go"),
+    _key("L", "app.lead", "Lead", "Let this member lead; the leader itself hands over. The plan comes first"),
 ]
 
 _COMPARE = ("c", "compare", "Compare", "Compare it with another one, or with the cluster now")
@@ -77,6 +87,9 @@ STEP_BACK = Binding("escape,q", "step_back", "Back", show=True, key_display="esc
 BACK_ESC = Binding("escape", "app.back", "Back", show=True, key_display="esc", tooltip="Back")
 CHANGE = _key("slash", "change", "Other", "Look for something else", show=True, shown_as="/")
 STOP = _key("x", "stop", "Stop", "Stop what is being read in the background", show=True)
+
+AGAIN = _key("r", "again", "Again", "Read it again", show=True)
+EXPORT = _key("E", "app.export", "Export", "Write the incident down as Markdown", show=True)
 
 HELP = _key("question_mark", "app.help", "Help", "All keys", show=True, shown_as="?")
 COMMAND = _key("colon", "app.command_line", "Command", "Type a command", shown_as=":")

@@ -27,10 +27,16 @@ def pane_width(width: int) -> int:
     return width - width * 58 // 100 if width >= SQUARE else width
 
 
+def members_width(width: int) -> int:
+    """How wide the pane of the members becomes."""
+    return width * 58 // 100 if width >= SQUARE else width
+
+
 def arrange(
     width: int, height: int, *, members: int, latency: int, selected: int, grown: int = 0
 ) -> Arrangement:
-    """``members`` and ``latency`` are the lines of their content; ``height`` is what all panes share.
+    """``members`` (with the verdicts on marks) and ``latency`` are the lines of their content; ``height`` is
+    what all panes share.
 
     The members are always there, unless the user maximised another pane.
     """

@@ -14,7 +14,14 @@ from etcdtui.model.view import ClusterView
 from etcdtui.procedures.procedure import Answer, Event, Procedure
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from etcdtui.model.hashes import Comparison
+    from etcdtui.procedures.debts import Debt
+    from etcdtui.procedures.incident import Incident
     from etcdtui.procedures.looking import LiveKeys
+    from etcdtui.records import Run
 
 FindFindings = Callable[[ClusterView, ClusterHealth], tuple[Finding, ...]]
 
@@ -135,6 +142,27 @@ class ProcedurePort(Protocol[Past]):
 
     def plan_bring(self, view: ClusterView, found: BackupSet, /) -> Procedure:
         """A backup that lies on a host, brought off and proven. Raises Refusal."""
+
+    def plan_leadership(self, view: ClusterView, member_id: int, /) -> Procedure:
+        """Let this member lead; the leader itself hands over to the fittest. Raises Refusal."""
+
+    def plan_replace(self, view: ClusterView, member_id: int, marked: Collection[int], /) -> Procedure:
+        """The guide for a failed member, ``marked`` among others in their order. Raises Refusal."""
+
+    def debts(self) -> Sequence[Debt]:
+        """What earlier runs took away and never gave back."""
+
+    def plan_pay_debt(self, debt: Debt, /) -> Procedure:
+        """Give it back. Raises Refusal."""
+
+    def compare_hashes(self) -> Comparison:
+        """Do all voters hold the same keys? Raises Unreachable."""
+
+    def runs(self) -> Sequence[Run]:
+        """What was done on this cluster, newest first. Raises JournalError."""
+
+    def keep_incident(self, told: Incident, /) -> Path:
+        """Write an incident down, for its owner's eyes; where. Raises EtcdTuiError."""
 
     def run(self, procedure: Procedure, emit: Callable[[Event], None], /) -> EngineHandle:
         """Start it; ``emit`` is called from any thread."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from etcdtui.cluster.command_log import CommandRecord
 from etcdtui.errors import EtcdTuiError, HostKeyUnknown, Refusal
 from etcdtui.model.backups import BackupSet, FoundFile
 from etcdtui.model.finding import Finding, Severity
+from etcdtui.model.hashes import Comparison, compare
 from etcdtui.model.health import ClusterHealth, Level, MemberState
 from etcdtui.model.latency import LatencySeries, ReadTimes
 from etcdtui.model.members import DiskMetrics, EndpointStatus, Member, MemberList
@@ -26,6 +28,9 @@ from etcdtui.model.probe import Probe
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView, EndpointView, HostView, Way
+from etcdtui.procedures import incident
+from etcdtui.procedures.debts import Debt
+from etcdtui.procedures.incident import Incident
 from etcdtui.procedures.procedure import (
     Action,
     Answer,
@@ -42,6 +47,7 @@ from etcdtui.procedures.procedure import (
     StepChanged,
     StepState,
 )
+from etcdtui.records import Run
 
 NOW = 1_795_417_200.0  # 2026-11-23 07:00:00 UTC
 MIB = 1024 * 1024
@@ -547,6 +553,11 @@ class FakeProcedures:
     abandoned: list[tuple[str, str]] = field(default_factory=list)
     closed: bool = False
     asked: list[str] = field(default_factory=list)  # plans other than of a backup
+    owed: list[Debt] = field(default_factory=list)
+    hashes: Comparison | EtcdTuiError = field(default_factory=lambda: compare(0, ()))
+    hang: threading.Event | None = None  # compare_hashes blocks until it is set
+    journal: list[Run] | EtcdTuiError = field(default_factory=list)
+    folder: Path | None = None  # where incidents are kept
 
     def plan_backup(self, view: ClusterView) -> Procedure:
         if self.refusal is not None:
@@ -564,6 +575,39 @@ class FakeProcedures:
     def plan_prune(self, view: ClusterView) -> Procedure:
         self.asked.append("prune")
         return self.plan_backup(view)
+
+    def plan_leadership(self, view: ClusterView, member_id: int) -> Procedure:
+        self.asked.append(f"leadership {member_id:x}")
+        return self.plan_backup(view)
+
+    def plan_replace(self, view: ClusterView, member_id: int, marked: Collection[int]) -> Procedure:
+        self.asked.append(f"replace {member_id:x} of {' '.join(f'{one:x}' for one in marked)}")
+        return self.plan_backup(view)
+
+    def debts(self) -> Sequence[Debt]:
+        return self.owed
+
+    def plan_pay_debt(self, debt: Debt) -> Procedure:
+        self.asked.append(f"pay {debt.run}")
+        return self.plan_backup(view=healthy())
+
+    def compare_hashes(self) -> Comparison:
+        if self.hang is not None:
+            self.hang.wait(30)
+        if isinstance(self.hashes, EtcdTuiError):
+            raise self.hashes
+        return self.hashes
+
+    def runs(self) -> Sequence[Run]:
+        if isinstance(self.journal, EtcdTuiError):
+            raise self.journal
+        return self.journal
+
+    def keep_incident(self, told: Incident) -> Path:
+        if self.folder is None:
+            raise EtcdTuiError("The incident cannot be written into /state on this machine: disk full.")
+        runs = self.journal if isinstance(self.journal, list) else []
+        return incident.keep(self.folder, told.view.name, incident.markdown(told, runs), told.view.now)
 
     def plan_bring(self, view: ClusterView, found: BackupSet) -> Procedure:
         self.asked.append(f"bring {found.stamp} from {found.host}")

@@ -117,7 +117,7 @@ async def test_pause_holds_the_picture_and_says_so() -> None:
         await it.look(fakes.one_down())
         assert "DEGRADED" not in it.text
         it.time[0] += 40
-        it.app._take_picture()
+        it.app.take_picture()
         await it.settle()
         assert "PAUSED 41 s" in it.text
         await it.press("p")

@@ -99,7 +99,7 @@ async def test_a_header_too_long_is_wrapped_not_cut() -> None:
     async with driven(cluster=cluster) as it:
         await it.press("p")
         it.time[0] += 4000
-        it.app._take_picture()
+        it.app.take_picture()
         await it.settle()
         top = " ".join(it.text.split())
         for words in (

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import on
+from textual.binding import BindingType
 
 from etcdtui.model.health import ClusterHealth, MemberHealth, MemberState
 from etcdtui.model.view import FRESH_API, ClusterView
 from etcdtui.text import clean, size
-from etcdtui.ui.looks import Role, Span
+from etcdtui.ui import keys
+from etcdtui.ui.looks import Line, Role, Span
+from etcdtui.ui.marks import SIGN, Mark, foot
 from etcdtui.ui.messages import MemberChosen
-from etcdtui.ui.parts.table import Column, Table
+from etcdtui.ui.parts.table import CURSOR, Column, Table
 from etcdtui.ui.words import STATE, aged, short_names, state_words
 
 
 class MembersPane(Table[MemberHealth]):
     """Who is in the cluster and how they are."""
 
+    BINDINGS: ClassVar[list[BindingType]] = list(keys.MEMBERS)
+
     def __init__(self) -> None:
+        self._marks: tuple[Mark, ...] = ()
         self._now = 0.0
         self._api_age = ""  # how old what the API told is, where it no longer speaks for now
         self._short: dict[str, str] = {}
@@ -33,13 +41,33 @@ class MembersPane(Table[MemberHealth]):
         super().__init__(columns, id="members", classes="pane", empty="No member list yet.")
         self.border_title = "1 Members"
 
-    def show(self, view: ClusterView, health: ClusterHealth) -> None:
+    def show(self, view: ClusterView, health: ClusterHealth, marks: tuple[Mark, ...] = ()) -> None:
         self._now, self._api_age = view.now, aged(view.api, view.now, FRESH_API)
         names = [clean(row.member.label, 200) for row in health.members]
         self._short = short_names(names)
         problem = view.members.problem
         self.empty = clean(problem.message) if problem else "No member list yet."
+        turned = [mark.member_id for mark in marks] != [mark.member_id for mark in self._marks]
+        self._marks = marks
         self.set_rows(health.members)
+        if turned:
+            self.reformat()
+        self.set_foot(self._verdicts)
+
+    def lines(self, width: int) -> int:
+        """How many lines rows and verdicts would take at this width."""
+        return max(self.count[1], 1) + len(self._verdicts(width, 99))
+
+    def sign_of(self, row: MemberHealth) -> Span:
+        marked = any(mark.member_id == row.member.id for mark in self._marks)
+        return (SIGN, Role.WARN) if marked else (" ", Role.PLAIN)
+
+    @property
+    def lead_in(self) -> int:
+        return CURSOR + 1 if self._marks else CURSOR
+
+    def _verdicts(self, width: int, most: int) -> list[Line]:
+        return foot(self._marks, width, most) if self._marks else []
 
     def row_key(self, row: MemberHealth) -> str:
         return f"{row.member.id:016x}"

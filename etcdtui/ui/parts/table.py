@@ -21,8 +21,10 @@ from textual.strip import Strip
 from etcdtui.ui.looks import Line, Role, Span, fit, muted, palette_of, to_strip
 
 T = TypeVar("T")
+Foot = Callable[[int, int], list[Line]]
+"""Lines below the rows, always in sight, for a width and at most so many."""
 GAP = 2
-CURSOR = 2  # cells for the cursor's sign and a mark
+CURSOR = 2  # cells for the cursor's sign and a gap
 OPTIONAL = 5  # columns with this ``drop`` or more only fill spare room
 MEASURED = 200  # rows that decide how wide a column is
 
@@ -85,9 +87,20 @@ class Table(ScrollView, Generic[T], can_focus=True):
         self._turned = False
         self._filter = ""
         self.cursor_key: str | None = None
+        self._foot_of: Foot | None = None
+        self._foot: list[Line] = []
 
     def row_key(self, row: T) -> str:
         raise NotImplementedError
+
+    def sign_of(self, row: T) -> Span:
+        """Between the cursor's sign and the row, to fill the lead-in."""
+        return " ", Role.PLAIN
+
+    @property
+    def lead_in(self) -> int:
+        """Cells before the first column."""
+        return CURSOR
 
     @property
     def allow_select(self) -> bool:
@@ -149,6 +162,24 @@ class Table(ScrollView, Generic[T], can_focus=True):
         self._measure()
         self.refresh()
 
+    def set_foot(self, build: Foot) -> None:
+        self._foot_of = build
+        if self._lay_foot():
+            self._resized()
+
+    def _lay_foot(self) -> bool:
+        """True if it changed. Two rows stay in sight beside it."""
+        width, rows = self.scrollable_content_region.width, min(len(self._keys), 2)
+        most = max(1, self.size.height - 1 - rows)
+        lines = self._foot_of(width, most) if self._foot_of is not None and width else []
+        changed, self._foot = lines != self._foot, lines
+        return changed
+
+    @property
+    def _room(self) -> int:
+        """Lines for rows."""
+        return self.size.height - 1 - len(self._foot)
+
     def set_filter(self, text: str) -> None:
         self._filter = text.strip().lower()
         self._arrange(0)
@@ -165,7 +196,7 @@ class Table(ScrollView, Generic[T], can_focus=True):
             self.post_message(self.Moved(self, self.cursor_key))
 
     def action_page(self, by: int) -> None:
-        self.action_step(by * max(1, self.size.height - 2))
+        self.action_step(by * max(1, self._room - 1))
 
     def action_choose(self) -> None:
         if self._keys:
@@ -184,7 +215,10 @@ class Table(ScrollView, Generic[T], can_focus=True):
         self._resized()
 
     def on_click(self, event: events.Click) -> None:
-        number = event.get_content_offset_capture(self).y + self.scroll_offset.y - 1
+        line = event.get_content_offset_capture(self).y
+        number = line + self.scroll_offset.y - 1
+        if line > self._room:
+            return
         if 0 <= number < len(self._keys):
             if number == self.cursor:
                 self.action_choose()
@@ -192,7 +226,9 @@ class Table(ScrollView, Generic[T], can_focus=True):
                 self.action_step(number - self.cursor)
 
     def on_resize(self, event: events.Resize) -> None:
-        if self._measure():
+        if self._lay_foot():
+            self._resized()
+        elif self._measure():
             self.refresh()
 
     def on_focus(self) -> None:
@@ -230,7 +266,7 @@ class Table(ScrollView, Generic[T], can_focus=True):
             self.cursor_key = self._keys[min(max(place, 0), len(self._keys) - 1)]
 
     def _resized(self) -> None:
-        self.virtual_size = Size(self.size.width, len(self._shown) + 1)
+        self.virtual_size = Size(self.size.width, len(self._shown) + 1 + len(self._foot))
         self._measure()
         self._reveal(self.cursor)
         self.refresh()
@@ -266,12 +302,11 @@ class Table(ScrollView, Generic[T], can_focus=True):
             widths[n] -= cut
             over -= cut
 
-    @staticmethod
-    def _needed(kept: list[int], widths: list[int]) -> int:
-        return CURSOR + sum(widths[n] for n in kept) + GAP * (len(kept) - 1)
+    def _needed(self, kept: list[int], widths: list[int]) -> int:
+        return self.lead_in + sum(widths[n] for n in kept) + GAP * (len(kept) - 1)
 
     def _reveal(self, number: int) -> None:
-        rows, top = self.size.height - 1, self.scroll_offset.y
+        rows, top = self._room, self.scroll_offset.y
         if rows > 0 and number >= 0:
             if number < top:
                 self.scroll_to(y=number, animate=False)
@@ -282,6 +317,9 @@ class Table(ScrollView, Generic[T], can_focus=True):
         base, styles, width = self.rich_style, palette_of(self), self.size.width
         if y == 0:
             return to_strip(self._head(), width, styles, base)
+        foot = y - 1 - min(max(len(self._shown), 1), self._room)
+        if foot >= 0 and self._foot:
+            return to_strip(self._foot[foot] if foot < len(self._foot) else (), width, styles, base)
         number = y - 1 + self.scroll_offset.y
         if not self._shown:
             words = (
@@ -296,7 +334,7 @@ class Table(ScrollView, Generic[T], can_focus=True):
         return to_strip(self._line(self._shown[number], here), width, styles, base)
 
     def _head(self) -> Line:
-        parts: list[Span] = [(" " * CURSOR, Role.MUTED)]
+        parts: list[Span] = [(" " * self.lead_in, Role.MUTED)]
         for n, width in self._layout:
             column = self._columns[n]
             arrow = ("↓" if self._turned else "↑") if n == self._sorted else ""
@@ -306,7 +344,8 @@ class Table(ScrollView, Generic[T], can_focus=True):
 
     def _line(self, row: T, here: bool) -> Line:
         cells = self._row_cells(row)
-        parts: list[Span] = [("▸ " if here else "  ", Role.KEY)]
+        sign, role = self.sign_of(row)
+        parts: list[Span] = [("▸" if here else " ", Role.KEY), (sign.ljust(self.lead_in - 1), role)]
         for n, width in self._layout:
             text, role = cells[n]
             parts.append((fit(text, width, right=self._columns[n].right) + " " * GAP, role))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -14,7 +14,7 @@ from textual.widgets import Input
 
 from etcdtui.ui import keys
 from etcdtui.ui.commands import WRITING
-from etcdtui.ui.layout import FINDINGS, Arrangement, arrange, pane_width
+from etcdtui.ui.layout import FINDINGS, Arrangement, arrange, members_width, pane_width
 from etcdtui.ui.looks import Line, wrap
 from etcdtui.ui.messages import ViewChanged
 from etcdtui.ui.panes.backups import BackupsPane
@@ -27,6 +27,9 @@ from etcdtui.ui.parts.footer import KeyLine
 from etcdtui.ui.parts.table import Table
 from etcdtui.ui.picture import Picture
 from etcdtui.ui.words import asked_through
+
+if TYPE_CHECKING:
+    from etcdtui.ui.app import EtcdTui
 
 
 class DashboardScreen(Screen[None]):
@@ -74,7 +77,7 @@ class DashboardScreen(Screen[None]):
         with self.app.batch_update():
             self.header.show(picture)
             self.banner.show(picture)
-            self.members.show(picture.view, picture.health)
+            self.members.show(picture.view, picture.health, picture.marks)
             self.backups.show(picture.view)
             self.findings.show(beside_the_banner(picture))
             self.worst.set_builder(self._worst)
@@ -99,6 +102,15 @@ class DashboardScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         picture = self._picture
         return not (action.removeprefix("app.") in WRITING and picture and picture.read_only)
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that read-only mode took away says why nothing happens."""
+        taken = [*keys.DASHBOARD, *(keys.MEMBERS if self.members.has_focus else ())]
+        for binding in taken:
+            if event.key in binding.key.split(",") and not self.check_action(binding.action, ()):
+                event.stop()
+                error = cast("EtcdTui", self.app).only_looking()
+                self.notify(str(error), severity="warning", markup=False)
 
     def action_pane(self, number: int) -> None:
         self._grown = number if self._grown else 0
@@ -190,8 +202,8 @@ class DashboardScreen(Screen[None]):
                 pane.border_subtitle = title.replace("[", r"\[")
 
     def _rearrange(self) -> None:
-        rows = len(self._picture.health.members) if self._picture else 3
         space = self.size
+        rows = self.members.lines(members_width(space.width) - 2) if self._picture else 3
         bars = [self.header, self.banner, self.running, self.worst]
         used = 1 + sum(len(bar.lines) for bar in bars)
         new = arrange(

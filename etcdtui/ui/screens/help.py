@@ -52,6 +52,7 @@ def help_paragraphs() -> list[Paragraph]:
 
     section("Everywhere on the dashboard", _told(keys.DASHBOARD))
     section("In every list", list(keys.LISTS))
+    section("In the list of members", _told(keys.MEMBERS))
     section("In the list of backups, and in one of them", _told(keys.BACKUP))
     section("While a procedure is shown", _told(keys.PROCEDURE))
     section("Commands", [(f":{verb.name}", _meaning(verb)) for verb in VERBS])
