@@ -16,6 +16,7 @@ from etcdtui.errors import EtcdTuiError
 from etcdtui.journal import Journal
 from etcdtui.model.lock import Lock
 from etcdtui.procedures.desk import Desk
+from etcdtui.procedures.history import history_of
 from etcdtui.procedures.procedure import (
     Action,
     Choice,
@@ -29,10 +30,18 @@ from etcdtui.procedures.procedure import (
 from etcdtui.procedures.turns import Again, End
 from etcdtui.reach import lock
 from etcdtui.reach.lock import Answer, Claim, Word
-from etcdtui.records import JournalError, myself
+from etcdtui.records import JournalError, Run, myself
 from etcdtui.text import clean, listed
 
 LIFT = 5.0  # seconds for taking the lock off one host
+
+
+def lift_left(run: Run, world: World) -> dict[str, str]:
+    """Take the lock of a run that nobody goes on with off its hosts; where that cannot be done now, and why.
+
+    Blocks some seconds at most. A lock that stays is lifted by the next run of this journal that needs it.
+    """
+    return _lift(world, run.id, sorted(history_of(run.entries).locked))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,26 +166,11 @@ class Locks:
             lock.take(runner, folder, self._claim, timeout)  # removed by hand, and we are still at it
 
     def _lift_all(self, names: Sequence[str]) -> dict[str, str]:
-        """Hosts on which it could not be lifted, and why. All at once: a dead one holds up no other."""
-        left: dict[str, str] = {}
-
-        def lift(name: str) -> None:
-            try:
-                lock.lift(self._world.runner(name), self._folder(name), self._procedure.id, LIFT)
-            except EtcdTuiError as exc:
-                left[name] = exc.message
-
         with self._hosts:
-            threads = [threading.Thread(target=lift, args=(name,), daemon=True) for name in names]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-        return left
+            return _lift(self._world, self._procedure.id, names)
 
     def _folder(self, name: str) -> str:
-        layout = self._world.layout_of(name)
-        return layout.at(layout.jobs)
+        return _folder(self._world, name)
 
     @property
     def _claim(self) -> Claim:
@@ -232,3 +226,26 @@ class Locks:
                     lock.break_stale(runner, folder, self._claim, other.run, reason, desk.pace.answer)
 
         desk.during(step, broken, "the lock on the hosts", cut=False)
+
+
+def _lift(world: World, run: str, names: Sequence[str]) -> dict[str, str]:
+    """Hosts on which it could not be lifted, and why. All at once: a dead one holds up no other."""
+    left: dict[str, str] = {}
+
+    def lift(name: str) -> None:
+        try:
+            lock.lift(world.runner(name), _folder(world, name), run, LIFT)
+        except EtcdTuiError as exc:
+            left[name] = exc.message
+
+    threads = [threading.Thread(target=lift, args=(name,), daemon=True) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return left
+
+
+def _folder(world: World, name: str) -> str:
+    layout = world.layout_of(name)
+    return layout.at(layout.jobs)

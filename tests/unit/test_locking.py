@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +21,7 @@ from etcdtui.model.quorum import Verdict
 from etcdtui.model.readings import Reading
 from etcdtui.platforms.layout import Layout
 from etcdtui.procedures.engine import Engine
+from etcdtui.procedures.locking import lift_left
 from etcdtui.procedures.procedure import (
     Answer,
     Choice,
@@ -50,6 +53,21 @@ from tests.views import NAMES, NOW, healthy
 
 OTHER = Claim("replace-of-john", "john@desk", "Replace masternode2", "prod")
 PACE = replace(QUICK, answer=10.0)
+
+ROOT = Path(__file__).parents[2]
+AT_THE_GATE = """
+import sys
+from pathlib import Path
+from etcdtui.journal import Journal
+from tests.procedures import CONFIRM, Human, run
+from tests.unit.test_locking import PACE, Hosts, change, locking
+
+folder = Path(sys.argv[1])
+world = Hosts(folder)
+planned = locking(change(world), change(world, "second", gate=CONFIRM))
+human = Human(lambda: print("at the gate", flush=True))
+run(planned, Journal(folder / "journal"), human=human, world=world, pace=PACE)
+"""
 
 
 class Host(LocalRunner):
@@ -250,6 +268,25 @@ class TestInterrupted:
         assert finished.ending is Ending.DONE, finished
         assert (world.ran, world.locked) == (["first", "second"], [])
 
+    def test_a_real_kill_leaves_the_lock_to_the_run_that_goes_on(
+        self, world: Hosts, journal: Journal, tmp_path: Path
+    ) -> None:
+        words = [sys.executable, "-c", AT_THE_GATE, str(tmp_path)]
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        try:
+            assert process.stdout is not None and process.stdout.readline() == "at the gate\n"
+        finally:
+            process.kill()
+            process.communicate()
+        assert (world.ran, world.locked) == (["first"], list(NAMES))
+        other, _ = run(
+            locking(change(world, "x"), id_="other"), Journal(tmp_path / "john"), world=world, pace=PACE
+        )
+        assert other.ending is Ending.REFUSED
+        planned = locking(change(world), change(world, "second", gate=CONFIRM))
+        finished, _ = run(planned, journal, go(), world=world, pace=PACE)
+        assert (finished.ending, world.ran, world.locked) == (Ending.DONE, ["first", "second"], [])
+
     def test_stopped_it_keeps_the_lock_until_it_is_gone_on_with(self, world: Hosts, journal: Journal) -> None:
         planned = locking(change(world), change(world, "second", gate=CONFIRM))
         finished, _ = run(planned, journal, Answer(Choice.STOP), world=world, pace=PACE)
@@ -284,6 +321,14 @@ class TestInterrupted:
         journal.abandon("replace-of-jane", "Done by hand.", NOW)
         finished, _ = run(locking(change(world, "x"), id_="other"), journal, world=world, pace=PACE)
         assert (finished.ending, world.locked) == (Ending.DONE, [])
+
+    def test_a_run_that_is_given_up_can_be_unlocked_at_once(self, world: Hosts, journal: Journal) -> None:
+        planned = locking(change(world), change(world, "second", gate=CONFIRM))
+        run(planned, journal, Answer(Choice.STOP), world=world, pace=PACE)
+        world.hosts["masternode1"].down = True
+        left = lift_left(journal.read("replace-of-jane"), world)
+        assert left == {"masternode1": "masternode1 does not answer."}
+        assert world.locked == ["masternode1"]
 
     def test_cancelled_before_anything_ran_it_lifts_the_lock(self, world: Hosts, journal: Journal) -> None:
         planned = locking(change(world, gate=CONFIRM))
