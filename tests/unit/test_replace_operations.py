@@ -11,7 +11,7 @@ from etcdtui.errors import Refusal
 from etcdtui.journal import Journal
 from etcdtui.procedures import debts
 from etcdtui.procedures.operations import Operations
-from etcdtui.procedures.procedure import Ending, StepChanged, StepState
+from etcdtui.procedures.procedure import Answer, Choice, Ending, StepChanged, StepState
 from tests.procedures import run
 from tests.replacing import DEAD, Situation, willing
 from tests.views import NOW
@@ -61,6 +61,23 @@ def test_after_it_was_abandoned_another_may_begin(tmp_path: Path) -> None:
     # The guard is off already: it is owed by the former run, and not taken off twice.
     assert "guard off" not in [step.key for step in made.steps]
     assert len(operations(world, tmp_path).debts()) == 1
+
+
+def test_one_that_failed_in_the_middle_is_not_lost(tmp_path: Path) -> None:
+    world = Opened()
+    world.refuses = {"remove": "etcdserver: unhealthy cluster"}
+    ours = operations(world, tmp_path)
+    journal = Journal(tmp_path / "journal")
+    finished, _ = run(ours.plan_replace(world.shown, DEAD), journal, world=world, human=willing())
+    assert finished.ending is Ending.FAILED and world.api_.guard_off
+    with pytest.raises(Refusal, match="One at a time"):
+        ours.plan_replace(world.shown, DEAD)
+    world.refuses = {}
+    (found,) = ours.interrupted(look=False)
+    human = willing()
+    human.answers = [Answer(Choice.RETRY)]
+    finished, _ = run(ours.resume(found), journal, world=world, human=human)
+    assert finished.ending is Ending.DONE and not world.api_.guard_off
 
 
 def test_an_interrupted_one_goes_on_to_its_end(tmp_path: Path) -> None:
