@@ -605,7 +605,7 @@ class FakeProcedures:
 
     def keep_incident(self, told: Incident) -> Path:
         if self.folder is None:
-            raise EtcdTuiError("The incident cannot be written into /state on this machine: disk full.")
+            raise EtcdTuiError("The incident cannot be written into /state on this machine: full.")
         runs = self.journal if isinstance(self.journal, list) else []
         return incident.keep(self.folder, told.view.name, incident.markdown(told, runs), told.view.now)
 

@@ -18,7 +18,7 @@ from etcdtui.ui.background import in_background
 from etcdtui.ui.looks import Line, Paragraph, Role, muted
 from etcdtui.ui.parts.bar import Bar
 from etcdtui.ui.parts.lines import Lines
-from etcdtui.ui.titled import heading, titled
+from etcdtui.ui.titled import heading
 
 EXPLANATION = (
     "Every member makes a hash (HashKV) over all keys, their values and their revisions, up to the lowest "
@@ -97,7 +97,8 @@ class HashesScreen(Screen[None]):
         if self._ended is None:
             state = f"asking all voters for {age(self.clock() - self._began)}"
         else:
-            state = f"as of {age(self.clock() - self._ended)} ago"
+            since = self.clock() - self._ended
+            state = "as of now" if since < 1 else f"as of {age(since)} ago"
         self.title_bar.set_line((("Hashes of the keys", Role.STRONG), (f" · {state}", Role.PLAIN)))
         self.body.set_paragraphs(self._paragraphs())
 
@@ -122,16 +123,14 @@ def compared(found: Comparison) -> list[Paragraph]:
     """The verdict, then what each member said."""
     sign, role = LOOKS[found.sameness]
     verdict: Line = ((f"{sign} {found.sameness.value}  ", role), (clean(found.sentence, 4000), Role.PLAIN))
-    rows = [titled(clean(answer.name, 100), _said(answer), _role(answer)) for answer in found.answers]
+    rows = [_row(answer) for answer in found.answers]
     return [Paragraph(verdict, 2), *heading(f"At revision {grouped(found.revision)}"), *rows]
 
 
-def _said(answer: HashAnswer) -> str:
+def _row(answer: HashAnswer) -> Paragraph:
+    name: Line = ((clean(answer.name, 200), Role.STRONG),)
     if answer.hash is None:
-        return f"✗ could not be asked: {clean(answer.trouble) or 'no answer'}"
+        why = f"  could not be asked: {clean(answer.trouble) or 'no answer'}"
+        return Paragraph((("✗         ", Role.WARN), *name, (why, Role.WARN)), 10)
     at = "never compacted" if answer.compacted < 0 else f"compacted at {grouped(answer.compacted)}"
-    return f"{answer.hash:08x}  {at}"
-
-
-def _role(answer: HashAnswer) -> Role:
-    return Role.WARN if answer.hash is None else Role.PLAIN
+    return Paragraph(((f"{answer.hash:08x}  ", Role.KEY), *name, (f"  {at}", Role.PLAIN)), 10)
