@@ -96,6 +96,8 @@ def _printed(run: Run, entry: Entry) -> list[str]:
             return [f"{head}error", *(f"      | {line}" for line in clean_lines(entry.text("traceback")))]
         case "trouble":
             return [f"{head}{clean(entry.text('sentence'))}"]
+        case "lock broken":
+            return [f"{head}{clean(entry.text('sentence'), 1000)}"]
         case other:
             return [f"{head}{clean(other)}"]
 

@@ -24,6 +24,7 @@ from etcdtui.procedures.following import job_of
 from etcdtui.procedures.hashes import compare_hashes
 from etcdtui.procedures.history import history_of
 from etcdtui.procedures.incident import Incident
+from etcdtui.procedures.locking import lift_left
 from etcdtui.procedures.procedure import Action, Answer, Event, Procedure
 from etcdtui.procedures.registry import resume
 from etcdtui.reach import jobs
@@ -215,10 +216,12 @@ class Operations:
         return resume(self._journal.read(interruption.id))
 
     def abandon(self, interruption: Interruption, reason: str) -> None:
-        """Leave it for good. Raises Refusal without a reason, JournalError."""
+        """Leave it for good; its lock is lifted meanwhile. Raises Refusal without a reason, JournalError."""
         if not reason.strip():
             raise Refusal("A reason is needed to abandon a procedure: whoever reads the journal will ask.")
         self._journal.abandon(interruption.id, reason.strip(), self._cluster.now())
+        run = self._journal.read(interruption.id)
+        threading.Thread(target=lift_left, args=(run, self._cluster), name="unlock", daemon=True).start()
 
     def close(self) -> None:
         """Watch nothing any longer. Commands on hosts go on, and the next start says so."""

@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from etcdtui.errors import Unreachable
 from etcdtui.journal import Journal
+from etcdtui.journal_text import in_full
 from etcdtui.model.lock import STALE
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.quorum import Verdict
@@ -22,6 +24,7 @@ from etcdtui.model.readings import Reading
 from etcdtui.platforms.layout import Layout
 from etcdtui.procedures.engine import Engine
 from etcdtui.procedures.locking import lift_left
+from etcdtui.procedures.operations import Interruption, Operations
 from etcdtui.procedures.procedure import (
     Answer,
     Choice,
@@ -211,8 +214,8 @@ class TestStale:
         assert "gave no sign of life for 6 min" in asked.sentence
         assert "To break the lock, say in a few words why" in human.questions[1].sentence
         assert (world.ran, world.locked) == (["first"], [])
-        noted = [e for e in journal.entries() if e.kind == "lock broken"]
-        assert [(e.text("who"), e.text("reason")) for e in noted] == [("john@desk", "John's laptop died")]
+        told = "\n".join(in_full(journal.read("replace-of-jane")))
+        assert "Broke the lock of john@desk (“Replace masternode2”): John's laptop died" in told
 
     def test_stopping_there_changes_nothing(self, world: Hosts, journal: Journal) -> None:
         world.claim("masternode3", silent=STALE + 60)
@@ -321,6 +324,16 @@ class TestInterrupted:
         journal.abandon("replace-of-jane", "Done by hand.", NOW)
         finished, _ = run(locking(change(world, "x"), id_="other"), journal, world=world, pace=PACE)
         assert (finished.ending, world.locked) == (Ending.DONE, [])
+
+    def test_to_abandon_it_lifts_the_lock(self, world: Hosts, journal: Journal, tmp_path: Path) -> None:
+        planned = locking(change(world), change(world, "second", gate=CONFIRM))
+        run(planned, journal, Answer(Choice.STOP), world=world, pace=PACE)
+        operations = Operations(cast(Any, world), tmp_path)
+        operations.abandon(Interruption("replace-of-jane", "", ""), "Done by hand.")
+        end = time.monotonic() + 10
+        while world.locked and time.monotonic() < end:
+            time.sleep(0.02)
+        assert world.locked == []
 
     def test_a_run_that_is_given_up_can_be_unlocked_at_once(self, world: Hosts, journal: Journal) -> None:
         planned = locking(change(world), change(world, "second", gate=CONFIRM))
