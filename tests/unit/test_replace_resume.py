@@ -14,7 +14,7 @@ from tests.procedures import CutJournal, Human, Killed, run
 from tests.replacing import DEAD, FakeApi, Situation, one_down, willing
 from tests.views import NOW
 
-LINES = 110  # more than an uninterrupted run writes
+LINES = 140  # more than an uninterrupted run writes
 
 
 def removals(world: Situation) -> int:
