@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from etcdtui.platforms.csrs import V1, V1BETA1
-from etcdtui.text import clean, listed
+from etcdtui.text import clean
 
 MARK = "Created by cluster-etcd-operator"
 
@@ -204,12 +204,3 @@ def _containers(code: str) -> tuple[str, ...]:
     lists += re.findall(r"^\s*wait_for_containers_to_stop((?: [a-z][a-z0-9-]*)+)\s*$", code, re.MULTILINE)
     names = (word.strip("\"'") for one in lists for word in one.split())
     return tuple(dict.fromkeys(name for name in names if re.fullmatch(r"[a-z][a-z0-9-]*", name)))
-
-
-def summary(era: Era) -> str:
-    """One sentence for the plan: what is known and what is not."""
-    known = [f"OpenShift {clean(era.version)}"] if era.release else []
-    if era.restore:
-        known.append(f"a restore as that of {era.restore.way}, revision raised: {era.restore.bump}")
-    said = f"Known: {listed(known)}." if known else "Nothing is known of the release."
-    return " ".join((said, *era.doubts))
