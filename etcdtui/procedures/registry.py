@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from etcdtui.errors import Refusal
-from etcdtui.procedures import backup, bring, debts, leadership, maintenance, prune, replace, restore, upload
+from etcdtui.procedures import (
+    backup,
+    bring,
+    debts,
+    leadership,
+    maintenance,
+    prune,
+    replace,
+    restore,
+    restore_undo,
+    upload,
+)
 from etcdtui.procedures.procedure import Procedure
 from etcdtui.records import Run
 
@@ -14,7 +25,7 @@ Rebuild = Callable[[str, str, str, Mapping[str, str]], Procedure]
 
 REGISTRY: Mapping[str, Rebuild] = {
     kind.KIND: kind.rebuild
-    for kind in (backup, bring, debts, leadership, maintenance, prune, replace, restore, upload)
+    for kind in (backup, bring, debts, leadership, maintenance, prune, replace, restore, restore_undo, upload)
 }
 
 

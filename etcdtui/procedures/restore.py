@@ -114,7 +114,9 @@ def _procedure(procedure_id: str, decided: Decided, reasons: tuple[str, ...]) ->
         *rollout_steps(decided),
     )
     title = f"Restore {decided.cluster} from the backup of {decided.backup.when} on {decided.recovery.host}"
-    return Procedure(KIND, procedure_id, decided.cluster, title, decided.parameters(), steps, reasons)
+    return Procedure(
+        KIND, procedure_id, decided.cluster, title, decided.parameters(), steps, reasons, locks=True
+    )
 
 
 def _check(decided: Decided) -> Step:

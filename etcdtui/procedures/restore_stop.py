@@ -38,7 +38,7 @@ def off_steps(decided: Decided) -> tuple[Step, ...]:
 
 def stop_steps(decided: Decided) -> tuple[Step, ...]:
     """All other hosts, one after another."""
-    steps = [step for master in decided.reached for step in _of_host(decided, master)]
+    steps = [step for master in decided.reached for step in stop_host(decided, master)]
     if steps:
         names = listed([m.host for m in decided.reached])
         gate = Gate(
@@ -51,7 +51,8 @@ def stop_steps(decided: Decided) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _of_host(decided: Decided, master: Master) -> list[Step]:
+def stop_host(decided: Decided, master: Master) -> list[Step]:
+    """One host brought to a stand: its pods in the documented order, then its data."""
     steps = [stop_pod(decided, master, pod) for pod in PODS]
     kept = decided.data_aside(master)
     steps.append(

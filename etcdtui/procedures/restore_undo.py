@@ -1,0 +1,205 @@
+"""The way back from a restore: the old data and the old manifests are put where they were, on every host.
+
+Offered as long as they exist. Whatever the restore had come to, each host is first brought to a stand; then
+everything that was set aside goes back, and what the restore made is set aside in its turn. Nothing is
+deleted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+from etcdtui.errors import Refusal
+from etcdtui.model.health import judge
+from etcdtui.model.quorum import Verdict
+from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Procedure, Step
+from etcdtui.procedures.restore_decided import PODS, Decided, Master
+from etcdtui.procedures.restore_state import pod_stopped
+from etcdtui.procedures.restore_stop import stop_host
+from etcdtui.records import Run
+from etcdtui.text import clean, listed
+
+KIND = "restore undone"
+ASK = 20.0
+BACK_WITHIN = 600.0  # seconds for etcd to have its quorum again
+
+# Arguments: where it belongs, then where it may lie, the likelier first. Never over anything.
+_PUT_BACK = r"""
+to=$1; shift
+[ -e "$to" ] && exit 0
+for from; do
+  if [ -e "$from" ]; then mv -n -T -- "$from" "$to"; [ -e "$to" ]; exit; fi
+done
+echo "nothing to be put back to $to: none of $* is there" >&2
+exit 1
+"""
+_THERE = '[ -e "$1" ]'
+
+
+def plan(run: Run, *, procedure_id: str, stamp: str) -> Procedure:
+    """The way back from ``run``, a restore that was done, stopped or interrupted. Raises Refusal."""
+    if run.kind != "restore":
+        raise Refusal(f"“{clean(run.title)}” is no restore.", "Choose a restore in the journal.")
+    if run.alive:
+        raise Refusal(f"“{clean(run.title)}” is run by {clean(str(run.who))} right now.", "End it first.")
+    try:
+        decided = Decided.of(run.parameters)
+    except (KeyError, ValueError) as exc:
+        raise Refusal(
+            f"The record of “{clean(run.title)}” does not hold what is needed: {exc}.",
+            "Look at the hosts yourself.",
+        ) from exc
+    began = {e.step for e in run.entries if e.kind in ("command", "started")}
+    if not any(step.startswith(("stop ", "restore")) for step in began):
+        raise Refusal(
+            f"“{clean(run.title)}” has stopped nothing and moved nothing: there is nothing to be put back."
+        )
+    ended = {e.step for e in run.entries if e.kind == "ended"}
+    if "restore" in began - ended:
+        raise Refusal(
+            f"cluster-restore.sh of “{clean(run.title)}” may still run on {decided.recovery.host}.",
+            "Go on with that run until its end is known, then put everything back.",
+        )
+    return _procedure(procedure_id, decided, stamp, ran="restore" in began)
+
+
+def rebuild(kind: str, procedure_id: str, cluster: str, parameters: Mapping[str, str]) -> Procedure:
+    """The same procedure again, from its record. Raises KeyError and ValueError."""
+    if kind != KIND:
+        raise ValueError(f"{kind!r} is no way back")
+    undo = json.loads(parameters["undo"])
+    return _procedure(procedure_id, Decided.of(parameters), str(undo["stamp"]), ran=bool(undo["ran"]))
+
+
+def _procedure(procedure_id: str, before: Decided, stamp: str, *, ran: bool) -> Procedure:
+    """``before`` is the restore; what is there now is set aside under ``stamp``. ``ran``: its script "
+    "began."""
+    # Everything that stands now is stopped as the restore stopped it, the recovery host among the others.
+    masters = (*before.reached, before.recovery)
+    now = replace(before, stamp=stamp, others=masters)
+    stop = [step for master in masters for step in stop_host(now, master)]
+    phrase = f"put {before.cluster} back"
+    stop[0] = replace(
+        stop[0],
+        gate=Gate(
+            GateKind.PHRASE,
+            phrase,
+            f"{before.cluster} is stopped on {listed([m.host for m in masters])}, and goes on with the data "
+            f"of before the restore. Everything written since the restore is set aside. Type “{phrase}”.",
+        ),
+    )
+    back = [_data_back(before, now, master, ran=ran) for master in masters]
+    manifests = [_manifest_back(before, now, master, pod, ran=ran) for master in masters for pod in PODS]
+    steps = (*stop, *back, *manifests, _quorum(before))
+    title = f"Put {before.cluster} back to before the restore of {before.backup.when}"
+    parameters = before.parameters() | {"undo": json.dumps({"stamp": stamp, "ran": ran})}
+    reasons = (
+        "What the restore set aside is put back where it was; what it made is set aside, nothing is deleted.",
+        "The static pods' resources that the script unpacked over /etc/kubernetes stay; they are of the same "
+        "release.",
+    )
+    return Procedure(KIND, procedure_id, before.cluster, title, parameters, steps, reasons, locks=True)
+
+
+def _data_back(before: Decided, now: Decided, master: Master, *, ran: bool) -> Step:
+    if master == before.recovery:
+        # The script moved the data there; where it did not come so far, the data never left its place.
+        kept = (f"{before.kept}/member",) if ran else ()
+    else:
+        kept = (before.data_aside(master),)
+    return _put_back(
+        f"data {master.host}",
+        f"Put the data of {master.host} back",
+        "With it every member is again who it was before the restore.",
+        master,
+        master.data,
+        (*kept, now.data_aside(master)),
+        _nothing_runs(now),
+    )
+
+
+def _nothing_runs(now: Decided) -> Check:
+    def check(world: Context) -> Verdict:
+        for master in now.reached:
+            for pod in PODS:
+                verdict = pod_stopped(now, master, pod)(world)
+                if not verdict.allowed:
+                    return verdict
+        return Verdict(True, "Nothing of etcd runs on any of the hosts.")
+
+    return check
+
+
+def _manifest_back(before: Decided, now: Decided, master: Master, pod: str, *, ran: bool) -> Step:
+    candidates = [before.manifest_aside(master, pod)]
+    if master == before.recovery and pod != "etcd":
+        candidates = [f"{before.stopped}/{pod}-pod.yaml"] if ran else []
+    return _put_back(
+        f"manifest {pod} {master.host}",
+        f"Start {pod} on {master.host} again",
+        "The kubelet starts what has its manifest back.",
+        master,
+        master.manifest(pod),
+        (*candidates, now.manifest_aside(master, pod)),
+        _data_there(master),
+    )
+
+
+def _put_back(
+    key: str,
+    title: str,
+    why: str,
+    master: Master,
+    target: str,
+    candidates: tuple[str, ...],
+    before: Check,
+) -> Step:
+    there = _there(master, target)
+    return Step(
+        key=key,
+        title=title,
+        why=f"{why} It belongs to {target}; it lies in {' or '.join(candidates)}.",
+        action=Action.COMMAND,
+        host=master.host,
+        argv=(*master.layout.sudo, "sh", "-c", _PUT_BACK, "etcdtui-put-back", target, *candidates),
+        prechecks=(before,),
+        done=there,
+        verify=there,
+        cancel="What was put back stays so; the rest can be put back later.",
+        skippable=False,
+    )
+
+
+def _there(master: Master, path: str) -> Check:
+    def check(world: Context) -> Verdict:
+        argv = (*master.layout.sudo, "sh", "-c", _THERE, "etcdtui-there", path)
+        done = world.runner(master.host).run(argv, timeout=ASK)
+        said = "is there" if done.ok else "is not there"
+        return Verdict(done.ok, f"{path} {said} on {master.host}.")
+
+    return check
+
+
+def _data_there(master: Master) -> Check:
+    return _there(master, master.data)
+
+
+def _quorum(before: Decided) -> Step:
+    names = listed([m.host for m in (*before.reached, before.recovery)])
+
+    def check(world: Context) -> Verdict:
+        health = judge(world.view())
+        if not health.quorum.present:
+            return Verdict(False, f"There is no quorum yet: {health.sentence}")
+        return Verdict(True, f"{health.sentence} {before.cluster} is as it was before the restore.")
+
+    return Step(
+        key="quorum",
+        title="etcd as it was",
+        why=f"The members on {names} find each other again with their old data. Where there was no quorum "
+        "before the restore there will be none now either: stop here then.",
+        verify=check,
+        patience=BACK_WITHIN,
+    )
