@@ -223,6 +223,25 @@ def own_folder(folder: Path) -> None:
         )
 
 
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Nobody else's etcdtui works on ``folder`` meanwhile. Raises Refusal when one does, or LocalFault."""
+    with faults(f"{folder} cannot be opened"):
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise Refusal(
+                f"Another etcdtui is at work on the backup in {folder}.", "Let it finish, then try again."
+            ) from exc
+        except OSError:
+            pass  # some network shares know no locks
+        yield
+    finally:
+        os.close(fd)
+
+
 def sha256_of(path: Path, cancelled: Cancel | None = None) -> str:
     """The digest of a local file, in hex. Raises LocalFault or Cancelled."""
     digest = hashlib.sha256()

@@ -12,6 +12,7 @@ from etcdtui.model.quorum import Verdict
 from etcdtui.model.view import ClusterView, HostView
 from etcdtui.offsite.keeping import Keeping
 from etcdtui.platforms.layout import Layout
+from etcdtui.procedures import backup_arrival as arrival
 from etcdtui.procedures import backup_checks as checks
 from etcdtui.procedures import backup_choice as choice
 from etcdtui.procedures import backup_copies as copies
@@ -66,6 +67,7 @@ def plan(
         thin=any(not rule.empty for rule in rules),
     )
     reasons.append(choice.api_word(view))
+    reasons.extend(word for word in (choice.ill_word(view),) if word)
     reasons.append(_kept_where(keeping, chosen))
     return _procedure(procedure_id, view.name, decided, tuple(reasons))
 
@@ -194,7 +196,7 @@ def look_at_files(decided: Decided) -> Step:
 
 def off_the_cluster(decided: Decided) -> tuple[Step, ...]:
     """A backup on a host: brought here, proven, put into stores, given its manifest."""
-    host, homes = decided.host, copies.homes_of(decided)
+    host, homes = decided.host, arrival.homes_of(decided)
     stays = "Stops here. What has arrived is kept, and a resume goes on from there."
     stores = (
         Step(
@@ -215,7 +217,7 @@ def off_the_cluster(decided: Decided) -> tuple[Step, ...]:
             why=f"A backup on the master that just died is none. Both files come here over SSH; {host} and "
             "this machine each make their SHA-256.",
             action=Action.WORK,
-            work=copies.bring_off(decided),
+            work=arrival.bring_off(decided),
             cancel=stays,
             skippable=False,
         ),
@@ -225,7 +227,7 @@ def off_the_cluster(decided: Decided) -> tuple[Step, ...]:
             why="etcdctl calls a file with flipped bits good. Here every page of the database is read: "
             "checksum, structure, revision, members, and whether it is of this cluster.",
             action=Action.WORK,
-            work=copies.prove_here(decided),
+            work=arrival.prove_here(homes),
             cancel=stays,
             skippable=False,
         ),

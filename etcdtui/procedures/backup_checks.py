@@ -30,7 +30,7 @@ def still_right(decided: Decided) -> Check:
         return Verdict(
             True,
             f"{decided.host} is well, {size(found.disk.free)} are free on {found.disk.path}. "
-            f"{choice.api_word(view)}",
+            f"{choice.api_word(view)} {choice.ill_word(view)}".rstrip(),
         )
 
     return check

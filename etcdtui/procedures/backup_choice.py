@@ -14,6 +14,7 @@ from etcdtui.text import age, clean, listed, milliseconds, size
 OPERATORS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 RESERVE = 100 * 1024 * 1024  # bytes that must stay besides twice the database
 INODES = 16
+CLOCK = 300.0  # seconds a host's clock may differ from ours
 LAGGING = 1000  # raft entries behind the leader; a snapshot of such a member is old
 
 
@@ -99,6 +100,12 @@ def api_word(view: ClusterView) -> str:
     )
 
 
+def ill_word(view: ClusterView) -> str:
+    """Which members are not well; empty when all are. That forbids no backup: then one is wanted most."""
+    ill = [row.member.label for row in judge(view).members if not row.well]
+    return f"Mind: {listed(ill)} {'is' if len(ill) == 1 else 'are'} not well." if ill else ""
+
+
 def assess(view: ClusterView, host: HostView, layout: Layout, need: int) -> Candidate | str:
     """The host as a candidate, or why it is none."""
     if host.link.problem is not None:
@@ -120,6 +127,12 @@ def assess(view: ClusterView, host: HostView, layout: Layout, need: int) -> Cand
     if facts is None:
         said = f": {problem.message.rstrip('.')}" if problem else ""
         return f"what lies on {host.name} is not known now{said}"
+    offset = facts.clock_offset
+    if offset is not None and abs(offset) > CLOCK:
+        return (
+            f"the clock of {host.name} is {age(abs(offset))} {'ahead' if offset > 0 else 'behind'}, and a "
+            "backup is called after it"
+        )
     if not facts.backup_script:
         return f"{layout.at(layout.backup_script)} is not on {host.name}"
     return _room(facts, host, row, layout, need)

@@ -1,119 +1,25 @@
-"""The work on a backup after it was taken: brought here, proven, put into stores, given its manifest."""
+"""Copies of a proven backup: put into stores, compared there, and its manifest beside every one of them."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
-from etcdtui.errors import EtcdTuiError
-from etcdtui.etcd.resources import prove_resources
-from etcdtui.etcd.snapshot import prove
-from etcdtui.landing import Moved
-from etcdtui.model.backups import BackupSet
-from etcdtui.model.manifest import Copy, File, Manifest
-from etcdtui.model.proof import Check, Outcome, Proof, ResourcesProof, behind, same_cluster
+from etcdtui.errors import EtcdTuiError, Refusal
+from etcdtui.landing import alone_in
+from etcdtui.model.manifest import BadManifest, Copy, File, Manifest
 from etcdtui.model.quorum import Verdict
-from etcdtui.model.view import ClusterView
 from etcdtui.offsite.keeping import Shelf
 from etcdtui.offsite.store import Item, Shelved, Store, digest_of, shelve
 from etcdtui.procedures import manifests
+from etcdtui.procedures.backup_arrival import HomesOf, homes_of
 from etcdtui.procedures.backup_decided import Decided, Homes
 from etcdtui.procedures.procedure import Context, Reporter, Work
-from etcdtui.reach.transfer import Source, fetch_all
 from etcdtui.text import listed, size
 
 HERE = "here"
-SIGN = {Outcome.OK: "✓", Outcome.FAILED: "✗", Outcome.NOT_APPLICABLE: "·"}
-HomesOf = Callable[[Context], Homes]
-
-
-def homes_of(decided: Decided) -> HomesOf:
-    """Where the backup of this run is kept."""
-
-    def found(world: Context) -> Homes:
-        return Homes.of(world.keeping, decided.made(world).stamp, decided.host)
-
-    return found
-
-
-def bring_off(decided: Decided) -> Work:
-    """Both files to this machine, hashed on both sides."""
-
-    def work(world: Context, report: Reporter) -> Verdict:
-        made = decided.made(world)
-        homes = Homes.of(world.keeping, made.stamp, decided.host)
-        sources = [Source(f"{made.directory}/{file.name}", file.size) for file in made.files]
-        fetched = fetch_all(
-            world.runner(decided.host),
-            sources,
-            homes.folder,
-            sudo=decided.layout.sudo,
-            progress=report.moved,
-            cancelled=report.cancelled,
-        )
-        for file in fetched:
-            report.say(f"{file.path.name}  {size(file.size)}  sha256 {file.sha256}")
-        total = size(sum(file.size for file in fetched))
-        same = f"their SHA-256 is the same there and on {decided.host}"
-        return Verdict(True, f"Both files ({total}) are in {homes.folder}, {same}.")
-
-    return work
-
-
-def prove_here(decided: Decided) -> Work:
-    """Every byte of both files looked at; the manifest beside them says what was found."""
-
-    def work(world: Context, report: Reporter) -> Verdict:
-        made = decided.made(world)
-        folder = Homes.of(world.keeping, made.stamp, decided.host).folder
-        proof, resources = prove_files(made, folder, report)
-        view = world.view()
-        checks = [*_named(proof, resources), *_identity(view, proof)]
-        failed = next((check for check in checks if check.outcome is Outcome.FAILED), None)
-        for check in checks:
-            report.say(f"{SIGN[check.outcome]} {check.name}: {check.sentence}")
-        if not proof.good:
-            return Verdict(False, f"{proof.verdict} Do not rely on it, take another one.")
-        if not resources.good:
-            return Verdict(False, f"{resources.verdict} Do not rely on it, take another one.")
-        if failed is not None:
-            return Verdict(False, f"{proof.name} is NOT good: {failed.sentence}")
-        now = world.now()
-        copies = (
-            Copy(made.host, made.directory, _moment(now), "sha256 made there"),
-            Copy(HERE, str(folder), _moment(now), "sha256 made here"),
-        )
-        taken = _taken(view, made)
-        manifest = manifests.manifest_of(
-            view,
-            made,
-            proof,
-            resources,
-            checks,
-            taken=taken,
-            proven=now,
-            copies=copies,
-            just_taken=not decided.stamp,
-        )
-        manifests.keep(folder, made, manifest)
-        return Verdict(True, f"{proof.verdict} {resources.verdict} {_behind(view, proof)}".strip())
-
-    return work
-
-
-def prove_files(made: BackupSet, folder: Path, report: Reporter) -> tuple[Proof, ResourcesProof]:
-    """The proof of the two files of ``made`` as they lie in ``folder``. Raises Unreadable and Cancelled."""
-    snapshot, resources = made.snapshot, made.resources
-    assert snapshot is not None and resources is not None
-    proof = prove(
-        folder / snapshot.name,
-        progress=lambda done, total: report.moved(Moved(f"the proof of {snapshot.name}", done, total)),
-        cancelled=report.cancelled.is_set,
-    )
-    return proof, prove_resources(folder / resources.name, cancelled=report.cancelled.is_set)
 
 
 def put_into(name: str, homes_of: HomesOf) -> Work:
@@ -121,21 +27,26 @@ def put_into(name: str, homes_of: HomesOf) -> Work:
 
     def work(world: Context, report: Reporter) -> Verdict:
         homes = homes_of(world)
-        path, manifest = manifests.kept(homes.folder)
-        shelf = world.keeping.shelf(name)
-        store = shelf.open()
-        files = [file for file in (manifest.snapshot, manifest.resources) if file is not None]
-        items = [Item(homes.folder / f.name, f"{homes.prefix}/{f.name}", f.sha256) for f in files]
-        done = _sent(shelf, store, items, homes.folder, f"{homes.prefix}/{path.name}", report)
-        how = listed(list(dict.fromkeys(shelved.how for shelved in done)))
-        sealed = tuple(File(s.name.rpartition("/")[2], s.size, s.sha256) for s in done) if shelf.seal else ()
-        copy = Copy(name, homes.prefix, _moment(world.now()), f"sha256, {how}", sealed)
-        manifests.replace_with(path, manifests.with_copy(manifest, copy))
-        total = size(sum(shelved.size for shelved in done))
-        words = ", encrypted" if sealed else ""
-        return Verdict(True, f"{name} has both files{words} ({total}); compared by {how}.")
+        with alone_in(homes.folder):
+            return _put(world, report, homes, name)
 
     return work
+
+
+def _put(world: Context, report: Reporter, homes: Homes, name: str) -> Verdict:
+    path, manifest = manifests.kept(homes.folder)
+    shelf = world.keeping.shelf(name)
+    store = shelf.open()
+    files = [file for file in (manifest.snapshot, manifest.resources) if file is not None]
+    items = [Item(homes.folder / f.name, f"{homes.prefix}/{f.name}", f.sha256) for f in files]
+    done = _sent(shelf, store, items, homes.folder, f"{homes.prefix}/{path.name}", report)
+    how = listed(list(dict.fromkeys(shelved.how for shelved in done)))
+    sealed = tuple(File(s.name.rpartition("/")[2], s.size, s.sha256) for s in done) if shelf.seal else ()
+    copy = Copy(name, homes.prefix, _moment(world.now()), f"sha256, {how}", sealed)
+    manifests.replace_with(path, manifests.with_copy(manifest, copy))
+    total = size(sum(shelved.size for shelved in done))
+    words = ", encrypted" if sealed else ""
+    return Verdict(True, f"{name} has both files{words} ({total}); compared by {how}.")
 
 
 def manifest_of(world: Context, decided: Decided) -> tuple[Path, Manifest]:
@@ -150,12 +61,11 @@ def put_manifest(homes_of: HomesOf, decided: Decided | None = None) -> Work:
         homes = homes_of(world)
         path, manifest = manifests.kept(homes.folder)
         raw = path.read_bytes()
-        digest = hashlib.sha256(raw).hexdigest()
+        digest = sha256(raw).hexdigest()
         done: list[str] = [HERE]
         failed: list[str] = []
         if decided is not None:
-            made = decided.made(world)
-            there = f"{made.directory}/{path.name}"
+            there = f"{decided.folder}/{path.name}"
             try:
                 manifests.place_on_host(world.runner(decided.host), decided.layout.sudo, there, raw, digest)
                 done.append(decided.host)
@@ -167,7 +77,7 @@ def put_manifest(homes_of: HomesOf, decided: Decided | None = None) -> Work:
             if shelf is None:
                 continue
             try:
-                _renew(shelf.open(), item, report)
+                _renew(shelf.open(), item, manifest, report)
                 done.append(shelf.name)
             except EtcdTuiError as exc:
                 failed.append(str(exc))
@@ -208,10 +118,25 @@ def _shelve(
     return shelve(store, items, report.moved, report.cancelled)
 
 
-def _renew(store: Store, item: Item, report: Reporter) -> None:
-    """A manifest of the same backup that knows fewer copies gives way to this one."""
-    if _differs(store, item, report):
-        store.delete(item.name)
+def _renew(store: Store, item: Item, manifest: Manifest, report: Reporter) -> None:
+    """Put the manifest there. One of the same backup that is there already stays: it makes the copy count,
+    and must not be gone for a moment. One that cannot be believed gives way."""
+    if store.stat(item.name) is not None:
+        with store.read_back(item.name) as blocks:
+            raw = b"".join(blocks)
+        try:
+            there = manifests.parsed(raw, item.name)
+        except BadManifest:
+            store.delete(item.name)
+        else:
+            if there.snapshot != manifest.snapshot or there.resources != manifest.resources:
+                raise Refusal(
+                    f"{store.name} has a manifest {item.name} of another backup; it is not overwritten.",
+                    "Look at it there, and move it away if it is not wanted.",
+                )
+            if sha256(raw).hexdigest() != item.sha256:
+                report.say(f"{store.name} keeps the manifest it has; it is of the same files.")
+            return
     shelve(store, [item], None, report.cancelled)
 
 
@@ -224,31 +149,6 @@ def _differs(store: Store, item: Item, report: Reporter) -> bool:
         return True
     told = there.digest or digest_of(store, item.name, there.size, report.moved, report.cancelled)
     return told.lower() != item.sha256
-
-
-def _named(proof: Proof, resources: ResourcesProof) -> list[Check]:
-    """Both files' checks, those of the second with its name in front."""
-    return [*proof.checks, *(replace(check, name=f"resources {check.name}") for check in resources.checks)]
-
-
-def _identity(view: ClusterView, proof: Proof) -> list[Check]:
-    found = same_cluster(proof, view.members.value.members if view.members.value else ())
-    if found.same is None:
-        return []
-    return [Check("identity", Outcome.OK if found.same else Outcome.FAILED, found.sentence)]
-
-
-def _behind(view: ClusterView, proof: Proof) -> str:
-    live = [e.status.value.revision for e in view.endpoints if e.status.value is not None]
-    return behind(proof, max(live)) if live else ""
-
-
-def _taken(view: ClusterView, made: BackupSet) -> float:
-    """When the snapshot was written, by our clock."""
-    host = next((h for h in view.hosts if h.name == made.host), None)
-    offset = host.facts.value.clock_offset if host and host.facts.value else None
-    written = made.snapshot.modified if made.snapshot else made.finished
-    return written - (offset or 0.0)
 
 
 def _moment(epoch: float) -> datetime:

@@ -22,13 +22,21 @@ from etcdtui.text import clean
 
 PLACING = 30.0  # seconds for writing a small file on a host
 
-# Arguments: FILE SHA256. Standard input is its content; an older manifest of the same backup gives way.
+# Arguments: FILE SHA256. Standard input is its content, all of it or nothing is placed; an older manifest of
+# the same backup gives way.
 _PLACE = r"""
 set -e
 umask 077
 case "$1" in *.manifest.json) ;; *) echo "$1 is no manifest" >&2; exit 64 ;; esac
+sum() {
+  if command -v openssl >/dev/null 2>&1; then openssl dgst -sha256 -r
+  elif command -v sha256sum >/dev/null 2>&1; then sha256sum
+  else shasum -a 256; fi
+}
 rm -f -- "$1.part"
 cat >"$1.part"
+made=$(sum <"$1.part" | cut -c 1-64)
+if [ "$made" != "$2" ]; then rm -f -- "$1.part"; echo "it did not arrive whole" >&2; exit 65; fi
 sync
 mv -f -- "$1.part" "$1"
 """
@@ -138,7 +146,7 @@ def place_on_host(runner: Runner, sudo: Sequence[str], path: str, raw: bytes, sh
 
     Raises CommandFailed and what the Runner raises.
     """
-    done = runner.run((*sudo, "sh", "-c", _PLACE, "place-manifest", path), timeout=PLACING, stdin=raw)
+    done = runner.run((*sudo, "sh", "-c", _PLACE, "place-manifest", path, sha256), timeout=PLACING, stdin=raw)
     if not done.ok:
         said = clean((done.err().strip().splitlines() or [f"exit code {done.status}"])[-1], 200)
         raise CommandFailed(f"{path} on {runner.host} cannot be written: {said}.", said=done.err())

@@ -26,7 +26,7 @@ from etcdtui.reach.local import LocalRunner
 from tests.procedures import FakeJobs, FakeWorld, Human, run
 from tests.snapshotfiles import REAL, mutated
 from tests.unit.test_backup_plan import ID, quiet
-from tests.unit.test_resources import GOOD
+from tests.unit.test_resources import GOOD, packed
 from tests.views import NOW, endpoint, status, with_endpoints
 
 STAMP = "2026-11-24_020000"
@@ -103,14 +103,16 @@ def view() -> ClusterView:
 def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ground:
     # The recorded snapshot is not of the fake cluster; whose it is has tests of its own.
     from etcdtui.model.proof import Identity
-    from etcdtui.procedures import backup_copies
+    from etcdtui.procedures import backup_arrival
 
-    monkeypatch.setattr(backup_copies, "same_cluster", lambda proof, live: Identity(None, "not asked here"))
+    monkeypatch.setattr(backup_arrival, "same_cluster", lambda proof, live: Identity(True, "not asked"))
     return Ground(tmp_path)
 
 
 def digests(folder: Path) -> dict[str, str]:
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
+    """Of what counts as the backup; what etcdtui notes for itself is hidden."""
+    found = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 
 def test_two_files_and_a_manifest_in_every_place_and_all_the_same(ground: Ground) -> None:
@@ -269,7 +271,7 @@ def test_encrypted_for_the_way_out_and_opened_again(ground: Ground, monkeypatch:
     finished, _ = run(made, Journal(ground.root / "journal"), world=ground.world, jobs=ground.jobs)
     assert finished.ending is Ending.DONE
     assert set(digests(ground.stored)) == {f"{NAMES[0]}.age", f"{NAMES[1]}.age", f"snapshot_{STAMP}{SUFFIX}"}
-    assert not [p for p in ground.kept.iterdir() if p.name.startswith(".")]
+    assert not list(ground.kept.glob(".*.age"))
     _, manifest = manifests.kept(ground.kept)
     (copy,) = (copy for copy in manifest.copies if copy.place == "share")
     sealed = {name: digest for name, digest in digests(ground.stored).items() if name.endswith(".age")}
@@ -326,3 +328,125 @@ def test_what_belongs_to_a_whole_backup_never_gives_way(ground: Ground) -> None:
     assert finished.ending is Ending.FAILED
     assert "it is not overwritten" in human.questions[0].sentence
     assert (ground.stored / NAMES[0]).read_bytes() == b"another one"
+
+
+class Host(LocalRunner):
+    """The host, until it is switched off."""
+
+    off = False
+
+    def run(self, argv, **more):  # type: ignore[no-untyped-def]
+        if self.off:
+            raise Unreachable("masternode2 does not answer.")
+        return super().run(argv, **more)
+
+    def stream(self, argv, **more):  # type: ignore[no-untyped-def]
+        if self.off:
+            raise Unreachable("masternode2 does not answer.")
+        return super().stream(argv, **more)
+
+
+def test_a_host_that_dies_once_the_files_are_here_is_no_longer_needed(ground: Ground) -> None:
+    host, human = Host(HOST), Human(Answer(Choice.SKIP, "it died"))
+    ground.world.runners = {HOST: host}  # type: ignore[dict-item]
+
+    def arrived(event: object) -> bool:
+        return getattr(event, "step", "") == "bring" and str(getattr(event, "state", "")) == "done"
+
+    human.on.append((arrived, lambda engine: setattr(host, "off", True)))
+    finished, _ = ground.take(human=human)
+    assert finished.ending is Ending.DONE
+    assert "is proven and lies on masternode2, here and on share" in finished.sentence
+    assert digests(ground.kept) == digests(ground.stored)
+
+
+def test_a_file_that_changed_here_after_it_came_is_not_proven(ground: Ground) -> None:
+    human = Human(Answer(Choice.STOP))
+
+    def arrived(event: object) -> bool:
+        return getattr(event, "step", "") == "bring" and str(getattr(event, "state", "")) == "done"
+
+    other = packed({"more": b"x"})
+    human.on.append((arrived, lambda engine: (ground.kept / NAMES[1]).write_bytes(other)))
+    finished, _ = ground.take(human=human)
+    assert finished.ending is Ending.FAILED
+    assert "is not the one that was fetched" in finished.sentence
+    assert not list(ground.root.rglob(f"*{SUFFIX}"))
+
+
+def test_whose_it_is_cannot_be_told_then_it_is_not_proven(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from etcdtui.model.proof import Identity
+    from etcdtui.procedures import backup_arrival
+
+    monkeypatch.setattr(
+        backup_arrival, "same_cluster", lambda proof, live: Identity(None, "Nobody can tell.")
+    )
+    finished, _ = ground.take(Answer(Choice.STOP))
+    assert finished.ending is Ending.FAILED and "is not proven: Nobody can tell." in finished.sentence
+
+
+def bring_again(ground: Ground, stamp: str = STAMP) -> Finished:
+    from etcdtui.model.backups import FoundFile, join
+    from etcdtui.procedures import bring
+
+    found = [FoundFile(HOST, str(ground.host), p.name, p.stat().st_size, 1.0) for p in ground.host.iterdir()]
+    pair = next(s for s in join(found) if s.stamp == stamp)
+    ground.world.keeping = ground.keeping
+    plan = bring.plan(view(), lambda _: ground.layout, ground.keeping, pair, procedure_id=f"bring-{stamp}")
+    return run(plan, Journal(ground.root / "journal"), world=ground.world)[0]
+
+
+def test_brought_again_it_forgets_nothing_of_what_was_known(ground: Ground) -> None:
+    ground.take()
+    _, before = manifests.kept(ground.kept)
+    stored = digests(ground.stored)
+    finished = bring_again(ground)
+    assert finished.ending is Ending.DONE
+    _, after = manifests.kept(ground.kept)
+    assert after.openshift_version == before.openshift_version == "4.16.3"
+    assert {copy.place for copy in after.copies} == {copy.place for copy in before.copies}
+    assert digests(ground.stored) == stored
+
+
+def test_an_old_backup_that_was_copied_to_the_host_is_as_old_as_its_name_says(ground: Ground) -> None:
+    old = "2023-01-01_020000"
+    (ground.host / f"snapshot_{old}.db").write_bytes(SNAPSHOT)
+    (ground.host / f"static_kuberesources_{old}.tar.gz").write_bytes(GOOD)
+    assert bring_again(ground, old).ending is Ending.DONE
+    _, manifest = manifests.kept(ground.here / f"{old}-{HOST}")
+    assert manifest.taken.year == 2023
+
+
+def test_a_manifest_that_does_not_arrive_whole_replaces_nothing(tmp_path: Path) -> None:
+    from etcdtui.errors import CommandFailed
+
+    path = tmp_path / f"snapshot_{STAMP}{SUFFIX}"
+    path.write_text("the good one")
+    with pytest.raises(CommandFailed, match="did not arrive whole"):
+        manifests.place_on_host(LocalRunner(HOST), (), str(path), b"half of", "0" * 64)
+    assert path.read_text() == "the good one"
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_one_at_a_time_on_a_backup(ground: Ground) -> None:
+    from etcdtui.landing import alone_in
+
+    human = Human(Answer(Choice.STOP))
+
+    def proven(event: object) -> bool:
+        return getattr(event, "step", "") == "prove" and str(getattr(event, "state", "")) == "done"
+
+    context = []
+
+    def lock(engine: object) -> None:
+        held = alone_in(ground.kept)
+        held.__enter__()
+        context.append(held)
+
+    human.on.append((proven, lock))
+    finished, _ = ground.take(human=human)
+    for held in context:
+        held.__exit__(None, None, None)
+    assert finished.ending is Ending.FAILED and "Another etcdtui is at work" in finished.sentence

@@ -228,6 +228,14 @@ class TestRefusals:
         assert made.parameters["host"] == "masternode1"
         assert any("Not possible: on masternode2 only 200M" in r for r in made.reasons)
 
+    def test_a_clock_that_is_off(self) -> None:
+        text = refused(each(lambda n: with_facts(n, clock_offset=-7200.0)))
+        assert "the clock of masternode1 is 2 h behind" in text
+
+    def test_a_member_that_is_down_is_minded_and_forbids_nothing(self) -> None:
+        made = plan(with_endpoints(endpoint(1), gone(2), endpoint(3)))
+        assert "Mind: masternode2 is not well." in made.reasons
+
     def test_no_script(self) -> None:
         text = refused(each(lambda n: with_facts(n, backup_script=False)))
         assert "/usr/local/bin/cluster-backup.sh is not on masternode1" in text
