@@ -124,7 +124,7 @@ def kept(folder: Path) -> tuple[Path, Manifest]:
     if len(found) != 1:
         raise Refusal(
             f"{folder} holds {'more than one' if found else 'no'} manifest: what lies there is not proven.",
-            "Prove it first: etcdtui verify.",
+            "Go on with the run that brought it (etcdtui resume), or bring it off the cluster again.",
         )
     with faults(f"{found[0]} cannot be read"):
         raw = found[0].read_bytes()

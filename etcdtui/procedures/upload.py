@@ -25,7 +25,7 @@ def plan(keeping: Keeping, backup: Backup, stores: Sequence[str], *, procedure_i
     if copy is None or not copy.proven:
         raise Refusal(
             f"The backup {backup.stamp} is not here as a proven one, so it is not sent anywhere.",
-            "Bring it off the cluster again, or prove it: etcdtui verify.",
+            "Go on with the run that brought it (etcdtui resume), or bring it off the cluster again.",
         )
     if not stores:
         raise Refusal(f"No store lacks the backup {backup.stamp}.")
