@@ -95,7 +95,7 @@ def decided_of(procedure: Procedure) -> Decided:
 
 def _master(view: ClusterView, host: HostView, layout_of: LayoutOf) -> Master:
     reached = host.link.problem is None and host.link.at is not None
-    return Master(host.name, node_of(host), layout_of(host.name), client_url_of(view, host), reached)
+    return Master(host.name, node_of(view, host), layout_of(host.name), client_url_of(view, host), reached)
 
 
 def _unnamed(looked: Looked) -> list[str]:
@@ -170,7 +170,7 @@ def _fit(decided: Decided) -> Check:
             return Verdict(False, f"{decided.recovery.host} is no longer known as a host.")
         sizes = (decided.backup.snapshot.size, decided.backup.resources.size)
         try:
-            script = choice.fit(host, report(world, host), sizes)
+            script = choice.fit(world.view(), host, report(world, host), sizes)
         except Refusal as exc:
             return Verdict(False, f"{host.name}: {exc.message}")
         if (script.does.containers, script.stopped, script.kept) != (

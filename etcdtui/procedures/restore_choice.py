@@ -207,7 +207,7 @@ def recovery_host(
 
     good.sort(key=rank)
     first = good[0]
-    return first, (*_why(first, newest, near), *(f"Not possible on {said}." for said in bad))
+    return first, (*_why(looked.view, first, newest, near), *(f"Not possible on {said}." for said in bad))
 
 
 def _assess(looked: Looked, host: HostView, sizes: tuple[int, int]) -> Candidate | str:
@@ -215,17 +215,17 @@ def _assess(looked: Looked, host: HostView, sizes: tuple[int, int]) -> Candidate
     if isinstance(report, str):
         return f"it cannot be looked at: {report.rstrip('.')}"
     try:
-        script = fit(host, report, sizes)
+        script = fit(looked.view, host, report, sizes)
     except Refusal as exc:
         return exc.message.rstrip(".")
     survivor = next((s for s in looked.survivors if s.host == host.name), None)
     return Candidate(host, report, script, survivor)
 
 
-def fit(host: HostView, report: HostReport, sizes: tuple[int, int]) -> RestoreScript:
+def fit(view: ClusterView, host: HostView, report: HostReport, sizes: tuple[int, int]) -> RestoreScript:
     """The script of a host that can take a restore. Raises Refusal."""
     script = only_known(host.name, recognise(host.name, report.script, report.tools))
-    said = [*unfit(report, node_of(host)), *_space(report, sizes)]
+    said = [*unfit(report, node_of(view, host)), *_space(report, sizes)]
     offset = host.facts.value.clock_offset if host.facts.value else None
     if offset is not None and abs(offset) > CLOCK:
         said.append(f"its clock is {abs(offset):.0f} s {'ahead' if offset > 0 else 'behind'}")
@@ -261,12 +261,14 @@ def _space(report: HostReport, sizes: tuple[int, int]) -> list[str]:
     ]
 
 
-def _why(first: Candidate, newest: Survivor | None, near: frozenset[str]) -> tuple[str, ...]:
+def _why(
+    view: ClusterView, first: Candidate, newest: Survivor | None, near: frozenset[str]
+) -> tuple[str, ...]:
     name, survivor = first.host.name, first.survivor
     said = [
         f"The restore runs on {name}: it answers by SSH, its cluster-restore.sh is that of OpenShift "
-        f"{first.script.does.way}, its certificates of {node_of(first.host)} hold, and its disks have the "
-        "room."
+        f"{first.script.does.way}, its certificates of {node_of(view, first.host)} hold, and its disks have "
+        "the room."
     ]
     if survivor is not None and survivor.running:
         said.append("Its member lives, so that its etcd is known to run on that host.")

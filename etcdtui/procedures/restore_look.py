@@ -14,7 +14,7 @@ from etcdtui.model.view import ClusterView, HostView
 from etcdtui.platforms.host_answers import script_failed
 from etcdtui.platforms.restore_scripts import HostReport, parse_report, report_script
 from etcdtui.procedures.procedure import World
-from etcdtui.procedures.restore_survivors import gather
+from etcdtui.procedures.restore_survivors import gather, member_of
 
 PATIENCE = 30.0  # seconds for all hosts together
 ASK = 20.0  # seconds for one
@@ -54,23 +54,24 @@ def look(world: World) -> Looked:
 def report(world: World, host: HostView) -> HostReport:
     """Of one host. Raises what the Runner raises, and as ``parse_report``."""
     layout = world.layout_of(host.name)
-    node, address = node_of(host), address_of(world.view(), host)
+    view = world.view()
+    node, address = node_of(view, host), address_of(view, host)
     done = world.runner(host.name).run(report_script(layout, node, address), timeout=ASK)
     if not done.ok:
         raise script_failed(host.name, done.status, done.err())
     return parse_report(done.out())
 
 
-def node_of(host: HostView) -> str:
+def node_of(view: ClusterView, host: HostView) -> str:
     """Its name as a node, as far as it is known."""
-    return host.node or (host.facts.value.hostname if host.facts.value else "") or host.name
+    member = member_of(view, host)
+    told = host.facts.value.hostname if host.facts.value else ""
+    return host.node or (member.name if member else "") or told or host.name
 
 
 def client_url_of(view: ClusterView, host: HostView) -> str:
     """Where its member listens; empty when no list tells."""
-    listing = view.members.value
-    names = {host.name, host.node}
-    member = next((m for m in listing.members if m.name in names), None) if listing else None
+    member = member_of(view, host)
     return member.client_urls[0] if member and member.client_urls else ""
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from etcdtui.errors import EtcdTuiError, NotFound
-from etcdtui.model.members import EndpointStatus, MemberList
+from etcdtui.model.members import EndpointStatus, Member, MemberList
 from etcdtui.model.survivors import Position, Survivor
 from etcdtui.model.view import ClusterView, HostView
 from etcdtui.procedures.procedure import World
@@ -56,9 +56,7 @@ def _ask(world: World, one: _Asked) -> None:
 
 def _survivor(view: ClusterView, listing: MemberList | None, asked: _Asked) -> Survivor:
     host, disk = asked.host, asked.found
-    names = {host.name, host.node}
-    member = next((m for m in listing.members if m.name in names), None) if listing and host.node else None
-    member = member or next((m for m in (listing.members if listing else ()) if m.name in names), None)
+    member = member_of(view, host)
     endpoint = view.endpoint_of(member) if member else None
     status = endpoint.status.current(view.now, endpoint.fresh) if endpoint else None
     offset = host.facts.value.clock_offset if host.facts.value else None
@@ -100,16 +98,22 @@ def _together(status: EndpointStatus | None, disk: Position | None) -> Position 
     )
 
 
+def member_of(view: ClusterView, host: HostView) -> Member | None:
+    """The member on a host: by its name, else by the address, where that is one host's and one member's."""
+    listing = view.members.value
+    members = listing.members if listing else ()
+    named = next((m for m in members if m.name and m.name in (host.node, host.name)), None)
+    if named is not None or any(h is not host and h.address == host.address for h in view.hosts):
+        return named
+    there = [m for m in members if any(urlsplit(u).hostname == host.address for u in m.peer_urls)]
+    return there[0] if len(there) == 1 else None
+
+
 def _unhosted(view: ClusterView, listing: MemberList | None) -> tuple[Survivor, ...]:
     """Members on hosts that nobody named."""
-    names = {name for host in view.hosts for name in (host.name, host.node)}
+    hosted = {member.id for host in view.hosts if (member := member_of(view, host))}
     return tuple(
-        Survivor(
-            member.label, "", trouble="Its host is not known by SSH: name it in clusters.toml.", running=False
-        )
+        Survivor(member.label, "", trouble="Its host is not known by SSH: name it in clusters.toml.")
         for member in (listing.members if listing else ())
-        if member.name not in names
+        if member.id not in hosted
     )
-
-
-Gather = Callable[[World], tuple[Survivor, ...]]

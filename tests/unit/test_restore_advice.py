@@ -7,15 +7,16 @@ from dataclasses import replace
 import pytest
 
 from etcdtui.errors import NotFound, Unreachable
+from etcdtui.model.readings import Reading
 from etcdtui.model.restore_advice import LAST_RESORT, advise
 from etcdtui.model.survivors import Position, best
 from etcdtui.model.view import ClusterView
 from etcdtui.procedures import restore_survivors
-from etcdtui.procedures.restore_survivors import gather
+from etcdtui.procedures.restore_survivors import gather, member_of
 from etcdtui.reach.remote_db import OnDisk
 from tests.procedures import FakeRunner, FakeWorld
 from tests.unit.test_restore_survivors import backup, survivor
-from tests.views import NOW, endpoint, gone, healthy, leaderless, status, with_endpoints
+from tests.views import NOW, endpoint, gone, healthy, host, leaderless, status, with_endpoints
 
 
 def lost() -> ClusterView:
@@ -116,3 +117,12 @@ def test_data_of_another_cluster_is_known_by_its_members(monkeypatch: pytest.Mon
     one, two, three = gather(FakeWorld(view, *(FakeRunner(f"masternode{n}") for n in (1, 2, 3))))
     assert not one.foreign and three.foreign
     assert two.position is None and "no database" in two.trouble
+
+
+def test_a_member_is_found_by_its_address_where_the_host_is_called_otherwise() -> None:
+    alias = replace(host(2), name="second", node="", facts=Reading())
+    view = healthy(hosts=(host(1), alias, host(3)))
+    found = member_of(view, alias)
+    assert found is not None and found.name == "masternode2"
+    twice = healthy(hosts=(host(1), alias, replace(host(3), address=alias.address)))
+    assert member_of(twice, alias) is None
