@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -53,25 +52,15 @@ def register(
 
 def dry_run(config: ClusterConfig, *, backup: str | None, host: str | None, as_json: bool) -> int:
     """0: the plan stands; 1: something has to be accepted by typing it; 2: there is none, and why."""
-    from etcdtui.cli_backups import PLACES, opened
+    from etcdtui.cli_backups import opened
     from etcdtui.model.restore_advice import advise
     from etcdtui.procedures import restore
-    from etcdtui.procedures.restore_look import look
 
-    with opened(config) as (cluster, _):
-        cluster.look_at_places(PLACES)
-        looked = look(cluster)
+    with opened(config) as (_, operations):
+        looked = operations.look_for_restore()
         advice = advise(looked.view, looked.survivors, looked.view.known_backups)
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(cluster.now()))
         try:
-            made = restore.plan(
-                looked,
-                cluster.layout_of,
-                procedure_id=f"restore-{stamp}",
-                stamp=stamp,
-                backup=backup,
-                host=host,
-            )
+            made = operations.plan_restore(looked, backup=backup, host=host)
         except Refusal as refusal:
             _refused(advice, refusal, as_json)
             return REFUSED

@@ -17,7 +17,20 @@ from etcdtui.model.backups import BackupSet
 from etcdtui.model.hashes import Comparison
 from etcdtui.model.places import owed
 from etcdtui.model.view import ClusterView
-from etcdtui.procedures import backup, bring, debts, incident, leadership, maintenance, prune, replace, upload
+from etcdtui.procedures import (
+    backup,
+    bring,
+    debts,
+    incident,
+    leadership,
+    maintenance,
+    prune,
+    replace,
+    restore,
+    restore_look,
+    restore_undo,
+    upload,
+)
 from etcdtui.procedures.debts import Debt
 from etcdtui.procedures.engine import Engine
 from etcdtui.procedures.following import job_of
@@ -27,10 +40,12 @@ from etcdtui.procedures.incident import Incident
 from etcdtui.procedures.locking import lift_left
 from etcdtui.procedures.procedure import Action, Answer, Event, Procedure
 from etcdtui.procedures.registry import resume
+from etcdtui.procedures.restore_look import Looked
 from etcdtui.reach import jobs
 from etcdtui.records import HALVES, JournalError, Run
 from etcdtui.text import age, clean
 
+PLACES = 20.0  # seconds for the lists of all places
 REACH = 4.0  # seconds to wait for a host, to say what is true there
 
 
@@ -123,6 +138,39 @@ class Operations:
         """Let this member lead, or, if it does already, the fittest other one. Raises Refusal."""
         name = _name(leadership.KIND, self._cluster.now())
         return leadership.plan(view, member_id, self._cluster.etcdctl, procedure_id=name)
+
+    def look_for_restore(self) -> Looked:
+        """Everything that is to be known before a restore; blocks up to a minute, changes nothing."""
+        self._cluster.look_at_places(PLACES)
+        return restore_look.look(self._cluster)
+
+    def plan_restore(
+        self, looked: Looked, *, backup: str | None = None, host: str | None = None
+    ) -> Procedure:
+        """From the backup with that time stamp, or the newest proven one; on that host, or the best. Raises
+        Refusal."""
+        now = self._cluster.now()
+        for run in self._journal.runs(self._cluster.name):
+            if run.kind in (restore.KIND, restore_undo.KIND) and (run.alive or run.resumable):
+                raise Refusal(
+                    f"“{clean(run.title)}” was begun and is not finished.",
+                    "Go on with that one, put everything back, or abandon it with a reason.",
+                )
+        return restore.plan(
+            looked,
+            self._cluster.layout_of,
+            procedure_id=_name(restore.KIND, now),
+            stamp=_dated(now),
+            backup=backup,
+            host=host,
+        )
+
+    def plan_restore_undo(self, run_id: str) -> Procedure:
+        """The way back from a restore. Raises JournalError, Refusal."""
+        now, run = self._cluster.now(), self._journal.read(run_id)
+        if self._cluster.read_only:
+            raise Refusal(f"{self._cluster.name} is opened read-only: nothing is put back.")
+        return restore_undo.plan(run, procedure_id=_name(restore_undo.KIND, now), stamp=_dated(now))
 
     def plan_replace(self, view: ClusterView, member_id: int, marked: Collection[int] = ()) -> Procedure:
         """The replacement of a failed member; ``marked`` are all that are to go, in their order.
@@ -282,4 +330,8 @@ def _reached(view: ClusterView, host: str) -> bool:
 
 
 def _name(kind: str, now: float) -> str:
-    return f"{kind}-{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{secrets.token_hex(2)}"
+    return f"{kind}-{_dated(now)}-{secrets.token_hex(2)}"
+
+
+def _dated(now: float) -> str:
+    return time.strftime("%Y%m%d-%H%M%S", time.localtime(now))

@@ -116,7 +116,9 @@ def pod_stopped(decided: Decided, master: Master, pod: str) -> Check:
     def check(world: Context) -> Verdict:
         state = state_of(decided, master, world)
         if master.manifest(pod) in state.manifests:
-            return Verdict(False, f"{master.manifest(pod)} still lies on {master.host}.")
+            aside = decided.manifest_aside(master, pod)
+            again = f", and {aside} too: somebody put it back. Look there" if aside in state.aside else ""
+            return Verdict(False, f"{master.manifest(pod)} still lies on {master.host}{again}.")
         if not state.runtime:
             return Verdict(False, f"crictl on {master.host} does not tell what runs there.")
         still = [name for name in containers_of(decided, pod) if name in state.running]

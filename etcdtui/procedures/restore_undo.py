@@ -21,7 +21,7 @@ from etcdtui.procedures.restore_stop import stop_host
 from etcdtui.records import Run
 from etcdtui.text import clean, listed
 
-KIND = "restore undone"
+KIND = "restore-undone"
 ASK = 20.0
 BACK_WITHIN = 600.0  # seconds for etcd to have its quorum again
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from etcdtui import cli, cli_backups, cli_restore
+from etcdtui.cluster import Cluster
 from etcdtui.config import ClusterConfig, from_ssh
+from etcdtui.errors import Refusal
+from etcdtui.journal import Journal
 from etcdtui.procedures import restore_look
+from etcdtui.procedures.operations import Operations
 from etcdtui.procedures.restore_look import Looked
 from tests.procedures import FakeWorld
 from tests.unit.test_restore_plan import looked, placed, survivors
@@ -22,11 +27,18 @@ def config() -> ClusterConfig:
 
 
 def dry_run(
-    seen: Looked, monkeypatch: pytest.MonkeyPatch, *, as_json: bool = False, **wanted: str | None
+    seen: Looked,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    *,
+    as_json: bool = False,
+    **wanted: str | None,
 ) -> int:
     @contextmanager
-    def opened(chosen: ClusterConfig) -> Iterator[tuple[Any, None]]:
-        yield FakeWorld(seen.view), None
+    def opened(chosen: ClusterConfig) -> Iterator[tuple[Any, Operations]]:
+        world = FakeWorld(seen.view)
+        world.name, world.read_only = "prod", False  # type: ignore[attr-defined]
+        yield world, Operations(cast(Cluster, world), tmp_path)
 
     monkeypatch.setattr(cli_backups, "opened", opened)
     monkeypatch.setattr(restore_look, "look", lambda world: seen)
@@ -39,9 +51,9 @@ def stands() -> Looked:
 
 
 def test_a_plan_that_stands_is_shown_whole(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert dry_run(stands(), monkeypatch) == 0
+    assert dry_run(stands(), monkeypatch, tmp_path) == 0
     said = capsys.readouterr().out
     assert "Nothing has been executed." in said
     assert "$ sudo -n /usr/local/bin/cluster-restore.sh /home/core/backup/restore-" in said
@@ -51,24 +63,28 @@ def test_a_plan_that_stands_is_shown_whole(
 
 
 def test_what_has_to_be_typed_and_what_is_refused_have_codes_of_their_own(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert dry_run(looked(placed(version="4.16.2"), found=survivors(700, 700, 700)), monkeypatch) == 1
+    assert (
+        dry_run(looked(placed(version="4.16.2"), found=survivors(700, 700, 700)), monkeypatch, tmp_path) == 1
+    )
     assert "accept 4.16.2 on 4.16.3" in capsys.readouterr().out
-    assert dry_run(looked(), monkeypatch) == 2
+    assert dry_run(looked(), monkeypatch, tmp_path) == 2
     said = capsys.readouterr().out
     assert "refused   There is no proven backup of prod" in said and "Instead of a restore" in said
 
 
-def test_json_holds_the_same(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert dry_run(looked(placed()), monkeypatch, as_json=True) == 1
+def test_json_holds_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert dry_run(looked(placed()), monkeypatch, tmp_path, as_json=True) == 1
     told = json.loads(capsys.readouterr().out)
     assert told["refused"] is None and told["first"].startswith("masternode1's own data is newer")
     assert [s["name"] for s in told["survivors"]] == ["masternode1", "masternode2", "masternode3"]
     steps = told["plan"]["steps"]
     assert steps[0]["key"] == "check" and all(step["seconds"] > 0 for step in steps)
     assert told["plan"]["accept"][0]["phrase"] == "lose 100 revisions"
-    assert dry_run(looked(placed()), monkeypatch, as_json=True, host="elsewhere") == 2
+    assert dry_run(looked(placed()), monkeypatch, tmp_path, as_json=True, host="elsewhere") == 2
     told = json.loads(capsys.readouterr().out)
     assert told["plan"] is None and "elsewhere is no host of prod" in told["refused"]
 
@@ -76,3 +92,19 @@ def test_json_holds_the_same(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 def test_the_restore_itself_is_not_run_without_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["restore", "--ssh", "core@masternode1"]) == cli.USAGE
     assert "not run without the screen" in capsys.readouterr().err
+
+
+def test_a_second_restore_waits_until_the_first_one_is_dealt_with(tmp_path: Path) -> None:
+    world = FakeWorld(stands().view)
+    world.name, world.read_only = "prod", False  # type: ignore[attr-defined]
+    operations = Operations(cast(Cluster, world), tmp_path)
+    made = operations.plan_restore(stands())
+    record, _ = Journal(tmp_path / "journal").begin(made, world.now())
+    record.close()
+    with pytest.raises(Refusal, match="was begun and is not finished"):
+        operations.plan_restore(stands())
+    with pytest.raises(Refusal, match="is run by|nothing to be put back"):
+        operations.plan_restore_undo(made.id)
+    world.read_only = True  # type: ignore[attr-defined]
+    with pytest.raises(Refusal, match="read-only"):
+        operations.plan_restore_undo(made.id)

@@ -149,7 +149,7 @@ def test_a_manifest_that_is_put_back_is_seen(place: Place) -> None:
     assert state.all_stopped(place.decided)(place.context).allowed
     place.two.at("/etc/kubernetes/manifests/etcd-pod.yaml").write_text("again")
     verdict = state.all_stopped(place.decided)(place.context)
-    assert not verdict.allowed and "still lies on masternode2" in verdict.reason
+    assert not verdict.allowed and "somebody put it back" in verdict.reason
     place.do("stop etcd masternode2")  # -n: what was set aside first is never written over
     aside = place.two.at("/etc/kubernetes/etcd-pod.restore-20260921-143000.yaml")
     assert aside.read_text() == "etcd" and not place.is_so("stop etcd masternode2")[0]
