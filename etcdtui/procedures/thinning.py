@@ -11,16 +11,21 @@ from pathlib import Path
 
 from etcdtui.errors import CommandFailed, EtcdTuiError, Refusal
 from etcdtui.landing import faults, sync_folder
+from etcdtui.model.manifest import SUFFIX
 from etcdtui.model.places import HERE, Place, PlacedSet, PlaceKind, manifest_name
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.retention import Doomed, Kept, Rule, doomed
 from etcdtui.model.view import ClusterView
 from etcdtui.offsite.keeping import Keeping
+from etcdtui.procedures.backup_arrival import NAME as ARRIVAL
 from etcdtui.procedures.procedure import Context, Gate, GateKind, Reporter
 from etcdtui.text import clean, counted, listed, size
 
 REMOVING = 60.0  # seconds for removing files on a host
 LOOK = 30.0  # seconds to wait for all places to be listed anew
+NOTES = (ARRIVAL, ".*.age", f"*{SUFFIX}.refuted")
+"""What etcdtui keeps beside a backup for itself: what arrived, what an upload that broke off has encrypted, and
+a manifest that a later proof refuted."""
 _OURS = re.compile(
     r"(?:snapshot_\d{4}-\d\d-\d\d_\d{6}(?:__POSSIBLY_DIRTY__)?(?:\.db|\.manifest\.json)"
     r"|static_kuberesources_\d{4}-\d\d-\d\d_\d{6}(?:__POSSIBLY_DIRTY__)?\.tar\.gz)(?:\.age|\.part)?\Z"
@@ -168,8 +173,9 @@ def _remove_here(folder: Path, names: Sequence[str]) -> None:
     with faults(f"{folder} cannot be thinned out"):
         for name in names:
             (folder / name).unlink(missing_ok=True)
-        for path in folder.glob(".*.age"):  # what was encrypted for an upload that broke off
-            path.unlink(missing_ok=True)
+        for pattern in NOTES:
+            for path in folder.glob(pattern):
+                path.unlink(missing_ok=True)
         sync_folder(folder)
         with suppress(OSError):  # something else lies in it: then it stays
             folder.rmdir()

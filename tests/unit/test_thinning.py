@@ -215,3 +215,11 @@ def test_without_a_rule_nothing_is_planned(tmp_path: Path) -> None:
 def test_the_list_names_every_backup(world: World) -> None:
     words = told(going(world.view(), world.keeping, NOW))
     assert words.count("_020000") == 7
+
+
+def test_what_etcdtui_noted_for_itself_goes_with_the_backup(world: World, tmp_path: Path) -> None:
+    folder = world.here / f"{STAMPS[4]}-m2"
+    for name in (".arrival.json", ".abc-1.age", f"snapshot_{STAMPS[4]}{SUFFIX}.refuted"):
+        (folder / name).write_text("{}")
+    thin(world, tmp_path, Answer(Choice.GO))
+    assert not folder.exists()
