@@ -24,8 +24,8 @@ from etcdtui.text import clean, counted, listed, size
 REMOVING = 60.0  # seconds for removing files on a host
 LOOK = 30.0  # seconds to wait for all places to be listed anew
 NOTES = (ARRIVAL, ".*.age", f"*{SUFFIX}.refuted")
-"""What etcdtui keeps beside a backup for itself: what arrived, what an upload that broke off has encrypted, and
-a manifest that a later proof refuted."""
+"""What etcdtui keeps beside a backup for itself: what arrived, what an upload that broke off has encrypted,
+and a manifest that a later proof refuted."""
 _OURS = re.compile(
     r"(?:snapshot_\d{4}-\d\d-\d\d_\d{6}(?:__POSSIBLY_DIRTY__)?(?:\.db|\.manifest\.json)"
     r"|static_kuberesources_\d{4}-\d\d-\d\d_\d{6}(?:__POSSIBLY_DIRTY__)?\.tar\.gz)(?:\.age|\.part)?\Z"
