@@ -219,12 +219,12 @@ def _last_looks(decided: Decided) -> Check:
             if found.sameness is not Sameness.IDENTICAL:
                 return Verdict(False, found.sentence)
             said.append(found.sentence)
-        return Verdict(True, " ".join((*said, *_owed(decided, view))))
+        return Verdict(True, " ".join((*said, *what_is_left(decided, view))))
 
     return check
 
 
-def _owed(decided: Decided, view: ClusterView) -> list[str]:
+def what_is_left(decided: Decided, view: ClusterView) -> list[str]:
     """What is left to do for people."""
     said = []
     now = max((e.status.value.revision for e in view.endpoints if e.status.value), default=0)
