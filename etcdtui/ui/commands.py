@@ -47,6 +47,7 @@ VERBS = (
     Verb("hashes", "hashes", "Do all members hold the same keys? Compares their hashes"),
     Verb("journal", "journal", "What was done on this cluster, by whom, how it ended", ("j",)),
     Verb("export", "export", "Write the incident down as Markdown"),
+    Verb("resume", "resume", "Go on with what was interrupted, or abandon it", writes=True),
     Verb("debts", "debts", "What an earlier run took away and still owes"),
     Verb("log", "log", "Every command that ran on the hosts", ("audit",)),
     Verb("trust", "trust", "Decide about SSH host keys that no known_hosts file names"),

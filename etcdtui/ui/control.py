@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from etcdtui.errors import EtcdTuiError
 from etcdtui.model.view import ClusterView
-from etcdtui.procedures.procedure import Answer, Choice, Event, Procedure, StepChanged, StepState
+from etcdtui.procedures.procedure import Answer, Choice, Ending, Event, Procedure, StepChanged, StepState
 from etcdtui.ui.background import in_background
 from etcdtui.ui.looks import Line
 from etcdtui.ui.messages import ProcedureMoved
@@ -32,6 +32,7 @@ class Control:
         self._unseen = False  # it ended while its screen was not open
         self._earlier: Sequence[Interrupted] = ()  # runs still to be asked about
         self._asking = False  # what earlier runs there are
+        self._wanted = False  # by the user: then also "there is none" is an answer
 
     @property
     def running(self) -> bool:
@@ -131,11 +132,16 @@ class Control:
         if run is not None and run.finished is not None:
             self.app.cluster.refresh()
             self._unseen = not self._screen()
+            if run.finished.ending is not Ending.DONE:
+                self.app.debts.look_again()
         self._moved()
 
-    def ask_about_interrupted(self) -> None:
-        """At the start: what an earlier run left behind."""
-        if self.procedures is not None:
+    def ask_about_interrupted(self, *, wanted: bool = False) -> None:
+        """What an earlier run left behind: at the start, and when the user wants to know."""
+        if self.running:
+            self.show()
+        elif self.procedures is not None and not self._asking:
+            self._wanted = wanted
             self._asking = True
             in_background(
                 self.app, self.procedures.interrupted, self._interrupted, self._not_asked, name="interrupted"
@@ -208,6 +214,9 @@ class Control:
 
     def _interrupted(self, runs: Sequence[Interrupted]) -> None:
         self._earlier, self._asking = runs, False
+        if self._wanted and not runs:
+            self.app.notify("Nothing was interrupted.", timeout=4, markup=False)
+        self._wanted = False
         self.ask_about_the_next()
 
     def ask_about_the_next(self) -> None:

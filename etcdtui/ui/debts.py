@@ -20,18 +20,25 @@ class Debts:
         self._due = True  # still to be asked about
         self._wanted = False  # by the user: then also "there is none" is an answer
 
+    def look_again(self) -> None:
+        """A run ended before its end: it may owe something now."""
+        self._due = True
+
     def again(self) -> None:
-        """Because the user wants it."""
-        self._due = self._wanted = True
-        self.ask()
+        """Because the user wants it, now."""
+        self._wanted = True
+        self._read()
 
     def ask(self) -> None:
         """When nothing else is under way."""
-        control, procedures = self.app.control, self.app.control.procedures
-        if not self._due or procedures is None or not control.idle or self.app.busy:
-            return
+        if self._due and self.app.control.idle and not self.app.busy:
+            self._read()
+
+    def _read(self) -> None:
         self._due = False
-        in_background(self.app, procedures.debts, self._told, self.app.tell, name="debts")
+        procedures = self.app.control.procedures
+        if procedures is not None:
+            in_background(self.app, procedures.debts, self._told, self.app.tell, name="debts")
 
     def _told(self, debts: Sequence[Debt]) -> None:
         from etcdtui.ui.screens.ask import AskScreen, Option
@@ -41,8 +48,8 @@ class Debts:
             if wanted:
                 self.app.notify("Nothing is owed: the operator's guard is on.", timeout=4, markup=False)
             return
-        if self.app.busy or not self.app.control.idle:
-            self._due, self._wanted = True, wanted
+        if not wanted and (self.app.busy or not self.app.control.idle):
+            self._due = True
             return
         debt, more = debts[0], len(debts) - 1
         sentences = ["Paying it puts the guard on again; the plan is shown first."]

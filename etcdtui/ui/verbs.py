@@ -145,6 +145,10 @@ class VerbActions(App[None]):
 
         self.control.plan(make)
 
+    def action_resume(self) -> None:
+        if not self.cluster.read_only:
+            self.control.ask_about_interrupted(wanted=True)
+
     def action_debts(self) -> None:
         self.debts.again()
 

@@ -16,6 +16,7 @@ from etcdtui.errors import EtcdTuiError, Unreachable
 from etcdtui.journal import JournalError
 from etcdtui.model.hashes import HashAnswer, compare
 from etcdtui.procedures.debts import Debt
+from etcdtui.procedures.procedure import Ending, Finished
 from etcdtui.records import Run, read
 
 
@@ -250,3 +251,40 @@ async def test_debts_that_cannot_be_read_are_told(monkeypatch: pytest.MonkeyPatc
     async with driven(procedures=procedures) as it:
         await it.until(lambda: it.screen_name == "Notice")
         assert "The journal /s cannot be read." in it.text
+
+
+async def test_a_run_that_is_stopped_is_asked_what_it_owes() -> None:
+    async with driven() as it:
+        await it.press("b")
+        await it.until(lambda: it.screen_name == "ProcedureScreen")
+        await it.press("enter")
+        it.procedures.owed = [DEBT]
+        await it.emit([*fakes.to_the_gate(), Finished(Ending.STOPPED, "Stopped.")])
+        await it.look(fakes.healthy())
+        assert it.screen_name == "ProcedureScreen", "how it ended is read first"
+        await it.press("escape")
+        await it.look(fakes.healthy())
+        await it.until(lambda: it.screen_name == "AskScreen")
+        assert "guard" in it.text
+
+
+async def test_what_was_interrupted_comes_back_by_command() -> None:
+    procedures = fakes.FakeProcedures(earlier=[fakes.FakeInterrupted()])
+    async with driven(procedures=procedures) as it:
+        await it.until(lambda: it.screen_name == "AskScreen")
+        it.time[0] += 2
+        await it.press("l", "colon", *"resume", "enter")
+        await it.until(lambda: it.screen_name == "AskScreen")
+        assert "was interrupted" in it.text
+        it.time[0] += 2
+        await it.press("l")
+        it.procedures.earlier = []
+        await it.press("colon", *"resume", "enter")
+        await it.until(lambda: "Nothing was interrupted." in it.text)
+
+
+async def test_nothing_is_resumed_in_read_only_mode() -> None:
+    cluster = fakes.FakeCluster(fakes.healthy(), read_only=True)
+    async with driven(cluster=cluster) as it:
+        await it.press("colon", *"resume", "enter")
+        assert "prod is read-only here." in it.text
