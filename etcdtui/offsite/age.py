@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from etcdtui.errors import Cancelled, ConfigError, EtcdTuiError
+from etcdtui.errors import Cancelled, ConfigError, EtcdTuiError, Refusal
 from etcdtui.landing import Cancel, Landing, LocalFault, Meter, Progress, faults, room_for, sha256_of
 from etcdtui.model.manifest import SUFFIX, File
 from etcdtui.model.places import AGE
@@ -60,10 +60,13 @@ def encrypt(
     recipients: Recipients,
     progress: Progress | None = None,
     cancelled: Cancel | None = None,
+    *,
+    sha256: str | None = None,
 ) -> File:
     """Write ``target``, mode 0600, all of it or nothing, in little memory; what it is then.
 
-    Raises Refusal when there is a ``target`` already, LocalFault, Cancelled.
+    ``sha256`` is what ``source`` is known to have. Raises Refusal when what was read has another, or when
+    there is a ``target`` already; LocalFault, Cancelled.
     """
     pyrage = _pyrage("The backup is to be encrypted with age")
     _room(source, target)
@@ -74,7 +77,7 @@ def encrypt(
         except pyrage.EncryptError as exc:
             raise LocalFault(f"{source} cannot be encrypted: {clean(str(exc), 160)}.") from exc
 
-    return _through(run, source, target, f"Encrypting {source.name}", progress, cancelled)
+    return _through(run, source, target, f"Encrypting {source.name}", progress, cancelled, sha256)
 
 
 def decrypt(
@@ -124,7 +127,7 @@ def seal(
 
     The encrypted files are hidden ones in ``folder`` and are removed when the block ends well. When it does
     not, whole ones stay, and the next attempt sends those very bytes: else what has arrived already would be
-    another object. Raises as ``encrypt``.
+    another object. Raises as ``encrypt``, also Refusal when a file is not what its item says.
     """
     sealed: list[Item] = []
     made: list[Path] = []
@@ -132,28 +135,62 @@ def seal(
         if item.name.endswith(SUFFIX):
             sealed.append(item)
             continue
-        path = folder / f".{item.sha256[:16]}-{recipients.mark}{AGE}"
-        if path.exists():
-            digest = sha256_of(path, cancelled)
-        else:
-            digest = encrypt(item.path, path, recipients, progress, cancelled).sha256
-        made.append(path)
-        sealed.append(Item(path, item.name + AGE, digest))
+        stem = f".{item.sha256[:16]}-{recipients.mark}"
+        left = _left_over(item, folder, stem, cancelled)
+        if left is None:
+            whole = encrypt(
+                item.path, folder / f"{stem}{AGE}", recipients, progress, cancelled, sha256=item.sha256
+            )
+            left = Item(folder / _sealed_name(stem, whole.sha256), item.name + AGE, whole.sha256)
+            with faults(f"{left.path} cannot be written"):
+                (folder / whole.name).rename(left.path)
+        made.append(left.path)
+        sealed.append(left)
     yield sealed
     for path in made:
-        with faults(f"{path} cannot be removed"):
-            path.unlink(missing_ok=True)
+        _remove(path)
+
+
+def _left_over(item: Item, folder: Path, stem: str, cancelled: Cancel | None) -> Item | None:
+    """What an earlier attempt made of ``item``, when it is still what it was then; else it is removed."""
+    found: Item | None = None
+    for path in sorted(folder.glob(f"{stem}*{AGE}")):
+        digest = sha256_of(path, cancelled)
+        if found is None and path.name == _sealed_name(stem, digest):
+            found = Item(path, item.name + AGE, digest)
+        else:
+            _remove(path)
+    if found is not None and sha256_of(item.path, cancelled) != item.sha256:
+        raise _changed(item.path)
+    return found
+
+
+def _sealed_name(stem: str, digest: str) -> str:
+    """It tells what the file has to be: nothing else could, for nobody here can decrypt it."""
+    return f"{stem}-{digest[:16]}{AGE}"
+
+
+def _remove(path: Path) -> None:
+    with faults(f"{path} cannot be removed"):
+        path.unlink(missing_ok=True)
+
+
+def _changed(path: Path) -> Refusal:
+    return Refusal(
+        f"{path} is not what was proven: its SHA-256 is another. It is not encrypted.",
+        "Bring the backup off the cluster again.",
+    )
 
 
 class _Reader:
-    """What age reads from: tells how far it is, stops when that is wanted, and keeps what went wrong.
+    """What age reads from: hashed while it flows, tells how far it is, stops when that is wanted.
 
     age turns exceptions of ours into words of its own; ``fault`` is the original.
     """
 
     def __init__(self, file: BinaryIO, meter: Meter, stop: Cancelled, cancelled: Cancel | None) -> None:
         self._file, self._meter, self._stop, self._cancelled = file, meter, stop, cancelled
-        self._done = 0
+        self._done, self.digest = 0, hashlib.sha256()
         self.fault: Exception | None = None
 
     def read(self, size: int = -1) -> bytes:
@@ -164,6 +201,7 @@ class _Reader:
         except Exception as exc:
             self.fault = exc
             raise
+        self.digest.update(block)
         self._done += len(block)
         self._meter.at(self._done)
         return block
@@ -196,6 +234,7 @@ def _through(
     doing: str,
     progress: Progress | None,
     cancelled: Cancel | None,
+    sha256: str | None = None,
 ) -> File:
     stop = Cancelled(f"{doing}: this was stopped.", "Nothing is left of it.")
     with faults(f"{source} cannot be read"):
@@ -213,6 +252,8 @@ def _through(
                     raise
                 with faults(f"{source} cannot be read"):
                     raise known from exc
+            if sha256 not in (None, reader.digest.hexdigest()):
+                raise _changed(source)
             landing.sync()
             made = File(target.name, landing.length, writer.digest.hexdigest())
             landing.settle()
