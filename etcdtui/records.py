@@ -17,7 +17,8 @@ from etcdtui.errors import EtcdTuiError
 from etcdtui.procedures.procedure import Ending, StepState
 
 TAIL = 16 * 1024  # characters of output kept of one command
-HALVES = frozenset({"replace", "restore"})  # kinds of procedures that leave a cluster half changed when they fail
+HALVES = frozenset({"replace", "restore", "restore-undone"})
+"""Kinds of procedures that leave a cluster half changed when they fail."""
 
 
 class JournalError(EtcdTuiError):

@@ -151,7 +151,9 @@ class Operations:
         Refusal."""
         now = self._cluster.now()
         for run in self._journal.runs(self._cluster.name):
-            if run.kind in (restore.KIND, restore_undo.KIND) and (run.alive or run.resumable):
+            if run.kind in (restore.KIND, restore_undo.KIND) and (
+                run.alive or run.resumable or run.retriable
+            ):
                 raise Refusal(
                     f"“{clean(run.title)}” was begun and is not finished.",
                     "Go on with that one, put everything back, or abandon it with a reason.",

@@ -44,6 +44,11 @@ def plan(run: Run, *, procedure_id: str, stamp: str) -> Procedure:
         raise Refusal(f"“{clean(run.title)}” is no restore.", "Choose a restore in the journal.")
     if run.alive:
         raise Refusal(f"“{clean(run.title)}” is run by {clean(str(run.who))} right now.", "End it first.")
+    if run.resumable or run.retriable:
+        raise Refusal(
+            f"“{clean(run.title)}” is not finished, and holds the lock of the cluster.",
+            "Abandon it first, with the reason that everything is put back.",
+        )
     try:
         decided = Decided.of(run.parameters)
     except (KeyError, ValueError) as exc:

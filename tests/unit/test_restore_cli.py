@@ -103,7 +103,7 @@ def test_a_second_restore_waits_until_the_first_one_is_dealt_with(tmp_path: Path
     record.close()
     with pytest.raises(Refusal, match="was begun and is not finished"):
         operations.plan_restore(stands())
-    with pytest.raises(Refusal, match="nothing to be put back"):
+    with pytest.raises(Refusal, match="is not finished, and holds"):
         operations.plan_restore_undo(made.id)
     world.read_only = True  # type: ignore[attr-defined]
     with pytest.raises(Refusal, match="read-only"):

@@ -20,11 +20,15 @@ __all__ = ["place"]
 OLD = "of before the restore"
 
 
-def run_of(place: Place, done: Sequence[str], ended: Sequence[str] | None = None) -> Run:
+def run_of(
+    place: Place, done: Sequence[str], ended: Sequence[str] | None = None, *, abandoned: bool = True
+) -> Run:
     """A restore that ended after these steps."""
     entries = [Entry("r", 1.0, "command", step) for step in done]
     entries += [Entry("r", 2.0, "ended", step) for step in (done if ended is None else ended)]
     entries.append(Entry("r", 3.0, "finished", "", {"ending": "stopped", "sentence": "Stopped."}))
+    if abandoned:
+        entries.append(Entry("r", 4.0, "abandoned", "", {"reason": "Put back."}))
     who = Who("kim", "laptop", 1, "")
     return Run(
         "restore-1",
@@ -129,6 +133,8 @@ def test_the_first_step_wants_the_cluster_named_and_nothing_is_deleted(place: Pl
 
 
 def test_what_cannot_be_undone_is_refused(place: Place) -> None:
+    with pytest.raises(Refusal, match="is not finished"):
+        restore_undo.plan(run_of(place, ["restore"], abandoned=False), procedure_id="u", stamp="s")
     with pytest.raises(Refusal, match="nothing to be put back"):
         undo(place, ["prove"])
     with pytest.raises(Refusal, match="may still run on masternode1"):
