@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Protocol
 
 from etcdtui.errors import Cancelled, ConfigError, EtcdTuiError, Refusal
 from etcdtui.landing import BLOCK, Cancel, Meter, Progress, sha256_of
+from etcdtui.model.manifest import File
 from etcdtui.text import clean
 
 SILENCE = 60.0
@@ -168,6 +169,28 @@ def _compared(
             _wrong_hint(store),
         )
     return how
+
+
+def already_in(
+    store: Store,
+    name: str,
+    known: Collection[File],
+    progress: Progress | None = None,
+    cancelled: Cancel | None = None,
+) -> Shelved | None:
+    """The object ``name``, when size and SHA-256 are those of one of ``known``; else None.
+
+    It is read back where the store tells no digest. Raises as ``Store.read_back``, and Cancelled.
+    """
+    there = store.stat(name)
+    if there is None or there.size not in {file.size for file in known}:
+        return None
+    how, digest = "the store's SHA-256", there.digest
+    if digest is None:
+        how, digest = "read back", digest_of(store, name, there.size, progress, cancelled)
+    if (there.size, digest.lower()) not in {(file.size, file.sha256) for file in known}:
+        return None
+    return Shelved(name, there.size, digest.lower(), how)
 
 
 def digest_of(

@@ -10,9 +10,10 @@ from pathlib import Path
 from etcdtui.errors import EtcdTuiError, Refusal
 from etcdtui.landing import alone_in
 from etcdtui.model.manifest import BadManifest, Copy, File, Manifest
+from etcdtui.model.places import AGE
 from etcdtui.model.quorum import Verdict
 from etcdtui.offsite.keeping import Shelf
-from etcdtui.offsite.store import Item, Shelved, Store, digest_of, shelve
+from etcdtui.offsite.store import Item, Shelved, Store, already_in, shelve
 from etcdtui.procedures import manifests
 from etcdtui.procedures.backup_arrival import HomesOf, homes_of
 from etcdtui.procedures.backup_decided import Decided, Homes
@@ -98,14 +99,59 @@ def _sent(
 ) -> tuple[Shelved, ...]:
     """Encrypted where that is wanted, then shelved. What is there of an upload that broke off goes first.
 
-    Objects without a manifest beside them are of such an upload, for that comes last; and the same file
-    encrypted twice differs.
+    Objects without a manifest beside them are of such an upload, for that comes last.
     """
+    broke_off = store.stat(manifest) is None
     if shelf.seal is None:
-        broke_off = store.stat(manifest) is None
         return _shelve(shelf, store, items, report, renew=broke_off)
-    with shelf.seal(items, folder, report.moved, report.cancelled) as sealed:
-        return _shelve(shelf, store, sealed, report, renew=True)
+    _, ours = manifests.kept(folder)
+    theirs = None if broke_off else _same_backup(store, manifest, ours)
+    there, missing = _encrypted_there(shelf, store, items, [m for m in (ours, theirs) if m], report)
+    if missing:
+        with shelf.seal(missing, folder, report.moved, report.cancelled) as sealed:
+            # Beside a manifest of this backup, what it does not tell of is no part of a whole copy either.
+            renew = broke_off or theirs is not None
+            there += _shelve(shelf, store, sealed, report, renew=renew)
+    if theirs is not None and not {(s.size, s.sha256) for s in there} <= {
+        (file.size, file.sha256) for file in _encrypted_in(theirs)
+    }:
+        store.delete(manifest)  # it tells of other objects than there are now; a new one comes in its place
+    return there
+
+
+def _encrypted_there(
+    shelf: Shelf, store: Store, items: Sequence[Item], known: Sequence[Manifest], report: Reporter
+) -> tuple[tuple[Shelved, ...], list[Item]]:
+    """Which items are in the store already, and which are not. The same file encrypted twice differs, so
+    only a manifest tells what it is there."""
+    there: list[Shelved] = []
+    missing: list[Item] = []
+    for item in items:
+        name = item.name + AGE
+        told = [f for m in known for f in _encrypted_in(m) if f.name == name.rpartition("/")[2]]
+        found = already_in(store, name, told, report.moved, report.cancelled)
+        if found is None:
+            missing.append(item)
+        else:
+            report.say(f"{name} is in {shelf.name} already, whole; it is not sent again.")
+            there.append(found)
+    return tuple(there), missing
+
+
+def _encrypted_in(manifest: Manifest) -> list[File]:
+    return [file for copy in manifest.copies for file in copy.encrypted]
+
+
+def _same_backup(store: Store, name: str, ours: Manifest) -> Manifest | None:
+    """The manifest in the store, when it is of the same two files."""
+    with store.read_back(name) as blocks:
+        raw = b"".join(blocks)
+    try:
+        theirs = manifests.parsed(raw, name)
+    except BadManifest:
+        return None
+    same = (theirs.snapshot, theirs.resources) == (ours.snapshot, ours.resources)
+    return theirs if same else None
 
 
 def _shelve(
@@ -116,6 +162,13 @@ def _shelve(
             report.say(f"{item.name} in {shelf.name} is of an upload that broke off; it is sent anew.")
             store.delete(item.name)
     return shelve(store, items, report.moved, report.cancelled)
+
+
+def _differs(store: Store, item: Item, report: Reporter) -> bool:
+    """Is there an object of that name which is another one?"""
+    here = File(item.path.name, item.path.stat().st_size, item.sha256)
+    there = already_in(store, item.name, [here], report.moved, report.cancelled)
+    return there is None and store.stat(item.name) is not None
 
 
 def _renew(store: Store, item: Item, manifest: Manifest, report: Reporter) -> None:
@@ -138,17 +191,6 @@ def _renew(store: Store, item: Item, manifest: Manifest, report: Reporter) -> No
                 report.say(f"{store.name} keeps the manifest it has; it is of the same files.")
             return
     shelve(store, [item], None, report.cancelled)
-
-
-def _differs(store: Store, item: Item, report: Reporter) -> bool:
-    """Is there an object of that name which is another one?"""
-    there = store.stat(item.name)
-    if there is None:
-        return False
-    if there.size != item.path.stat().st_size:
-        return True
-    told = there.digest or digest_of(store, item.name, there.size, report.moved, report.cancelled)
-    return told.lower() != item.sha256
 
 
 def _moment(epoch: float) -> datetime:
