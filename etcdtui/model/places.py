@@ -125,8 +125,19 @@ class PlacedSet:
             return found is None and told is None
         if not self.encrypted:
             return (found.name, found.size) == (told.name, told.size)
+        if found.name != told.name:
+            return False
+        exact = {file.size for file in self._sealed if file.name == self.stored_name(found)}
+        if exact:
+            return found.size in exact
         sealed = told.size + 16 + 16 * max(1, -(-told.size // _CHUNK))
-        return found.name == told.name and found.size - sealed in _HEADERS
+        return found.size - sealed in _HEADERS
+
+    @property
+    def _sealed(self) -> tuple[File, ...]:
+        """The encrypted files, as the manifest tells what was put there; none when it does not."""
+        copies = self.manifest.copies if self.manifest else ()
+        return tuple(file for copy in copies if copy.place == self.place.name for file in copy.encrypted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,9 +112,8 @@ def _sent(
             # Beside a manifest of this backup, what it does not tell of is no part of a whole copy either.
             renew = broke_off or theirs is not None
             there += _shelve(shelf, store, sealed, report, renew=renew)
-    if theirs is not None and not {(s.size, s.sha256) for s in there} <= {
-        (file.size, file.sha256) for file in _encrypted_in(theirs)
-    }:
+    told = {(file.size, file.sha256) for file in _encrypted_in(theirs)} if theirs else set()
+    if told and not {(s.size, s.sha256) for s in there} <= told:
         store.delete(manifest)  # it tells of other objects than there are now; a new one comes in its place
     return there
 

@@ -13,7 +13,9 @@ import pytest
 from etcdtui.config_stores import DirectoryPlace, Encryption, StoreConfig
 from etcdtui.errors import Refusal
 from etcdtui.landing import Cancel, Progress
+from etcdtui.model.backups import FoundFile, join
 from etcdtui.model.manifest import SUFFIX
+from etcdtui.model.places import Place, PlacedSet, PlaceKind
 from etcdtui.offsite.age import decrypt, recipients_of, seal
 from etcdtui.offsite.directory import DirectoryStore
 from etcdtui.offsite.keeping import Keeping, Shelf
@@ -207,3 +209,35 @@ def test_what_lies_beside_another_manifest_never_gives_way(ground: Ground, conte
     finished, human = made.take(Answer(Choice.STOP))
     assert finished.ending is Ending.FAILED and "it is not overwritten" in human.questions[0].sentence
     assert digests(made.stored) == before
+
+
+def test_a_plain_copy_keeps_its_manifest_when_it_is_encrypted_from_now_on(ground: Ground) -> None:
+    ground.take()
+    before = digests(ground.stored)
+    made = Sealed.__new__(Sealed)
+    made.__dict__.update(ground.__dict__)
+    assert made.again().ending is Ending.DONE
+    after = digests(ground.stored)
+    assert {name: after.get(name) for name in before} == before
+    assert len(after) == len(before) + 2
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[:-100], lambda b: b + bytes(100), lambda b: b + bytes(60_000), None]
+)
+@pytest.mark.parametrize("damaged", [0, 1])
+def test_an_encrypted_copy_is_proven_at_the_sizes_it_was_put_there_with(
+    shelved: Sealed, damaged: int, damage: Callable[[bytes], bytes] | None
+) -> None:
+    if damage is not None:
+        path = shelved.sealed[damaged]
+        path.write_bytes(damage(path.read_bytes()))
+    told = manifests.parsed(shelved.manifest.read_bytes(), "there")
+    found = [
+        FoundFile("share", "", p.name.removesuffix(".age"), p.stat().st_size, 1.0) for p in shelved.sealed
+    ]
+    (pair,) = join(found)
+    copy = PlacedSet(Place(PlaceKind.STORE, "share"), pair, told, encrypted=True)
+    assert copy.complete and copy.proven == (damage is None)
+    whole = replace(told, copies=())  # of a manifest that does not tell them
+    assert damage is not None or replace(copy, manifest=whole).proven
