@@ -230,6 +230,16 @@ async def test_nine_marks_at_80x24_hide_no_decision() -> None:
         assert "▸x master-8" in it.text, "the cursor's row is in sight above the verdicts"
 
 
+async def test_little_room_cuts_no_verdict_and_hides_no_cursor() -> None:
+    async with driven(fakes.no_quorum()) as it:
+        await it.press("j", "x", "j", "x")
+        assert "▸x masternode3" in it.text
+        pane = [line.strip("│▃▅▆▇▂▁█ ") for line in it.text.splitlines() if line.startswith("│  ")]
+        told = " ".join(" ".join(pane).split())
+        assert "the removal itself needs the quorum; it would leave 0 of 2 voters well" in told
+        assert "refused: masternode3 :marks tells why" in told
+
+
 def test_the_first_that_may_go_comes_first() -> None:
     view = fakes.one_down()
     assert in_turn(view, [0xA1, 0xA3, 0xA2], view.now) == (0xA3, 0xA1, 0xA2)

@@ -166,12 +166,15 @@ class Table(ScrollView, Generic[T], can_focus=True):
         self._foot_of = build
         if self._lay_foot():
             self._resized()
+            self.call_after_refresh(lambda: self._reveal(self.cursor))  # there may be less room for rows
 
     def _lay_foot(self) -> bool:
         """True if it changed. Two rows stay in sight beside it."""
-        width, rows = self.scrollable_content_region.width, min(len(self._keys), 2)
+        # A scrollbar comes and goes without telling: its cell is left free.
+        width = self.scrollable_content_region.width - (not self.show_vertical_scrollbar)
+        rows = min(len(self._keys), 2)
         most = max(1, self.size.height - 1 - rows)
-        lines = self._foot_of(width, most) if self._foot_of is not None and width else []
+        lines = self._foot_of(width, most) if self._foot_of is not None and width > 0 else []
         changed, self._foot = lines != self._foot, lines
         return changed
 
@@ -230,6 +233,8 @@ class Table(ScrollView, Generic[T], can_focus=True):
             self._resized()
         elif self._measure():
             self.refresh()
+        if self._foot:
+            self.call_after_refresh(lambda: self._reveal(self.cursor))
 
     def on_focus(self) -> None:
         self.refresh()

@@ -203,7 +203,7 @@ class DashboardScreen(Screen[None]):
 
     def _rearrange(self) -> None:
         space = self.size
-        rows = self.members.lines(members_width(space.width) - 2) if self._picture else 3
+        rows = self.members.lines(members_width(space.width) - 3) if self._picture else 3
         bars = [self.header, self.banner, self.running, self.worst]
         used = 1 + sum(len(bar.lines) for bar in bars)
         new = arrange(
