@@ -12,7 +12,7 @@
     kind = "directory"                # directory, nexus or s3
     name = "nas"                      # what it is called everywhere; letters, digits, '.', '_', '-'
     path = "/mnt/nas/etcd"            # must exist
-    mounted = true                    # refuse it while nothing is mounted there; default false
+    mounted = "/mnt/nas"              # refuse it while nothing is mounted there; true: at path itself
     keep = {days = 30, daily = 7, weekly = 4, monthly = 6}
     age_recipients = ["age1…"]        # encrypt both files to these; also ssh-ed25519 … and ssh-rsa …
     age_recipients_file = "~/.age/team"   # and to those in this file, one in a line
@@ -98,10 +98,10 @@ class BackupsConfig:
 
 @dataclass(frozen=True, slots=True)
 class DirectoryPlace:
-    """A folder. ``mounted``: it counts only while something is mounted there or above."""
+    """A folder. ``mounted`` is it or a folder above it: it counts only while something is mounted there."""
 
     path: Path
-    mounted: bool = False
+    mounted: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ def _place(
     if kind == "directory":
         folder = absolute_of(table, "path", path, where)
         assert folder is not None
-        return DirectoryPlace(folder, flag("mounted"))
+        return DirectoryPlace(folder, _mount_point(table, folder, path, where))
     if kind == "nexus":
         return NexusPlace(
             value,
@@ -260,6 +260,24 @@ def _age(table: Mapping[str, Any], path: Path, where: str) -> Encryption | None:
             )
         return None
     return Encryption(recipients, listed, identity)
+
+
+def _mount_point(table: Mapping[str, Any], folder: Path, path: Path, where: str) -> Path | None:
+    value = table.get("mounted", False)
+    if isinstance(value, bool):
+        return folder if value else None
+    if not isinstance(value, str) or not value:
+        raise ConfigError(
+            f"mounted in {where} of {path} must be true, false or the folder where it is mounted.",
+            "true means that path itself is a mount point.",
+        )
+    point = absolute_of(table, "mounted", path, where)
+    if point == Path("/"):
+        raise ConfigError(
+            f"mounted in {where} of {path}: / is always mounted, so it shows nothing.",
+            "Name the folder where the share is mounted.",
+        )
+    return point
 
 
 def _rule(table: Mapping[str, Any], key: str, path: Path, where: str) -> Rule:

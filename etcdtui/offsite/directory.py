@@ -36,10 +36,10 @@ from etcdtui.offsite.store import (
 class DirectoryStore:
     """Objects are files of mode 0600 below ``folder``, which must exist: an unmounted share does not.
 
-    ``mounted`` demands that ``folder``, or a folder above it other than the root, is a mount point.
+    ``mounted`` is the mount point, other than the root, that ``folder`` must be or lie below; None: any.
     """
 
-    def __init__(self, name: str, folder: Path, *, mounted: bool = False) -> None:
+    def __init__(self, name: str, folder: Path, *, mounted: Path | None = None) -> None:
         self._name, self._folder, self._mounted = name, folder, mounted
 
     @property
@@ -145,12 +145,19 @@ class DirectoryStore:
                 f"{self._name} is not there: there is no folder {self._folder}.",
                 "Mount the share, or make the folder; the local copy stays.",
             )
-        if self._mounted and not any(
-            p.is_mount() for p in (self._folder, *self._folder.parents) if p != p.parent
-        ):
+        if self._mounted is None:
+            return
+        point = Path(os.path.realpath(self._mounted))
+        if point == point.parent or not point.is_mount():
             raise StoreFault(
-                f"{self._name} is not there: nothing is mounted at {self._folder}.",
-                "Mount the share; the local copy stays.",
+                f"{self._name} is not there: nothing is mounted at {self._mounted}.",
+                "Mount the share; the local copy stays. When it is mounted further up, name that folder "
+                'in clusters.toml, like mounted = "/mnt/nas".',
+            )
+        if not Path(os.path.realpath(self._folder)).is_relative_to(point):
+            raise StoreFault(
+                f"{self._name} is not there: {self._folder} is not on what is mounted at {self._mounted}.",
+                "Make path and mounted fit in clusters.toml; the local copy stays.",
             )
 
     def _make(self, folder: Path) -> None:

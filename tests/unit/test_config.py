@@ -151,7 +151,7 @@ def test_stores_and_backups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     nas, nexus, minio = prod.stores
     assert nas == StoreConfig(
         "nas",
-        DirectoryPlace(Path("/home/me/nas"), mounted=True),
+        DirectoryPlace(Path("/home/me/nas"), mounted=Path("/home/me/nas")),
         Rule(7, 30, 7, 4, 6),
         Encryption(("age1xyz",), "/home/me/team", "/home/me/mine"),
     )
@@ -164,6 +164,12 @@ def test_stores_and_backups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert minio == StoreConfig(
         "minio", S3Place("etcd", "prod", "http://minio", "eu", "backup", "/home/me/ca", True)
     )
+
+
+def test_where_a_share_is_mounted(tmp_path: Path) -> None:
+    for words, point in (("'/mnt'", Path("/mnt")), ("true", Path("/nas")), ("false", None)):
+        (cluster,) = load(tmp_path, f"{NAS}mounted = {words}\n").clusters
+        assert cluster.stores[0].place == DirectoryPlace(Path("/nas"), mounted=point)
 
 
 NAS = "[[clusters.a.stores]]\nname = 'nas'\nkind = 'directory'\npath = '/nas'\n"
@@ -196,7 +202,9 @@ NAS = "[[clusters.a.stores]]\nname = 'nas'\nkind = 'directory'\npath = '/nas'\n"
         (NAS.replace("/nas'", "nas'"), "must be an absolute path"),
         (NAS + "bucket = 'x'", "unknown key 'bucket' in [[clusters.a.stores]] nas"),
         (NAS + "mountd = true", "Did you mean 'mounted'?"),
-        (NAS + "mounted = 'yes'", "must be true or false"),
+        (NAS + "mounted = 'yes'", "must be an absolute path"),
+        (NAS + "mounted = 1", "must be true, false or the folder where it is mounted"),
+        (NAS + "mounted = '/'", "/ is always mounted"),
         (NAS + "password = 'x'", "no secret belongs in this file. Name the environment variable"),
         (NAS + "secret_key = 'x'", "Use AWS_SECRET_ACCESS_KEY"),
         (NAS + "keep = {lst = 1}", "Did you mean 'last'?"),

@@ -7,6 +7,7 @@ import hashlib
 import os
 import stat
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -88,9 +89,21 @@ def test_a_share_that_is_not_mounted(tmp_path, local, folder):
         with pytest.raises(StoreFault, match="nas is not there: there is no folder"):
             call()
     assert not (tmp_path / "away").exists()
-    if not any(p.is_mount() for p in folder.parents if p != p.parent):
-        with pytest.raises(StoreFault, match="nothing is mounted at"):
-            DirectoryStore("nas", folder, mounted=True).list()
+    with pytest.raises(StoreFault, match="nothing is mounted at"):
+        DirectoryStore("nas", folder, mounted=folder).list()
+
+
+def test_only_what_is_mounted_where_it_should_be_counts(tmp_path, folder, monkeypatch):
+    monkeypatch.setattr(Path, "is_mount", lambda self: self in (Path("/"), tmp_path))
+    assert DirectoryStore("nas", folder, mounted=tmp_path).list() == []
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert DirectoryStore("nas", tmp_path / "link" / folder.name, mounted=tmp_path).list() == []
+    for point in (folder, folder.parent.parent, Path("/"), tmp_path / "none"):
+        with pytest.raises(StoreFault, match="nothing is mounted at") as said:
+            DirectoryStore("nas", folder, mounted=point).list()
+        assert "name that folder" in said.value.hint
+    with pytest.raises(StoreFault, match="is not on what is mounted at"):
+        DirectoryStore("nas", Path("/"), mounted=tmp_path).list()
 
 
 def test_a_full_share(store, local, monkeypatch):
