@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from etcdtui import __version__
 from etcdtui.errors import ConfigError, EtcdTuiError
+from etcdtui.streams import say, silence
 from etcdtui.text import clean
 
 if TYPE_CHECKING:
@@ -35,29 +36,44 @@ def main(argv: Sequence[str] | None = None) -> int:
     own = words[:1] == ["lab"]
     options = argparse.Namespace(run=_lab, words=words[1:]) if own else _parser().parse_args(words)
     command: Callable[[argparse.Namespace], int] = options.run
-    for stream in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed before we began
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a sign must not stop the sentence
     try:
-        return command(options)
+        code = command(options)
+        sys.stdout.flush()
+        return code
     except EtcdTuiError as error:
-        print(f"etcdtui: {clean(str(error), 4000)}", file=sys.stderr)
+        say(f"etcdtui: {clean(str(error), 4000)}", sys.stderr)
         return USAGE
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # Whoever read us has gone; nobody may take that for a verdict.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN
     except Exception as error:
+        if isinstance(error, OSError) and (gone := _unheard()):
+            # Nobody may take for a verdict what nobody could read.
+            say(f"etcdtui: what it prints cannot be written: {gone}.", sys.stderr)
+            return BROKEN
         if os.environ.get("ETCDTUI_TRACEBACK"):
             raise
-        print(
+        say(
             f"etcdtui itself failed, which is a defect of it: {type(error).__name__}: {clean(str(error))}. "
             "ETCDTUI_TRACEBACK=1 shows where.",
-            file=sys.stderr,
+            sys.stderr,
         )
         return BROKEN
+
+
+def _unheard() -> str:
+    """Why standard output takes nothing; empty when it does. One that fails still holds what it was given."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        silence(sys.stdout)
+        return os.strerror(error.errno) if error.errno else str(error)
+    return ""
 
 
 class _Parser(argparse.ArgumentParser):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etcdtui.errors import EtcdTuiError, Refusal
+from etcdtui.streams import say
 from etcdtui.text import age, clean, grouped, listed, size
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def followed(procedure: Procedure, operations: Operations, *, yes: bool, as_json
         # What the rules let go may stay: nothing is missing then.
         return SHORT if any(key != "thin" for key in console.skipped) else GOOD
     if operations.may_go_on(procedure.id):
-        print(f"etcdtui: it can be gone on with: etcdtui resume {procedure.id}", file=sys.stderr)
+        say(f"etcdtui: it can be gone on with: etcdtui resume {procedure.id}", sys.stderr)
     return NONE
 
 
@@ -218,7 +219,7 @@ def _mention(operations: Operations) -> None:
     left = operations.interrupted(look=False)
     if left:
         more = f" {len(left) - 1} more: etcdtui resume." if len(left) > 1 else ""
-        print(f"etcdtui: {left[0].sentence} Go on: etcdtui resume {left[0].id}{more}", file=sys.stderr)
+        say(f"etcdtui: {left[0].sentence} Go on: etcdtui resume {left[0].id}{more}", sys.stderr)
 
 
 def refused(refusal: Refusal, as_json: bool) -> None:

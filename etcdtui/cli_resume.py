@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from etcdtui.cli_backups import GOOD, NONE, followed, opened, refused
 from etcdtui.errors import Refusal
+from etcdtui.streams import say
 from etcdtui.text import clean
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def resume(config: ClusterConfig, run_id: str | None, *, yes: bool, as_json: boo
             refused(refusal, as_json)
             return NONE
         if not as_json:
-            print(clean(f"{chosen.sentence} {chosen.truth}".strip(), 4000), flush=True)
+            say(clean(f"{chosen.sentence} {chosen.truth}".strip(), 4000))
         return followed(procedure, operations, yes=yes, as_json=as_json)
 
 

@@ -2,7 +2,7 @@
 
 Nobody is there to be asked. With ``--yes`` a gate is passed, though never one that wants a name typed; else
 the answer is no, where that goes on without the step. A step that fails is skipped with that reason where it
-may be, else the run ends there.
+may be, else the run ends there. Nobody need even read what is printed: the run goes on, and ends as it ends.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from etcdtui.procedures.procedure import (
     StepChanged,
     StepState,
 )
+from etcdtui.streams import say
 from etcdtui.text import age, clean, size
 
 SKIPPED = "it failed, and nobody was there to be asked"
@@ -69,10 +70,18 @@ class Console:
 
     def __call__(self, event: Event) -> None:
         """From the engine's thread."""
+        try:
+            self._tell(event)
+        finally:  # whatever becomes of the line: else the run would wait for ever
+            self._act(event)
+
+    def _tell(self, event: Event) -> None:
         if self.shape == "json":
             self._json(event)
         else:
             self._line(event)
+
+    def _act(self, event: Event) -> None:
         if isinstance(event, Finished):
             self.finished = event
             self.ended.set()
@@ -138,13 +147,11 @@ class Console:
         return f"          {' '.join(words)}  {clean(event.awaiting, 60)}"
 
     def _over(self, line: str) -> None:
-        self.out.write(f"\r\x1b[K{line}")
-        self.out.flush()
+        say(f"\r\x1b[K{line}", self.out, end="")
         self._open = True
 
     def _print(self, line: str) -> None:
-        self.out.write(("\r\x1b[K" if self._open else "") + line + "\n")
-        self.out.flush()
+        say(("\r\x1b[K" if self._open else "") + line, self.out)
         self._open = False
 
     # -- JSON
@@ -158,8 +165,7 @@ class Console:
             case _:
                 return
         kind = "finished" if isinstance(event, Finished) else "step"
-        self.out.write(json.dumps({"event": kind, "procedure": self.procedure.id, **facts}) + "\n")
-        self.out.flush()
+        say(json.dumps({"event": kind, "procedure": self.procedure.id, **facts}), self.out)
 
 
 def run(console: Console, begin: Callable[[Procedure, Callable[[Event], None]], Running]) -> Finished:

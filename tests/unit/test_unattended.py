@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -27,6 +28,7 @@ from etcdtui.procedures.procedure import (
     Procedure,
     Reporter,
 )
+from etcdtui.streams import say
 from etcdtui.unattended import Console, run
 from tests.procedures import QUICK, FakeJobs, FakeWorld, check_step, procedure, yes
 from tests.unit.test_engine_work import work_step
@@ -133,3 +135,46 @@ def test_ctrl_c_cancels(tmp_path: Path) -> None:
 
     finished, _, _ = went(procedure(work_step(work)), tmp_path)
     assert finished.ending is Ending.STOPPED
+
+
+class Full(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def closed() -> io.StringIO:
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize("shape", ["lines", "json"])
+@pytest.mark.parametrize("out", [Full(), closed(), None], ids=["full", "closed", "none"])
+def test_a_run_that_nobody_reads_is_answered_and_ends(
+    tmp_path: Path, out: io.StringIO | None, shape: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    gate = Gate(GateKind.CONFIRM, prompt="Remove 3?", optional=True)
+    console = Console(procedure(work_step(good, ask=lambda world: gate)), shape=shape, out=out)  # type: ignore[arg-type]
+    ended: list[Finished] = []
+    watch = threading.Thread(target=lambda: ended.append(_alone(console, tmp_path)), daemon=True)
+    watch.start()
+    watch.join(10.0)
+    assert [finished.ending for finished in ended] == [Ending.DONE]
+    assert console.skipped == ["bring"]
+
+
+def _alone(console: Console, path: Path) -> Finished:
+    """As run(), without the signals that only a main thread may catch."""
+    console.engine = begin(path)(console.procedure, console)
+    console.ended.wait()
+    assert console.finished is not None
+    return console.finished
+
+
+def test_a_pipe_that_closed_takes_nothing_more_and_raises_nothing() -> None:
+    reads, writes = os.pipe()
+    with os.fdopen(writes, "w") as stream:
+        os.close(reads)
+        say("first", stream)
+        say("second", stream)
