@@ -67,9 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _unheard() -> str:
-    """Why standard output takes nothing; empty when it does. One that fails still holds what it was given."""
+    """Why standard output takes nothing, not even the end of a line; empty when it does."""
     try:
-        sys.stdout.flush()
+        print(flush=True)
     except OSError as error:
         silence(sys.stdout)
         return os.strerror(error.errno) if error.errno else str(error)

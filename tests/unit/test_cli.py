@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +68,16 @@ def test_a_defect_is_told_as_one_and_is_no_verdict(
     assert run("status") == 70
     told = capsys.readouterr().err
     assert "a defect of it" in told and "\x1b" not in told
+
+
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_what_cannot_be_printed_is_no_defect_and_no_verdict(tmp_path: Path, buffered: str) -> None:
+    told = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "PYTHONUNBUFFERED": buffered}
+    words = [sys.executable, "-m", "etcdtui", "journal"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(words, env=told, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 70
+    assert done.stderr == "etcdtui: what it prints cannot be written: No space left on device.\n"
 
 
 def test_an_empty_journal(
