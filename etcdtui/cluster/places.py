@@ -114,7 +114,7 @@ class StoreWatcher(PlaceWatcher):
 
     def __init__(self, name: str, cluster: str, open_store: OpenStore, board: Board) -> None:
         super().__init__(Place(PlaceKind.STORE, name), board)
-        self._prefix = f"{safe(cluster)}/"
+        self._folder = safe(cluster)
         self._open = open_store
         self._store: Store | None = None
         self._read: dict[FoundFile, Told] = {}
@@ -147,10 +147,9 @@ class StoreWatcher(PlaceWatcher):
 
     def _files(self, store: Store) -> list[FoundFile]:
         found = []
-        for stored in store.list():
-            if stored.name.startswith(self._prefix):
-                directory, _, name = stored.name.rpartition("/")
-                found.append(FoundFile(self.place.name, directory, name, stored.size, stored.modified or 0.0))
+        for stored in store.list(self._folder):
+            directory, _, name = stored.name.rpartition("/")
+            found.append(FoundFile(self.place.name, directory, name, stored.size, stored.modified or 0.0))
         return found
 
     def _show(self, files: Sequence[FoundFile]) -> None:

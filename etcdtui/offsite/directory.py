@@ -31,6 +31,7 @@ from etcdtui.offsite.store import (
     stopped,
     taken,
 )
+from etcdtui.text import clean
 
 
 class DirectoryStore:
@@ -86,11 +87,13 @@ class DirectoryStore:
                         landing.discard()
                     raise
 
-    def list(self) -> list[Stored]:
+    def list(self, under: str = "") -> list[Stored]:
+        """As ``Store.list``; what lies beside ``under`` need not be readable."""
         found: list[Stored] = []
         with self._faults("it cannot be listed"):
             self._there()
-            for folder, folders, names in os.walk(self._folder, onerror=_raise):
+            top = self._path(under) if under else self._folder
+            for folder, folders, names in os.walk(top, onerror=_unless_gone):
                 folders[:] = sorted(f for f in folders if not f.startswith("."))
                 for name in sorted(names):
                     if name.endswith(PART) or name.startswith("."):
@@ -175,11 +178,13 @@ class DirectoryStore:
             kind = StoreFull if exc.full else StoreFault
             raise kind(f"{self._name}: {exc.message}", f"{exc.hint} The local copy stays.".strip()) from exc
         except OSError as exc:
+            which = f" ({clean(os.fsdecode(exc.filename), 300)})" if exc.filename else ""
             raise StoreFault(
-                f"{self._name}: {what}: {exc.strerror or exc}.",
+                f"{self._name}: {what}: {exc.strerror or exc}{which}.",
                 "Check the share and the rights on it; the local copy stays.",
             ) from exc
 
 
-def _raise(error: OSError) -> None:
-    raise error
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error

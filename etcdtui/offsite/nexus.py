@@ -90,10 +90,11 @@ class NexusStore:
             )
         self._new.add(name)
 
-    def list(self) -> list[Stored]:
+    def list(self, under: str = "") -> list[Stored]:
         """As ``Store.list``. Needs Nexus; a server that only knows PUT cannot tell what it has."""
         what = f"The backups in {self._name} cannot be listed"
         found: list[Stored] = []
+        prefix = f"{self._prefix}{under}/" if under else self._prefix
         token: str | None = ""
         while token is not None:
             query = {"repository": self._repository} | ({"continuationToken": token} if token else {})
@@ -104,7 +105,7 @@ class NexusStore:
                 )
             for asset in answer.get("items") or ():
                 path = str(asset.get("path") or "").lstrip("/")
-                if path.startswith(self._prefix):
+                if path.startswith(prefix):
                     found += self._stored(path.removeprefix(self._prefix), asset)
             token = answer.get("continuationToken") or None
         return sorted(found, key=lambda stored: stored.name)

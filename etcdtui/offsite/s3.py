@@ -103,13 +103,14 @@ class S3Store:
         except _Stop as exc:
             raise stopped(name, self._name) from exc
 
-    def list(self) -> list[Stored]:
+    def list(self, under: str = "") -> list[Stored]:
         found: list[Stored] = []
         what = f"The backups in {self._name} cannot be listed"
         more: dict[str, str] = {}
+        prefix = f"{self._prefix}{under}/" if under else self._prefix
         while True:
             with self._faults(what):
-                answer = self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, **more)
+                answer = self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, **more)
             if "IsTruncated" not in answer:
                 raise UnexpectedOutput(f"{what}: it does not answer as S3 does.", "Check the endpoint.")
             for entry in answer.get("Contents", ()):

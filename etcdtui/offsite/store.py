@@ -91,8 +91,8 @@ class Store(Protocol):
     ) -> None:
         """Upload all of ``file`` or nothing; never over another object (then Refusal)."""
 
-    def list(self) -> Sequence[Stored]:
-        """All objects below the place that the configuration names."""
+    def list(self, under: str = "") -> Sequence[Stored]:
+        """All objects below the place that the configuration names, or only those of the folder ``under``."""
 
     def stat(self, name: str) -> Stored | None:
         """One object, None when there is none."""

@@ -209,13 +209,14 @@ def test_an_empty_file(moto, tmp_path):
 def test_the_list_is_of_the_prefix_alone_and_complete(moto, monkeypatch):
     between, url, client = moto
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "7")
-    keys = [f"prod/x/{i:04}" for i in range(20)] + ["test/y", "prod/odd name", "prod2"]
+    keys = [f"prod/x/{i:04}" for i in range(20)] + ["test/y", "prod/odd name", "prod2", "prod/xy/z"]
     for key in keys:
         client.put_object(Bucket="etcd", Key=key, Body=b"12")
     between.asked.clear()
-    listed = at(url).list()
+    listed = at(url).list("x")
     assert len(between.asked) > 2  # in pages
     assert [(s.name, s.size) for s in listed] == [(f"x/{i:04}", 2) for i in range(20)]
+    assert at(url).list() == [*listed, at(url).stat("xy/z")]
     assert at(url, prefix="").stat("test/y") is not None
 
 

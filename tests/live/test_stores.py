@@ -178,6 +178,8 @@ def test_nexus_lists_by_pages(nexus, local):
     handler.objects |= {f"prod/b{i}": b"x" * i for i in range(5)} | {"test/x": b"", "prod/odd name": b""}
     assert [(s.name, s.size) for s in store.list()] == [(f"b{i}", i) for i in range(5)]
     assert store.list()[1].digest == hashlib.sha256(b"x").hexdigest()
+    handler.objects |= {"prod/us/x": b"x", "prod/usual/x": b"x"}
+    assert [s.name for s in store.list("us")] == ["us/x"]
     store.delete("b1")
     assert "prod/b1" not in handler.objects
 

@@ -157,6 +157,23 @@ def test_a_store_that_forgets(folder, local, monkeypatch):
         shelve(store, [Item(local, "x", SUM)])
 
 
+def test_what_another_keeps_beside_ours_need_not_be_readable(store, folder, local, monkeypatch):
+    store.put(local, "prod/a/x", SUM)
+    (folder / "lost+found").mkdir()
+    scandir = os.scandir
+
+    def denied(path):
+        if Path(path).name == "lost+found":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    assert [s.name for s in store.list("prod")] == ["prod/a/x"]
+    assert store.list("pro") == []
+    with pytest.raises(StoreFault, match=r"cannot be listed: Permission denied \(.*/share/lost\+found\)"):
+        store.list()
+
+
 def test_reading_what_is_not_there(store):
     with pytest.raises(NotFound, match="nas has no x"), store.read_back("x"):
         pass

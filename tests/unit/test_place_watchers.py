@@ -172,10 +172,11 @@ class Shelf:
         self.error: EtcdTuiError | None = None
         self.sizes: dict[str, int] = {}
 
-    def list(self) -> Sequence[Stored]:
+    def list(self, under: str = "") -> Sequence[Stored]:
         if self.error is not None:
             raise self.error
-        return [Stored(name, self.sizes.get(name, len(raw)), LONG_AGO) for name, raw in self.objects.items()]
+        ours = [name for name in self.objects if name.startswith(f"{under}/")]
+        return [Stored(name, self.sizes.get(name, len(self.objects[name])), LONG_AGO) for name in ours]
 
     @contextlib.contextmanager
     def read_back(self, name: str) -> Iterator[Iterator[bytes]]:
@@ -415,7 +416,7 @@ class TestCluster:
 
     def test_a_slow_store_holds_up_no_look_at_the_members(self, tmp_path: Path) -> None:
         class Slow(Shelf):
-            def list(self) -> Sequence[Stored]:
+            def list(self, under: str = "") -> Sequence[Stored]:
                 if slow.is_set():
                     release.wait(30)
                 return []
