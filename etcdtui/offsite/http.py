@@ -38,6 +38,7 @@ ANSWER_LIMIT = 16 * 1024 * 1024
 """Bytes of one answer that is not an object."""
 
 _CONNECT = 20.0  # seconds, also for each block of an upload to be taken
+_NETRC = "Each entry is: machine HOST login USER password PASSWORD; the file must be yours alone, mode 0600."
 _STAYS = "The local copy stays; it can be sent again."
 
 
@@ -57,7 +58,7 @@ class Http:
         self._name, self._host = name, parts.hostname or ""
         self._headers = {"User-Agent": "etcdtui"}
         if login:
-            proof = base64.b64encode(":".join(login).encode()).decode()
+            proof = base64.b64encode(":".join(login).encode(errors="surrogateescape")).decode()
             self._headers["Authorization"] = f"Basic {proof}"
         context = ssl.create_default_context()
         if ca:
@@ -243,8 +244,12 @@ def find_login(
         return None
     try:
         entry = netrc.netrc(str(path)).authenticators(urlsplit(url).hostname or "")
-    except (netrc.NetrcParseError, OSError) as exc:
-        raise ConfigError(f"{path} cannot be read: {clean(str(exc), 200)}.") from exc
+    except netrc.NetrcParseError as exc:  # its words may hold a password
+        raise ConfigError(f"{path} cannot be read: line {exc.lineno} is not as it must be.", _NETRC) from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} cannot be read: it is not UTF-8.", _NETRC) from None
+    except OSError as exc:
+        raise ConfigError(f"{path} cannot be read: {exc.strerror or exc}.", _NETRC) from exc
     if entry is None or not entry[2] or (user and entry[0] and entry[0] != user):
         return None
     return entry[0] or user or "", entry[2]

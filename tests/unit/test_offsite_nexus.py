@@ -40,10 +40,27 @@ def test_the_environment_comes_first(tmp_path, monkeypatch):
     assert find_login("nexus", URL, environ, "me", (None, None)) == ("me", "rung")
 
 
-def test_a_broken_netrc(tmp_path):
-    (tmp_path / "netrc").write_text("machine\nwhat is this")
-    with pytest.raises(ConfigError, match="netrc cannot be read"):
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"machine\nwhat is this", "netrc cannot be read: line 2"),
+        (b"machine nexus.example.com login me password open sesame", "netrc cannot be read: line 1"),
+        (b"machine nexus.example.com login me password \xff\xfe", "netrc cannot be read: it is not UTF-8"),
+    ],
+)
+def test_a_broken_netrc(tmp_path, content, says):
+    (tmp_path / "netrc").write_bytes(content)
+    with pytest.raises(ConfigError, match=says) as said:
         find_login("nexus", URL, {"NETRC": str(tmp_path / "netrc")}, None, (None, None))
+    assert "sesame" not in str(said.value)
+
+
+def test_a_login_that_is_not_utf8_is_sent_as_it_is():
+    login = ("me", b"\xff".decode(errors="surrogateescape"))
+    assert NexusStore("nexus", URL, login=login).name == "nexus"
+
+
+def test_no_netrc(tmp_path):
     assert find_login("nexus", URL, {"NETRC": str(tmp_path / "none")}, None, (None, None)) is None
 
 
