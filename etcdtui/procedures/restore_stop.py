@@ -13,6 +13,9 @@ PATIENCE = {"etcd": 120.0, "kube-apiserver": 300.0}
 """Seconds the kubelet gets to end the containers: etcdctl takes half a minute, the API server two."""
 OTHERS = 90.0
 
+# Gone on with, it may have been moved already while the containers still end.
+_MOVE = '[ ! -e "$1" ] || mv -n -- "$1" "$2"'
+
 
 def off_steps(decided: Decided) -> tuple[Step, ...]:
     """Hosts that do not answer: somebody says that they are off, and puts their name to it."""
@@ -86,7 +89,7 @@ def stop_pod(decided: Decided, master: Master, pod: str) -> Step:
         "watched until none of them runs.",
         action=Action.COMMAND,
         host=master.host,
-        argv=(*master.layout.sudo, "mv", "-n", "--", master.manifest(pod), aside),
+        argv=(*master.layout.sudo, "sh", "-c", _MOVE, "etcdtui-move", master.manifest(pod), aside),
         prechecks=(right_host(decided, master),),
         done=stopped,
         verify=stopped,

@@ -289,8 +289,8 @@ def test_nothing_is_deleted_and_nothing_is_written_over() -> None:
     made = plan(looked(placed(), found=survivors(900, 900, 900, running=frozenset({3}))))
     for step in made.steps:
         words = step.argv[2:] if step.argv[:2] == ("sudo", "-n") else step.argv
-        if words[:1] == ("mv",):
-            assert "-n" in words, step.argv
+        if words[:1] == ("mv",) or step.key.startswith("stop"):
+            assert "mv -n" in " ".join(words), step.argv
         assert "rm" not in words
         if step.key.startswith("aside"):
             assert step.argv[-1] == "/var/lib/etcd/member-restore-20260921-143000"
