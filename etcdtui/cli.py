@@ -177,10 +177,11 @@ def _backup_commands(commands: Any, where: argparse.ArgumentParser) -> None:
         "verify",
         parents=[where, shared],
         help="prove a backup's files byte by byte",
-        description="Exit codes: 0 good, 1 not good, 64 no such file, 70 etcdtui itself failed.",
+        description="Of a folder or a stamp both files of each backup must be there. Exit codes: 0 good, 1 "
+        "not good, 2 it could not be found out, 64 no such file, 70 etcdtui itself failed.",
     )
     verify.add_argument(
-        "what", metavar="FILE|SET", help="a file, a folder, or a time stamp of etcdtui backups"
+        "what", metavar="FILE|FOLDER|STAMP", help="a file, a folder, or a time stamp of etcdtui backups"
     )
     verify.set_defaults(run=_verify)
 
@@ -355,12 +356,12 @@ def _backups(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from etcdtui import cli_backups
+    from etcdtui import cli_verify
 
     def folder() -> Path:
         return _cluster_config(options).backups.directory
 
-    return cli_backups.verify(options.what, folder, as_json=options.json)
+    return cli_verify.verify(options.what, folder, as_json=options.json)
 
 
 def _maintenance(options: argparse.Namespace) -> int:

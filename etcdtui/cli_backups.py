@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,64 +119,6 @@ def prune(config: ClusterConfig, *, yes: bool, as_json: bool) -> int:
         if finished.ending is Ending.DONE:
             return GOOD
         return SHORT if finished.ending is Ending.CANCELLED and not yes else NONE
-
-
-def verify(what: str, folder: Callable[[], Path], *, as_json: bool) -> int:
-    """0: good; 1: not good. ``what``: a file, a folder with the pair, or the stamp of one in ``folder()``."""
-    from etcdtui.etcd.resources import prove_resources
-    from etcdtui.etcd.snapshot import prove
-    from etcdtui.procedures import manifests
-
-    found: list[dict[str, Any]] = []
-    good = True
-    for path in _files(what, folder):
-        proof: Any = prove_resources(path) if path.name.endswith(".tar.gz") else prove(path)
-        good &= proof.good
-        found.append(
-            {
-                "file": str(path),
-                "good": proof.good,
-                "sha256": proof.sha256,
-                "verdict": proof.verdict,
-                "checks": [
-                    {"name": c.name, "outcome": c.outcome.value, "sentence": c.sentence} for c in proof.checks
-                ],
-            }
-        )
-        beside = [p for p in path.parent.glob("*.manifest.json")] if len(found) == 1 else []
-        if beside:
-            told = manifests.parsed(beside[0].read_bytes(), str(beside[0]))
-            files = [file for file in (told.snapshot, told.resources) if file is not None]
-            named = next((file for file in files if file.name == path.name), None)
-            if named is not None and named.sha256 != proof.sha256:
-                good = False
-                found[-1]["good"] = False
-                found[-1]["verdict"] += f" Its SHA-256 is not the one in {beside[0].name}."
-    if as_json:
-        print(json.dumps({"good": good, "files": found}, indent=2))
-        return GOOD if good else SHORT
-    for each in found:
-        print(each["file"])
-        for check in each["checks"]:
-            sign = {"ok": "✓", "failed": "✗"}.get(check["outcome"], "·")
-            print(f"  {sign} {check['name']}: {clean(check['sentence'], 2000)}")
-        print(f"  {clean(each['verdict'], 2000)}")
-    return GOOD if good else SHORT
-
-
-def _files(what: str, folder: Callable[[], Path]) -> list[Path]:
-    path = Path(what).expanduser()
-    if path.is_file():
-        return [path]
-    stamped = re.fullmatch(r"\d{4}-\d\d-\d\d_\d{6}", what) is not None
-    for place in [path] if path.is_dir() else sorted(folder().glob(f"{what}-*")) if stamped else []:
-        files = sorted(p for p in place.iterdir() if p.name.endswith((".db", ".tar.gz")))
-        if files:
-            return files
-    raise EtcdTuiError(
-        f"{clean(what)} is no file, no folder with a backup, and no backup on this machine.",
-        "Name a snapshot file, the folder of a backup, or its time stamp as etcdtui backups shows it.",
-    )
 
 
 @contextmanager

@@ -137,7 +137,7 @@ def parsed(raw: bytes, where: str) -> Manifest:
         return from_json(json.loads(raw))
     except BadManifest as exc:
         raise BadManifest(f"{where}: {exc.message}", exc.hint) from exc
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise BadManifest(f"{where} is no JSON: {clean(str(exc), 100)}.", "Prove the backup again.") from exc
 
 
