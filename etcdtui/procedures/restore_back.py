@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
-from etcdtui.errors import NotFound, UnexpectedOutput, Unreachable
-from etcdtui.etcd import answers, causes
+from etcdtui.errors import NotFound, Unreachable
+from etcdtui.etcd import answers, causes, shapes
 from etcdtui.etcd.commands import ClientAccess, endpoint_status_json, etcdctl, member_list_json
 from etcdtui.model.quorum import Verdict
 from etcdtui.platforms import csrs
@@ -22,8 +21,6 @@ from etcdtui.text import clean, grouped, listed
 ASK = 20.0  # seconds for one question
 ETCD_WITHIN = 300.0  # seconds: the restore pod waits 5 s for its file, then restores and starts
 API_WITHIN = 900.0
-
-_COUNT = re.compile(r'^"Count" : (\d{1,18})$', re.MULTILINE)
 
 
 def back_steps(decided: Decided) -> tuple[Step, ...]:
@@ -117,19 +114,17 @@ def _joined_already(decided: Decided, count: int) -> Verdict:
 
 def _keys_at(decided: Decided, world: Context, access: ClientAccess) -> int | None:
     """How many keys there are at the backup's revision; None where that is compacted already."""
-    # etcdctl counts in no other output than this one.
-    words = ("get", "", "--from-key", "--count-only", "-w", "fields", "--consistency=s")
-    at = f"--rev={decided.backup.revision}"
-    argv = etcdctl(access, *words, at, endpoints=(decided.recovery.client_url,), timeout="15s")
+    # etcdctl 3.4 cannot be asked for the count alone; it comes with the first key, too.
+    words = ("get", "", "--from-key", "--keys-only", "--limit=1", "--consistency=s")
+    at, where = f"--rev={decided.backup.revision}", (decided.recovery.client_url,)
+    argv = etcdctl(access, *words, at, endpoints=where, json=True, timeout="15s")
     done = world.runner(decided.recovery.host).run(argv, timeout=ASK)
     if not done.ok:
         if "compacted" in done.err():
             return None
         raise Unreachable(f"The keys cannot be counted: {why_not(done.err())}")
-    found = _COUNT.search(done.out())
-    if found is None:
-        raise UnexpectedOutput("etcdctl does not tell how many keys there are.")
-    return int(found[1])
+    told = shapes.table(shapes.load(done.out(), "etcdctl get"), "The answer of etcdctl get")
+    return shapes.number(told.get("count"), "count")
 
 
 def why_not(said: str) -> str:

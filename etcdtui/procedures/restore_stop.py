@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from etcdtui.procedures.procedure import Action, Gate, GateKind, Step
 from etcdtui.procedures.restore_decided import PODS, Decided, Master
 from etcdtui.procedures.restore_state import containers_of, pod_stopped, put_aside, right_host, silent
@@ -41,17 +39,23 @@ def off_steps(decided: Decided) -> tuple[Step, ...]:
 
 def stop_steps(decided: Decided) -> tuple[Step, ...]:
     """All other hosts, one after another."""
-    steps = [step for master in decided.reached for step in stop_host(decided, master)]
-    if steps:
-        names = listed([m.host for m in decided.reached])
-        gate = Gate(
-            GateKind.PHRASE,
-            decided.cluster,
-            f"etcd and the API are stopped on {names} now, until the restore is done. Their data is kept. "
-            f"Type {decided.cluster} to begin.",
-        )
-        steps[0] = replace(steps[0], gate=gate)
-    return tuple(steps)
+    if not decided.reached:
+        return ()
+    names = listed([m.host for m in decided.reached])
+    gate = Gate(
+        GateKind.PHRASE,
+        decided.cluster,
+        f"etcd and the API are stopped on {names} now, until the restore is done. Their data is kept. "
+        f"Type {decided.cluster} to begin.",
+    )
+    why = f"From here on {decided.cluster} is away. What is on {names} is set aside, nothing is lost."
+    steps = (step for master in decided.reached for step in stop_host(decided, master))
+    return (begin(f"Begin: {decided.cluster} goes down", why, gate), *steps)
+
+
+def begin(title: str, why: str, gate: Gate) -> Step:
+    """A step of its own: one that finds its work done already would pass over the question."""
+    return Step(key="begin", title=title, why=why, gate=gate, skippable=False)
 
 
 def stop_host(decided: Decided, master: Master) -> list[Step]:

@@ -17,7 +17,7 @@ from etcdtui.model.quorum import Verdict
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Procedure, Step
 from etcdtui.procedures.restore_decided import PODS, Decided, Master
 from etcdtui.procedures.restore_state import pod_stopped
-from etcdtui.procedures.restore_stop import stop_host
+from etcdtui.procedures.restore_stop import begin, stop_host
 from etcdtui.records import Run
 from etcdtui.text import clean, listed
 
@@ -86,18 +86,16 @@ def _procedure(procedure_id: str, before: Decided, stamp: str, *, ran: bool) -> 
     now = replace(before, stamp=stamp, others=masters)
     stop = [step for master in masters for step in stop_host(now, master)]
     phrase = f"put {before.cluster} back"
-    stop[0] = replace(
-        stop[0],
-        gate=Gate(
-            GateKind.PHRASE,
-            phrase,
-            f"{before.cluster} is stopped on {listed([m.host for m in masters])}, and goes on with the data "
-            f"of before the restore. Everything written since the restore is set aside. Type “{phrase}”.",
-        ),
+    gate = Gate(
+        GateKind.PHRASE,
+        phrase,
+        f"{before.cluster} is stopped on {listed([m.host for m in masters])}, and goes on with the data of "
+        f"before the restore. Everything written since the restore is set aside. Type “{phrase}”.",
     )
+    first = begin(f"Begin: {before.cluster} goes down", "Every host is brought to a stand first.", gate)
     back = [_data_back(before, now, master, ran=ran) for master in masters]
     manifests = [_manifest_back(before, now, master, pod, ran=ran) for master in masters for pod in PODS]
-    steps = (*stop, *back, *manifests, _quorum(before))
+    steps = (first, *stop, *back, *manifests, _quorum(before))
     title = f"Put {before.cluster} back to before the restore of {before.backup.when}"
     parameters = before.parameters() | {"undo": json.dumps({"stamp": stamp, "ran": ran})}
     reasons = (

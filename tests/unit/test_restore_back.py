@@ -44,7 +44,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> tuple[Decided, FakeRunner, FakeWor
     monkeypatch.setattr(restore_back, "access_of", lambda decided, world: ClientAccess())
     runner.on("member", "list", out=member_list(told.recovery.node))
     runner.on("endpoint", "status", out=status(told))
-    runner.on("get", "--count-only", out='"ClusterID" : 1\n"More" : false\n"Count" : 700\n')
+    runner.on("get", "--limit=1", out='{"header":{},"kvs":[{"key":"YQ=="}],"more":true,"count":700}')
     return told, runner, FakeWorld(healthy(), runner)
 
 
@@ -63,7 +63,7 @@ def test_one_member_with_exactly_the_keys_of_the_backup(
 
 def test_anything_else_is_not_the_backup(asked: tuple[Decided, FakeRunner, FakeWorld]) -> None:
     told, runner, world = asked
-    runner.on("get", "--count-only", out='"Count" : 699\n')
+    runner.on("get", "--limit=1", out='{"header":{},"count":699}')
     assert "has 699 keys, the backup has 700: that is not the backup" in verdict(told, world).reason
     runner.on("endpoint", "status", out=status(told, revision=799))
     assert "that is not the backup" in verdict(told, world).reason
@@ -80,7 +80,7 @@ def test_where_the_revision_is_compacted_already_the_keys_are_not_claimed(
     asked: tuple[Decided, FakeRunner, FakeWorld],
 ) -> None:
     told, runner, world = asked
-    runner.on("get", "--count-only", status=1, err="etcdserver: mvcc: required revision has been compacted")
+    runner.on("get", "--limit=1", status=1, err="etcdserver: mvcc: required revision has been compacted")
     found = verdict(told, world)
     assert found.allowed and "keys" not in found.reason
 

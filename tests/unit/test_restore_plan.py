@@ -262,7 +262,7 @@ def test_the_steps_come_in_an_order_in_which_nothing_is_lost() -> None:
     order = [k for k in keys(made) if not k.startswith("accept")]
     assert order[:3] == ["check", "prove", "deliver"]
     first = [f"{what} masternode1" for what in ("stop etcd", "stop kube-apiserver")]
-    assert order[3:5] == first
+    assert order[3:6] == ["begin", *first]
     assert order.index("aside masternode1") > order.index("stop kube-scheduler masternode1")
     assert order.index("stop etcd masternode3") > order.index("aside masternode2")
     assert order[order.index("stop etcd masternode3") :][:4] == [
@@ -278,7 +278,8 @@ def test_the_steps_come_in_an_order_in_which_nothing_is_lost() -> None:
 
 def test_the_gates_name_cluster_point_in_time_and_what_is_lost() -> None:
     made = plan(looked(placed(), found=survivors(900, 900, 900, running=frozenset({3}))))
-    assert step_of(made, "stop etcd masternode1").gate.phrase == "prod"
+    assert step_of(made, "begin").done is None  # asked also where everything is stopped already
+    assert step_of(made, "begin").gate.phrase == "prod"
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(NOW - 7200))
     gate = step_of(made, "restore").gate
     assert gate.kind is GateKind.PHRASE and gate.phrase == f"prod {when}"
