@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from etcdtui import __version__
+from etcdtui.cli_cluster import cluster_config
 from etcdtui.errors import ConfigError, EtcdTuiError
 from etcdtui.streams import say, silence
 from etcdtui.text import clean
 
 if TYPE_CHECKING:
-    from etcdtui.config import ClusterConfig, Config
+    from etcdtui.config import ClusterConfig
     from etcdtui.model.retention import Rule
 
 USAGE = 64  # bad arguments or configuration; 0 to 3 are verdicts
+COULD_NOT, UNKNOWN = 2, 3  # for a reason beside these; those of the commands that judge what they find
 BROKEN = 70  # etcdtui itself failed, or nobody reads its output
 DOUBT = 2.5  # seconds a lost quorum is looked at again, for an election passes
 PATIENCE = 6.0  # seconds `status` waits for sources
@@ -33,8 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     # The lab has a command line of its own, which is not loaded for anything else.
-    own = words[:1] == ["lab"]
-    options = argparse.Namespace(run=_lab, words=words[1:]) if own else _parser().parse_args(words)
+    own = argparse.Namespace(run=_lab, could_not=COULD_NOT, words=words[1:])
+    options = own if words[:1] == ["lab"] else _parser().parse_args(words)
     command: Callable[[argparse.Namespace], int] = options.run
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # it was closed before we began
@@ -48,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
     except EtcdTuiError as error:
         say(f"etcdtui: {clean(str(error), 4000)}", sys.stderr)
-        return USAGE
+        return USAGE if isinstance(error, ConfigError) else options.could_not
     except KeyboardInterrupt:
         return 130
     except Exception as error:
@@ -103,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"etcdtui {__version__}")
     parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
-    parser.set_defaults(run=_dashboard)
+    parser.set_defaults(run=_dashboard, could_not=COULD_NOT)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     status = commands.add_parser(
@@ -115,11 +117,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     status.add_argument("--json", action="store_true", help="the documented JSON shape")
     status.add_argument("--timeout", type=_seconds, default=PATIENCE, metavar="SECONDS")
-    status.set_defaults(run=_status)
+    status.set_defaults(run=_status, could_not=UNKNOWN)
 
     _backup_commands(commands, where)
 
-    journal = commands.add_parser("journal", parents=[where], help="what was done, when, by whom")
+    journal = commands.add_parser(
+        "journal",
+        parents=[where],
+        help="what was done, when, by whom",
+        description="Exit codes: 0 shown, 2 it cannot be read, 64 bad arguments, 70 etcdtui itself failed.",
+    )
     journal.add_argument("id", nargs="?", metavar="ID", help="one run, in full")
     journal.add_argument("--json", action="store_true", help="as JSON lines")
     journal.set_defaults(run=_journal)
@@ -158,7 +165,7 @@ def _backup_commands(commands: Any, where: argparse.ArgumentParser) -> None:
         parents=[where, shared, metrics, keep],
         help="take, prove and bring off a backup",
         description="Exit codes: 0 proven and in every place, 1 proven but not in every place, 2 no proven "
-        "backup, 64 bad arguments or configuration, 70 etcdtui itself failed.",
+        "backup, or it could not be done, 64 bad arguments or configuration, 70 etcdtui itself failed.",
     )
     take.add_argument("--store", action="append", metavar="NAME", help="only this store; may be repeated")
     take.add_argument("--host", metavar="NAME", help="take it there instead of on the best host")
@@ -171,7 +178,7 @@ def _backup_commands(commands: Any, where: argparse.ArgumentParser) -> None:
         description="Exit codes: 0 the last proven backup is off the cluster and young enough, 1 it is not, "
         "3 a place does not answer, 64 bad arguments or configuration, 70 etcdtui itself failed.",
     )
-    known.set_defaults(run=_backups)
+    known.set_defaults(run=_backups, could_not=UNKNOWN)
 
     verify = commands.add_parser(
         "verify",
@@ -193,7 +200,7 @@ def _backup_commands(commands: Any, where: argparse.ArgumentParser) -> None:
         "configuration, 70 etcdtui itself failed.",
     )
     maintenance.add_argument("node", metavar="NODE")
-    maintenance.set_defaults(run=_maintenance)
+    maintenance.set_defaults(run=_maintenance, could_not=UNKNOWN)
 
     prune = commands.add_parser(
         "prune",
@@ -207,7 +214,7 @@ def _backup_commands(commands: Any, where: argparse.ArgumentParser) -> None:
 
     from etcdtui import cli_restore
 
-    cli_restore.register(commands, [where, shared], _cluster_config)
+    cli_restore.register(commands, [where, shared], cluster_config)
 
     resume = commands.add_parser(
         "resume",
@@ -232,43 +239,10 @@ def _seconds(word: str) -> float:
     return value
 
 
-def _configuration(options: argparse.Namespace) -> Config:
-    from etcdtui import config
-
-    given = vars(options)
-    ways = [way for way in ("config", "ssh", "kubeconfig") if way in given]
-    if "config" in ways and len(ways) > 1:
-        raise ConfigError(f"--config and --{ways[1]} both say which cluster: give one of them.")
-    changes = {"read_only": True} if given.get("read_only") else {}
-    if "ssh" in given:
-        api = {key: given[key] for key in ("kubeconfig", "context") if key in given}
-        return config.from_ssh(given["ssh"], **api, **changes)
-    if "config" in given:
-        return config.load(Path(given["config"]).expanduser())
-    if "kubeconfig" in given or "context" in given:
-        return config.from_kubeconfig(given.get("kubeconfig"), given.get("context"), **changes)
-    path = config.default_path()
-    if path.exists():
-        return config.load(path)
-    if os.environ.get("KUBECONFIG") or (Path.home() / ".kube" / "config").exists():
-        return config.from_kubeconfig(None, None, **changes)
-    raise ConfigError(
-        f"There is no cluster to look at: no {path}, no kubeconfig, and no --ssh.",
-        "Try: etcdtui --ssh core@masternode1, or etcdtui demo.",
-    )
-
-
-def _cluster_config(options: argparse.Namespace) -> ClusterConfig:
-    from dataclasses import replace
-
-    chosen = _configuration(options).cluster(vars(options).get("cluster"))
-    return replace(chosen, read_only=True) if vars(options).get("read_only") else chosen
-
-
 def _dashboard(options: argparse.Namespace) -> int:
-    config = _cluster_config(options)
+    config = cluster_config(options)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise EtcdTuiError("The dashboard needs a terminal.", "Without one: etcdtui status, etcdtui journal.")
+        raise ConfigError("The dashboard needs a terminal.", "Without one: etcdtui status, etcdtui journal.")
     return _open(config, mouse=not options.no_mouse)
 
 
@@ -298,7 +272,7 @@ def _status(options: argparse.Namespace) -> int:
     from etcdtui.model.health import judge
     from etcdtui.status import as_json, as_lines
 
-    cluster = Cluster(_cluster_config(options), state_directory())
+    cluster = Cluster(cluster_config(options), state_directory())
     cluster.start()
     try:
         cluster.wait(settled, options.timeout)
@@ -340,7 +314,7 @@ def _backup(options: argparse.Namespace) -> int:
     from etcdtui import cli_backups
 
     return cli_backups.backup(
-        _kept_by(_cluster_config(options), options.keep),
+        _kept_by(cluster_config(options), options.keep),
         host=options.host,
         stores=options.store,
         yes=options.yes,
@@ -352,14 +326,14 @@ def _backup(options: argparse.Namespace) -> int:
 def _backups(options: argparse.Namespace) -> int:
     from etcdtui import cli_backups
 
-    return cli_backups.backups(_cluster_config(options), as_json=options.json, metrics=options.metrics_file)
+    return cli_backups.backups(cluster_config(options), as_json=options.json, metrics=options.metrics_file)
 
 
 def _verify(options: argparse.Namespace) -> int:
     from etcdtui import cli_verify
 
     def folder() -> Path:
-        return _cluster_config(options).backups.directory
+        return cluster_config(options).backups.directory
 
     return cli_verify.verify(options.what, folder, as_json=options.json)
 
@@ -367,20 +341,20 @@ def _verify(options: argparse.Namespace) -> int:
 def _maintenance(options: argparse.Namespace) -> int:
     from etcdtui import cli_backups
 
-    return cli_backups.maintenance(_cluster_config(options), node=options.node, as_json=options.json)
+    return cli_backups.maintenance(cluster_config(options), node=options.node, as_json=options.json)
 
 
 def _prune(options: argparse.Namespace) -> int:
     from etcdtui import cli_backups
 
-    chosen = _kept_by(_cluster_config(options), options.keep)
+    chosen = _kept_by(cluster_config(options), options.keep)
     return cli_backups.prune(chosen, yes=options.yes, as_json=options.json)
 
 
 def _resume(options: argparse.Namespace) -> int:
     from etcdtui import cli_resume
 
-    return cli_resume.resume(_cluster_config(options), options.id, yes=options.yes, as_json=options.json)
+    return cli_resume.resume(cluster_config(options), options.id, yes=options.yes, as_json=options.json)
 
 
 def _journal(options: argparse.Namespace) -> int:
@@ -401,7 +375,7 @@ def _demo(options: argparse.Namespace) -> int:
     from etcdtui.lab.demo import Lab
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise EtcdTuiError("The demo's dashboard needs a terminal.", "Without one: etcdtui lab up DIR.")
+        raise ConfigError("The demo's dashboard needs a terminal.", "Without one: etcdtui lab up DIR.")
     with Lab(nodes=options.nodes, etcd_dir=options.etcd_dir, ssh=options.ssh_server, progress=print) as lab:
         os.environ["XDG_STATE_HOME"] = str(lab.directory / "state")
         cluster = config.load(lab.config).cluster(None)

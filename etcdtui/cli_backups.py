@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etcdtui.errors import EtcdTuiError, Refusal
+from etcdtui.errors import ConfigError, Refusal
 from etcdtui.streams import say
 from etcdtui.text import age, clean, grouped, listed, size
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from etcdtui.cluster import Cluster
     from etcdtui.config import ClusterConfig
     from etcdtui.model.places import Backup
+    from etcdtui.model.retention import Rule
     from etcdtui.model.view import ClusterView
     from etcdtui.procedures.operations import Operations
     from etcdtui.procedures.procedure import Procedure
@@ -38,8 +39,11 @@ def backup(
     """0: proven and in every place; 1: proven, not everywhere; 2: no proven backup."""
     from etcdtui import metricsfile
 
+    _known("store", stores or (), [store.name for store in config.stores])
     with opened(config) as (cluster, operations):
         _mention(operations)
+        hosts = [found.name for found in cluster.view().hosts]
+        _known("host", [host] if host and hosts else (), hosts)
         try:
             procedure = operations.plan_backup(cluster.view(), host=host, stores=stores)
         except Refusal as refusal:
@@ -95,7 +99,7 @@ def maintenance(config: ClusterConfig, *, node: str, as_json: bool) -> int:
                 said = "No member is known now, so nobody can tell."
                 _say(said, as_json, allowed=False, reasons=[])
                 return UNKNOWN
-            raise EtcdTuiError(said, "Name the node, as etcdtui status shows it.")
+            raise ConfigError(said, "Name the node, as etcdtui status shows it.")
         answer = may_take_down(view, member.id)
         reasons = [{"weight": r.weight.value, "sentence": r.sentence} for r in answer.reasons]
         _say(answer.sentence, as_json, allowed=answer.allowed, reasons=reasons)
@@ -107,6 +111,9 @@ def prune(config: ClusterConfig, *, yes: bool, as_json: bool) -> int:
     from etcdtui.procedures.procedure import Ending
     from etcdtui.unattended import Console, run
 
+    if all(rule.empty for rule in _rules(config)):
+        said = f"{config.name} has no rule for which backups to keep, so none is removed."
+        raise ConfigError(said, "Set keep in clusters.toml, or give --keep.")
     with opened(config) as (cluster, operations):
         cluster.look_at_places(PLACES)
         try:
@@ -119,6 +126,19 @@ def prune(config: ClusterConfig, *, yes: bool, as_json: bool) -> int:
         if finished.ending is Ending.DONE:
             return GOOD
         return SHORT if finished.ending is Ending.CANCELLED and not yes else NONE
+
+
+def _known(kind: str, asked: Iterable[str], names: Sequence[str]) -> None:
+    """Raises ConfigError for one that nobody knows."""
+    for name in asked:
+        if name not in names:
+            known = f"known are {listed([clean(each) for each in names])}" if names else "none is configured"
+            raise ConfigError(f"There is no {kind} {clean(name)}: {known}.", f"Name another {kind}, or none.")
+
+
+def _rules(config: ClusterConfig) -> Iterator[Rule]:
+    yield from (config.backups.keep, config.backups.keep_on_hosts)
+    yield from (store.keep for store in config.stores)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from etcdtui.errors import EtcdTuiError, Refusal
+from etcdtui.errors import ConfigError, Refusal
 from etcdtui.text import age, clean
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def register(
 
     def run(options: argparse.Namespace) -> int:
         if not options.dry_run:
-            raise EtcdTuiError(
+            raise ConfigError(
                 "A restore is not run without the screen: nobody would be there to read and to type.",
                 "The plan alone: etcdtui restore --dry-run.",
             )

@@ -58,6 +58,44 @@ def test_without_a_terminal_the_dashboard_says_what_to_use(capsys: pytest.Captur
     assert "etcdtui status" in capsys.readouterr().err
 
 
+CONFIG = """
+[clusters.prod.backups]
+directory = "{folder}"
+[[clusters.prod.hosts]]
+name = "masternode1"
+address = "127.0.0.1"
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("backup", "--store", "nas"), 64, "There is no store nas: none is configured."),
+        (("prune",), 64, "prod has no rule for which backups to keep"),
+        (("verify", "n" * 256), 2, "File name too long"),
+        (("backup",), 2, "cannot be"),
+        (("prune", "--keep", "1"), 2, "cannot be"),
+        (("resume",), 2, "cannot be"),
+        (("restore", "--dry-run"), 2, "cannot be"),
+        (("journal",), 2, "cannot be"),
+    ],
+)
+def test_what_could_not_be_done_is_no_bad_argument(
+    words: tuple[str, ...],
+    code: int,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "clusters.toml").write_text(CONFIG.format(folder=tmp_path / "backups"))
+    (tmp_path / "state").write_text("a file where the folder of the state should be")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert run(words[0], "--config", str(tmp_path / "clusters.toml"), *words[1:]) == code
+    told = capsys.readouterr()
+    assert said in told.out + told.err and "defect" not in told.err
+
+
 def test_a_defect_is_told_as_one_and_is_no_verdict(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,47 @@
+"""Which cluster the options mean."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etcdtui.errors import ConfigError
+
+if TYPE_CHECKING:
+    from etcdtui.config import ClusterConfig, Config
+
+
+def _configuration(options: argparse.Namespace) -> Config:
+    from etcdtui import config
+
+    given = vars(options)
+    ways = [way for way in ("config", "ssh", "kubeconfig") if way in given]
+    if "config" in ways and len(ways) > 1:
+        raise ConfigError(f"--config and --{ways[1]} both say which cluster: give one of them.")
+    changes = {"read_only": True} if given.get("read_only") else {}
+    if "ssh" in given:
+        api = {key: given[key] for key in ("kubeconfig", "context") if key in given}
+        return config.from_ssh(given["ssh"], **api, **changes)
+    if "config" in given:
+        return config.load(Path(given["config"]).expanduser())
+    if "kubeconfig" in given or "context" in given:
+        return config.from_kubeconfig(given.get("kubeconfig"), given.get("context"), **changes)
+    path = config.default_path()
+    if path.exists():
+        return config.load(path)
+    if os.environ.get("KUBECONFIG") or (Path.home() / ".kube" / "config").exists():
+        return config.from_kubeconfig(None, None, **changes)
+    raise ConfigError(
+        f"There is no cluster to look at: no {path}, no kubeconfig, and no --ssh.",
+        "Try: etcdtui --ssh core@masternode1, or etcdtui demo.",
+    )
+
+
+def cluster_config(options: argparse.Namespace) -> ClusterConfig:
+    """Raises ConfigError."""
+    from dataclasses import replace
+
+    chosen = _configuration(options).cluster(vars(options).get("cluster"))
+    return replace(chosen, read_only=True) if vars(options).get("read_only") else chosen
