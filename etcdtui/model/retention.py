@@ -47,15 +47,22 @@ def rule_of(parts: Mapping[str, int]) -> Rule:
 
 def rule_of_words(text: str) -> Rule:
     """``last=7,daily=7,weekly=4``, or a number alone: so many newest ones. Raises ValueError."""
-    if text.strip().isdigit():
+    if _whole(text.strip()):
         text = f"last={text.strip()}"
     parts: dict[str, int] = {}
     for part in text.split(","):
         word, equals, number = part.strip().partition("=")
-        if not equals or not number.isdigit():
+        if not equals or not _whole(number):
             raise ValueError(f"{part.strip()!r} is no part of a rule; write it as last=7,daily=7")
+        if word in parts:
+            raise ValueError(f"{word} is said twice; say it once")
         parts[word] = int(number)
     return rule_of(parts)
+
+
+def _whole(text: str) -> bool:
+    """As int() takes it: neither any digit of Unicode nor any number of them."""
+    return len(text) < 10 and text.isascii() and text.isdigit()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,40 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etcdtui.model.retention import Kept, Rule, doomed
+from etcdtui.model.retention import Kept, Rule, doomed, rule_of_words
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()
 DAY = 86400.0
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("7", Rule(count=7)),
+        (" last=7, days=30 ", Rule(count=7, days=30)),
+        ("daily=7,weekly=4,monthly=6", Rule(daily=7, weekly=4, monthly=6)),
+    ],
+)
+def test_a_rule_in_words(text: str, rule: Rule) -> None:
+    assert rule_of_words(text) == rule
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "'' is no part of a rule"),
+        ("²", "'²' is no part of a rule"),
+        ("last=²", "'last=²' is no part of a rule"),
+        ("last=٣", "'last=٣' is no part of a rule"),
+        ("last=" + "9" * 5000, "is no part of a rule"),
+        ("last=-1", "'last=-1' is no part of a rule"),
+        ("last=1,last=2", "last is said twice"),
+        ("hourly=3", "'hourly' is no part of a rule; known are last, days"),
+    ],
+)
+def test_words_that_are_no_rule(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        rule_of_words(text)
 
 
 def daily(count: int, **changes: object) -> list[Kept]:
