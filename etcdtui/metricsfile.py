@@ -53,6 +53,7 @@ def write(path: Path, content: str) -> None:
         part.unlink(missing_ok=True)
         fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         with os.fdopen(fd, "w", encoding="utf-8") as file:
+            os.fchmod(fd, 0o644)  # whatever the umask: the collector is somebody else
             file.write(content)
         os.replace(part, path)
 

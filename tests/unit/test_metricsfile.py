@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -46,10 +47,15 @@ def test_every_sample_has_a_type_and_names_are_escaped() -> None:
     assert samples and samples <= told
 
 
-def test_written_whole_for_others_to_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_written_whole_for_others_to_read(tmp_path: Path, umask: int) -> None:
     path = tmp_path / "etcdtui.prom"
-    metricsfile.write(path, "first\n")
-    metricsfile.write(path, "second\n")
+    before = os.umask(umask)
+    try:
+        metricsfile.write(path, "first\n")
+        metricsfile.write(path, "second\n")
+    finally:
+        os.umask(before)
     assert path.read_text() == "second\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert [p.name for p in tmp_path.iterdir()] == ["etcdtui.prom"]
