@@ -176,7 +176,8 @@ def _backup_commands(commands: Any, where: argparse.ArgumentParser) -> None:
         parents=[where, shared, metrics],
         help="the backups in every place",
         description="Exit codes: 0 the last proven backup is off the cluster and young enough, 1 it is not, "
-        "3 a place does not answer, 64 bad arguments or configuration, 70 etcdtui itself failed.",
+        "3 that is not known, for a place does not answer, 64 bad arguments or configuration, 70 etcdtui "
+        "itself failed.",
     )
     known.set_defaults(run=_backups, could_not=UNKNOWN)
 
@@ -207,8 +208,8 @@ def _backup_commands(commands: Any, where: argparse.ArgumentParser) -> None:
         parents=[where, shared, keep],
         help="remove what the rules let go",
         description="Shows the list; removes it with --yes only. Exit codes: 0 nothing is left that may go, "
-        "1 something may go and --yes was not given, 2 not all of it could be removed, 64 bad arguments or "
-        "configuration, 70 etcdtui itself failed.",
+        "1 something may go and --yes was not given, 2 not all of it could be removed, or a place was not "
+        "listed, 64 bad arguments or configuration, 70 etcdtui itself failed.",
     )
     prune.set_defaults(run=_prune)
 

@@ -16,7 +16,8 @@ from etcdtui.text import age, clean, grouped, listed, size
 if TYPE_CHECKING:
     from etcdtui.cluster import Cluster
     from etcdtui.config import ClusterConfig
-    from etcdtui.model.places import Backup
+    from etcdtui.model.places import Backup, Place
+    from etcdtui.model.readings import Reading
     from etcdtui.model.retention import Rule
     from etcdtui.model.view import ClusterView
     from etcdtui.procedures.operations import Operations
@@ -37,36 +38,32 @@ def backup(
     metrics: Path | None,
 ) -> int:
     """0: proven and in every place; 1: proven, not everywhere; 2: no proven backup."""
-    from etcdtui import metricsfile
-
     _known("store", stores or (), [store.name for store in config.stores])
     with opened(config) as (cluster, operations):
         _mention(operations)
         hosts = [found.name for found in cluster.view().hosts]
         _known("host", [host] if host and hosts else (), hosts)
+        code = NONE
         try:
             procedure = operations.plan_backup(cluster.view(), host=host, stores=stores)
+            code = followed(procedure, operations, yes=yes, as_json=as_json)
         except Refusal as refusal:
             refused(refusal, as_json)
-            code = NONE
-        else:
-            code = followed(procedure, operations, yes=yes, as_json=as_json)
-        if metrics is not None:
-            view = cluster.look_at_places(PLACES)
-            metricsfile.write(metrics, metricsfile.text(view, success=code == GOOD))
+        finally:  # whatever happened: the file must not go on to tell of an earlier run
+            if metrics is not None:
+                _measured(metrics, cluster.look_at_places(PLACES), success=code == GOOD)
         return code
 
 
 def backups(config: ClusterConfig, *, as_json: bool, metrics: Path | None) -> int:
-    """0: the last proven backup is off the cluster and young enough; 1: not; 3: a place does not answer."""
-    from etcdtui import metricsfile
-    from etcdtui.model.places import last_proven
+    """0: the last proven backup is off the cluster and young enough; 1: not; 3: a place that does not answer
+    could have one."""
+    from etcdtui.model.places import PlaceKind, last_proven
 
     with opened(config) as (cluster, _):
         view = cluster.look_at_places(PLACES)
         if metrics is not None:
-            metricsfile.write(metrics, metricsfile.text(view))
-        silent = [place for place in view.places if not place.listed]
+            _measured(metrics, view)
         if as_json:
             print(json.dumps(_as_json(view), indent=2))
         else:
@@ -79,7 +76,8 @@ def backups(config: ClusterConfig, *, as_json: bool, metrics: Path | None) -> in
             and last.taken is not None
             and view.now - last.taken <= cluster.keeping.max_age
         )
-        return GOOD if good else UNKNOWN if silent else SHORT
+        could_have = any(place.kind is not PlaceKind.HOST for place, _ in _silent(view))
+        return GOOD if good else UNKNOWN if could_have else SHORT
 
 
 def maintenance(config: ClusterConfig, *, node: str, as_json: bool) -> int:
@@ -107,8 +105,10 @@ def maintenance(config: ClusterConfig, *, node: str, as_json: bool) -> int:
 
 
 def prune(config: ClusterConfig, *, yes: bool, as_json: bool) -> int:
-    """0: what may go is gone; 1: something may go, and --yes was not given; 2: not all could be removed."""
+    """0: what may go is gone; 1: something may go, and --yes was not given; 2: not all could be removed, or a
+    place with a rule could not be listed."""
     from etcdtui.procedures.procedure import Ending
+    from etcdtui.procedures.thinning import rules_of
     from etcdtui.unattended import Console, run
 
     if all(rule.empty for rule in _rules(config)):
@@ -123,9 +123,40 @@ def prune(config: ClusterConfig, *, yes: bool, as_json: bool) -> int:
             return NONE
         console = Console(procedure, yes=yes, shape="json" if as_json else "lines")
         finished = run(console, operations.run)
+        rule_of = rules_of(cluster.keeping)
+        silent = [said for place, said in _silent(cluster.view()) if not rule_of(place).empty]
+        for said in silent:
+            say(f"etcdtui: {said} Nothing was removed there.", sys.stderr)
         if finished.ending is Ending.DONE:
-            return GOOD
+            return NONE if silent else GOOD
         return SHORT if finished.ending is Ending.CANCELLED and not yes else NONE
+
+
+def _measured(path: Path, view: ClusterView, *, success: bool | None = None) -> None:
+    """The metrics. That they cannot be written changes nothing about how it went."""
+    from etcdtui import metricsfile
+    from etcdtui.landing import LocalFault
+
+    try:
+        metricsfile.write(path, metricsfile.text(view, success=success))
+    except LocalFault as fault:
+        say(f"etcdtui: {clean(str(fault), 4000)}", sys.stderr)
+
+
+def _silent(view: ClusterView) -> Iterator[tuple[Place, str]]:
+    """Each place whose backups are not known now, with a sentence."""
+    from etcdtui.model.places import Place, PlaceKind
+
+    readings: list[tuple[Place, Reading[Any]]] = [
+        (Place(PlaceKind.HOST, host.name), host.facts if host.link.problem is None else host.link)
+        for host in view.hosts
+    ]
+    # Of a host only the manifests are told there.
+    readings += [(seen.place, seen.sets) for seen in view.places if seen.place.kind is not PlaceKind.HOST]
+    for place, reading in readings:
+        if reading.problem is not None or reading.value is None:
+            why = reading.problem.message if reading.problem else "it has not answered yet"
+            yield place, f"{clean(place.label)} could not be listed: {clean(why.rstrip('.'), 1000)}."
 
 
 def _known(kind: str, asked: Iterable[str], names: Sequence[str]) -> None:
@@ -244,7 +275,10 @@ def _backup_json(found: Backup) -> dict[str, Any]:
 
 
 def _table(view: ClusterView) -> Iterator[str]:
-    if not view.known_backups:
+    silent = [said for _, said in _silent(view)]
+    if not view.known_backups and silent:
+        yield f"Where the backups of {clean(view.name)} could be listed, there is none."
+    elif not view.known_backups:
         yield f"No backup of {clean(view.name)} is known."
     else:
         yield f"{'TAKEN':<18} {'AGE':>6} {'SIZE':>6} {'REVISION':>12}  {'PROVEN':<11} WHERE"
@@ -254,6 +288,4 @@ def _table(view: ClusterView) -> Iterator[str]:
         state = "✓ 2 files" if found.proven else "– not proven" if found.complete else "✗ incomplete"
         where = ", ".join(clean(label, 60) for label in found.places)
         yield f"{found.stamp:<18} {ago:>6} {size(found.size):>6} {revision:>12}  {state:<11} {where}"
-    for seen in view.places:
-        if seen.sets.problem is not None:
-            yield f"{clean(seen.place.label)} could not be listed: {clean(seen.sets.problem.message, 1000)}"
+    yield from silent
