@@ -13,7 +13,7 @@ from etcdtui.platforms import csrs
 from etcdtui.platforms.host_answers import parse_access, script_failed
 from etcdtui.platforms.host_scripts import access_script
 from etcdtui.platforms.objects import NODES, parse_nodes
-from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Step
+from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Reporter, Step
 from etcdtui.procedures.restore_decided import Decided, Master
 from etcdtui.procedures.restore_state import state_of
 from etcdtui.text import clean, grouped, listed
@@ -21,6 +21,7 @@ from etcdtui.text import clean, grouped, listed
 ASK = 20.0  # seconds for one question
 ETCD_WITHIN = 300.0  # seconds: the restore pod waits 5 s for its file, then restores and starts
 API_WITHIN = 900.0
+RESTART = 120.0
 
 
 def back_steps(decided: Decided) -> tuple[Step, ...]:
@@ -154,19 +155,28 @@ def _kubelet(master: Master) -> Step:
     unit = "kubelet.service"
 
     def active(world: Context) -> Verdict:
-        argv = (*master.layout.sudo, "systemctl", "is-active", unit)
-        done = world.runner(master.host).run(argv, timeout=ASK)
+        words = (*master.layout.sudo, "systemctl", "is-active", unit)
+        done = world.runner(master.host).run(words, timeout=ASK)
         said = clean(done.out().strip() or done.err().strip(), 80)
         return Verdict(done.ok, f"{unit} on {master.host} is {said or 'not active'}.")
 
+    argv = (*master.layout.sudo, "systemctl", "restart", unit)
+
+    def restart(world: Context, report: Reporter) -> Verdict:
+        done = world.runner(master.host).run(argv, timeout=RESTART)
+        if not done.ok:
+            return Verdict(False, f"The kubelet of {master.host} does not restart: {clean(done.err(), 200)}")
+        return active(world)
+
+    # Done twice it does no harm: no reason to ask after an interruption.
     return Step(
         key=f"kubelet {master.host}",
         title=f"Restart the kubelet of {master.host}",
         why="It still remembers an API of before the restore.",
-        action=Action.COMMAND,
+        action=Action.WORK,
         host=master.host,
-        argv=(*master.layout.sudo, "systemctl", "restart", unit),
-        timeout=120.0,
+        argv=argv,
+        work=restart,
         verify=active,
         patience=60.0,
     )
