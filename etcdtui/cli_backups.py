@@ -40,11 +40,11 @@ def backup(
     """0: proven and in every place; 1: proven, not everywhere; 2: no proven backup."""
     _known("store", stores or (), [store.name for store in config.stores])
     with opened(config) as (cluster, operations):
-        _mention(operations)
-        hosts = [found.name for found in cluster.view().hosts]
-        _known("host", [host] if host and hosts else (), hosts)
         code = NONE
         try:
+            _mention(operations)
+            hosts = [found.name for found in cluster.view().hosts]
+            _known("host", [host] if host and hosts else (), hosts)
             procedure = operations.plan_backup(cluster.view(), host=host, stores=stores)
             code = followed(procedure, operations, yes=yes, as_json=as_json)
         except Refusal as refusal:

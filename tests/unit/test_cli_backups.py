@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +22,7 @@ from etcdtui.model.retention import Rule
 from etcdtui.model.view import ClusterView
 from etcdtui.offsite.keeping import Keeping
 from etcdtui.procedures.procedure import Procedure
+from etcdtui.records import JournalError
 from tests.procedures import procedure
 from tests.unit.test_engine_work import work_step
 from tests.unit.test_places import NEXUS, manifest, placed
@@ -58,6 +59,8 @@ class Now:
         return self.plan_backup(view)
 
     def interrupted(self, *, look: bool) -> list[object]:
+        if isinstance(self.made, JournalError):
+            raise self.made
         return []
 
     def may_go_on(self, run_id: str) -> bool:
@@ -133,16 +136,13 @@ def test_metrics_that_cannot_be_written_change_nothing_about_how_it_went(
     assert "etcdtui.prom cannot be written" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("plan", [Refusal("No quorum."), RuntimeError("oops")])
-def test_metrics_tell_of_a_run_that_failed(plan: Exception, at: Callable[..., None], tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [Refusal("No quorum."), RuntimeError("oops"), JournalError("full")])
+def test_metrics_tell_of_a_run_that_failed(error: Exception, at: Callable[..., None], tmp_path: Path) -> None:
     metrics = tmp_path / "etcdtui.prom"
     at(PROVEN)
     assert backup(metrics) == 0
     assert 'etcdtui_backup_last_run_success{cluster="prod"} 1' in metrics.read_text()
-    at(PROVEN, plan=plan)
-    if isinstance(plan, Refusal):
+    at(PROVEN, plan=error)
+    with nullcontext() if isinstance(error, Refusal) else pytest.raises(type(error)):
         assert backup(metrics) == 2
-    else:
-        with pytest.raises(RuntimeError):
-            backup(metrics)
     assert 'etcdtui_backup_last_run_success{cluster="prod"} 0' in metrics.read_text()
