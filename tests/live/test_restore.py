@@ -221,7 +221,7 @@ def test_data_of_stopped_members_is_ranked_from_their_disks(cluster: Watched, tm
     for name in ("masternode2", "masternode3"):
         cluster.lab.do("stop", name)
     try:
-        cluster.within(20, lambda s: s.health.level is Level.NO_QUORUM)
+        cluster.within(20, lambda s: all(e.status.problem is not None for e in s.view.endpoints))
         seen = look(cluster.cluster)
         told = advise(seen.view, seen.survivors, seen.view.known_backups)
         assert not any(s.running for s in told.ranked) and all(s.usable for s in told.ranked)
