@@ -302,13 +302,14 @@ def _keep(word: str) -> Rule:
 
 
 def _kept_by(config: ClusterConfig, rule: Rule | None) -> ClusterConfig:
-    """The same cluster with this rule in every place, where one is given."""
+    """The same cluster with this rule, where one is given: here, and in every place that has a rule."""
     from dataclasses import replace
 
     if rule is None:
         return config
-    stores = tuple(replace(store, keep=rule) for store in config.stores)
-    return replace(config, backups=replace(config.backups, keep=rule, keep_on_hosts=rule), stores=stores)
+    stores = tuple(store if store.keep.empty else replace(store, keep=rule) for store in config.stores)
+    on_hosts = config.backups.keep_on_hosts if config.backups.keep_on_hosts.empty else rule
+    return replace(config, backups=replace(config.backups, keep=rule, keep_on_hosts=on_hosts), stores=stores)
 
 
 def _backup(options: argparse.Namespace) -> int:

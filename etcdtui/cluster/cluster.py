@@ -22,7 +22,7 @@ from etcdtui.cluster.live_keys import LiveKeys, live_keys
 from etcdtui.cluster.places import Places
 from etcdtui.cluster.problems import problem_of
 from etcdtui.cluster.roster import Roster
-from etcdtui.cluster.settled import members_asked
+from etcdtui.cluster.settled import members_asked, places_listed
 from etcdtui.cluster.speaker import Speaker
 from etcdtui.cluster.watcher import Watcher
 from etcdtui.config import ClusterConfig, Host
@@ -149,7 +149,7 @@ class Cluster:
         self._board.wait_rounds(since, timeout, asked)
         left, since = timeout - (time.monotonic() - since), time.monotonic()
         self._board.wait_rounds(since, left, self._ask(self._places.reads))
-        return self.view()
+        return self.wait(places_listed, max(0.0, timeout - (time.monotonic() - since)))
 
     def wait(self, settled: Callable[[ClusterView], bool], timeout: float) -> ClusterView:
         """Block until the view is ``settled``, at most ``timeout`` seconds."""

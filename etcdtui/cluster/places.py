@@ -88,7 +88,7 @@ class HereWatcher(PlaceWatcher):
         self, name: str, changed: int, known: tuple[int, tuple[PlacedSet, ...]] | None, now: float
     ) -> tuple[int, tuple[PlacedSet, ...]]:
         quiet = now - changed / 1e9 > ARRIVING
-        if known is not None and known[0] == changed and quiet and all(p.complete for p in known[1]):
+        if known is not None and known[0] == changed and quiet and all(_unchanged(p) for p in known[1]):
             return known
         folder = self._folder / name
         files = []
@@ -248,6 +248,20 @@ class Places:
 
     def own(self, watcher: Watcher) -> bool:
         return self.lists(watcher) or self.reads(watcher)
+
+
+def _unchanged(placed: PlacedSet) -> bool:
+    """Whole, and its files as they were: one may be cut off without its folder noticing."""
+    if not placed.complete:
+        return False
+    for file in placed.set.files:
+        try:
+            seen = os.stat(Path(placed.set.directory, placed.stored_name(file)), follow_symlinks=False)
+        except OSError:
+            return False
+        if (seen.st_size, seen.st_mtime) != (file.size, file.modified):
+            return False
+    return True
 
 
 def _told_here(path: Path) -> Told:

@@ -298,7 +298,11 @@ def _nodes(case: _Case, facts: ApiFacts) -> Iterator[Reason]:
 def _backup(case: _Case) -> Iterator[Reason]:
     view = case.view
     members = [row.member for row in case.health.members]
-    off = [b for b in view.known_backups if b.off_cluster and b.foreign(view.name, members) is False]
+    off = [
+        b
+        for b in view.known_backups
+        if b.off_cluster and not b.dirty and b.foreign(view.name, members) is False
+    ]
     seen = [b for b in off if _labels(view, b) and b.taken is not None]
     dark = [
         p for p in view.places if not p.place.on_cluster and p.sets.current(view.now, FRESH_PLACE) is None

@@ -197,8 +197,7 @@ class Backup:
     def foreign(self, cluster: str, members: Iterable[Member]) -> bool | None:
         """Is it of another cluster than the one called so, with these members? None: that cannot be told.
 
-        A member or its address decides; without one in common, the names: the one of the cluster may be
-        given twice, those of members usually are.
+        A member or its address decides. Names alone prove nothing: the same ones are given twice.
         """
         told = self.manifest
         if told is None:
@@ -209,9 +208,7 @@ class Backup:
         named = told.cluster == cluster
         if not present or not then:
             return False if named else None
-        if not named:
-            return True
-        return False if {m.name for m in present if m.name} & {m.name for m in then} else None
+        return None if named else True
 
 
 def _urls(members: Iterable[Member]) -> set[str]:
@@ -290,7 +287,7 @@ def _backup(stamp: str, dirty: bool, copies: list[PlacedSet]) -> Backup:
     )
     if manifest is not None and len(copies) > 1:
         bare = [c for c in copies if c.place.on_cluster and c.manifest is None and not c.trouble]
-        meant = [c for c in bare if _taken_on(manifest, c.place)] or (bare if len(bare) == 1 else [])
+        meant = [c for c in bare if _taken_on(manifest, c.place)]
         copies = [replace(c, manifest=manifest) if c in meant else c for c in copies]
     ordered = sorted(copies, key=lambda c: (_ORDER[c.place.kind], c.place.name, c.set.directory))
     return Backup(stamp, dirty, tuple(ordered), manifest)
@@ -312,8 +309,12 @@ def _taken_on(manifest: Manifest | None, place: Place) -> bool:
 
 
 def last_proven(view: ClusterView, *, off_cluster: bool = False) -> Backup | None:
-    """The newest proven backup of this cluster, wherever it is, or with a proven copy off the cluster."""
-    return next((b for b in _ours(view) if b.off_cluster or not off_cluster), None)
+    """The newest proven backup of this cluster, wherever it is, or with a proven copy off the cluster.
+
+    One that was taken by force, possibly dirty, is never the one to rely on.
+    """
+    ours = (backup for backup in _ours(view) if not backup.dirty)
+    return next((backup for backup in ours if backup.off_cluster or not off_cluster), None)
 
 
 def owed(view: ClusterView, stores: Iterable[str]) -> tuple[tuple[Backup, str], ...]:
@@ -346,7 +347,9 @@ def _ours(view: ClusterView) -> tuple[Backup, ...]:
 def _proven_of(
     backups: Same[tuple[Backup, ...]], cluster: str, members: tuple[Member, ...]
 ) -> tuple[Backup, ...]:
-    return tuple(b for b in backups.value if b.proven and b.foreign(cluster, members) is False)
+    return tuple(
+        b for b in backups.value if b.proven and not b.dirty and b.foreign(cluster, members) is False
+    )
 
 
 @lru_cache(maxsize=32)
@@ -355,12 +358,14 @@ def _lacking(
 ) -> tuple[Backup, ...]:
     here = [b for b in ours.value if (copy := b.copy_in(HERE)) and copy.proven]
     whole = [b for b in everything.value if (copy := b.copy_in(store)) and _whole(copy)]
-    newest = max((b.taken or 0.0 for b in whole), default=0.0)
+    # Neither here nor there does a dirty one take the place of a clean one.
+    newest = max((b.taken or 0.0 for b in whole if not b.dirty), default=0.0)
+    last = next((b for b in here if not b.dirty), None)
     return tuple(
         backup
-        for number, backup in enumerate(here)
+        for backup in here
         if not ((copy := backup.copy_in(store)) and _whole(copy))
-        and (number == 0 or (backup.taken or 0.0) > newest)
+        and (backup is last or (backup.taken or 0.0) > newest)
     )
 
 

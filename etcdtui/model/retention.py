@@ -71,7 +71,7 @@ class Kept:
 
     ``taken``: epoch seconds, None when its name and manifest do not tell. ``cluster``: the identity in its
     manifest, None when there is none. ``recognised``: its files are those of a backup and nothing else.
-    ``busy``: it is being written or brought off now.
+    ``busy``: it is being written or brought off now. ``dirty``: it was taken by force while others changed.
     """
 
     key: Hashable
@@ -81,6 +81,7 @@ class Kept:
     recognised: bool = True
     complete: bool = True
     busy: bool = False
+    dirty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,21 +104,22 @@ def doomed(sets: Iterable[Kept], rule: Rule, now: float, cluster: str, zone: tzi
     """Judge all backups of one place. ``now`` in epoch seconds, days and weeks begin in ``zone``.
 
     Only complete backups of ``cluster`` count for the rule, and proven ones before others: what is not
-    proven never uses up a place of one that is. Always stay: the last proven backup, those of another or an
-    unknown cluster, what is not recognised, what has no date or one in the future, what is being written.
-    Half of a backup, and one not proven, goes only when a newer proven one stays and no days keep it.
+    proven, or dirty, never uses up a place of one that is clean and proven. Always stay: the last proven
+    backup, those of another or an unknown cluster, what is not recognised, what has no date or one in the
+    future, what is being written. Half of a backup, and one not proven or dirty, goes only when a newer
+    proven one stays and no days keep it.
     """
     everything = sorted(sets, key=lambda b: (b.taken is not None, b.taken or 0.0), reverse=True)
     reasons: dict[int, list[str]] = {i: _always(b, now, cluster) for i, b in enumerate(everything)}
     ours = [i for i, b in enumerate(everything) if not reasons[i]]
-    proven = [i for i in ours if everything[i].proven and everything[i].complete]
+    proven = [i for i in ours if _counts(everything[i])]
     if proven:
         reasons[proven[0]].append("is the last proven backup")
     for index in ours:
         if rule.empty:
             reasons[index].append("stays because the rule names nothing to keep")
         elif not proven:
-            reasons[index].append("stays because no backup here is proven")
+            reasons[index].append("stays because no clean backup here is proven")
         elif rule.days and now - _taken(everything[index]) < rule.days * 86400:
             reasons[index].append(f"is younger than {rule.days:g} days")
     # Where proven ones exist they alone fill the places.
@@ -133,6 +135,11 @@ def doomed(sets: Iterable[Kept], rule: Rule, now: float, cluster: str, zone: tzi
     keep = tuple(Ruling(b, tuple(reasons[i])) for i, b in enumerate(everything) if reasons[i])
     gone = tuple(Ruling(b, (_why(b, rule),)) for i, b in enumerate(everything) if not reasons[i])
     return Doomed(keep, gone)
+
+
+def _counts(backup: Kept) -> bool:
+    """One to rely on: only such fill the places of a rule."""
+    return backup.proven and backup.complete and not backup.dirty
 
 
 def _always(backup: Kept, now: float, cluster: str) -> list[str]:
@@ -191,6 +198,8 @@ def _why(backup: Kept, rule: Rule) -> str:
         return "is only half a backup, and newer proven ones stay"
     if not backup.proven:
         return "is not proven, and newer proven ones stay"
+    if backup.dirty:
+        return "is possibly dirty, and newer clean ones stay"
     wanted = [
         f"the {rule.count} newest" if rule.count else "",
         f"those of {rule.days:g} days" if rule.days else "",

@@ -192,9 +192,10 @@ def _kept(copy: PlacedSet, cluster: str) -> Kept:
         key=copy,
         taken=when.timestamp() if when else None,
         cluster=known or None,
-        proven=copy.proven,
+        proven=copy.proven and not copy.set.dirty,  # forced past its checks: never what others are kept for
         complete=copy.complete,
         busy=copy.set.writing,
+        dirty=copy.set.dirty,
     )
 
 

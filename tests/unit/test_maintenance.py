@@ -254,6 +254,22 @@ class TestMayTakeDown:
         other = may_take_down(view, TWO)
         assert other.allowed and "masternode4 is a learner" in other.sentence
 
+    def test_a_backup_taken_by_force_will_not_do(self) -> None:
+        clean = placed()
+        names = ((f.name, f.name.replace(".", "__POSSIBLY_DIRTY__.", 1)) for f in clean.set.files)
+        files = [FoundFile("here", "/b", new, 512 + 32, NOW) for _, new in names]
+        told = clean.manifest
+        assert told is not None and told.resources is not None
+        told = replace(
+            told,
+            snapshot=replace(told.snapshot, name=files[0].name),
+            resources=replace(told.resources, name=files[1].name),
+        )
+        (found,) = join(files)
+        dirty = PlacedSet(HERE, found, told)
+        assert dirty.proven and found.dirty
+        assert "No proven backup off the cluster" in nos(may_take_down(good(places=(place(dirty),)), TWO))
+
     def test_an_older_backup_will_do_where_that_is_allowed(self) -> None:
         assert may_take_down(good(places=(place(placed(30)),), max_backup_age=48 * 3600.0), TWO).allowed
 

@@ -145,6 +145,11 @@ def test_of_two_hosts_with_files_of_one_second_and_size_only_the_named_one_adopt
     assert all(b.proven for b in two)
 
 
+def test_a_pair_on_a_host_that_no_manifest_names_adopts_nothing() -> None:
+    (backup,) = join_places([placed(M2), placed(HERE, manifest())])
+    assert [(c.place.label, c.proven) for c in backup.copies] == [("masternode2", False), ("here", True)]
+
+
 def test_half_of_a_backup_joins_nothing() -> None:
     found = join_places([placed(M1, sizes=(SIZE,)), placed(M2, sizes=(SIZE,)), placed(HERE, manifest())])
     assert sorted((b.places, b.complete) for b in found) == [
@@ -198,7 +203,7 @@ RENAMED = tuple(replace(m, name=f"masternode{n}") for n, m in enumerate(ELSEWHER
         (manifest(), "prod", (), False),
         (manifest(), "test", (), None),
         (manifest(), "test", RENAMED, True),
-        (manifest(), "prod", RENAMED, False),
+        (manifest(), "prod", RENAMED, None),
         (manifest(), "prod", ELSEWHERE, None),
         (manifest(), "test", (replace(member(1), id=1, peer_urls=(), listed=False),), False),
         (None, "prod", (member(1),), None),
@@ -300,3 +305,21 @@ def test_members_supposed_from_a_host_are_known_by_their_addresses() -> None:
     supposed = replace(member(1), id=1, name="", peer_urls=(), listed=False)
     view = replace(view_of(here(1)), members=Reading(MemberList(0, (supposed,)), None))
     assert last_proven(view) is not None
+
+
+def forced(place: Place, number: int) -> PlacedSet:
+    """One taken by force, proven whole for all that."""
+    mark = "__POSSIBLY_DIRTY__"
+    told = manifest(days(number))
+    snapshot = replace(told.snapshot, name=f"snapshot_{days(number)}{mark}.db")
+    resources = File(f"static_kuberesources_{days(number)}{mark}.tar.gz", TAR, "b" * 64)
+    return placed(place, replace(told, snapshot=snapshot, resources=resources), stamp=days(number), mark=mark)
+
+
+def test_a_dirty_backup_is_never_the_last_proven_and_hides_no_clean_one_from_a_store() -> None:
+    view = view_of(forced(HERE, 3), here(2))
+    assert [b.proven for b in view.known_backups] == [True, True]
+    last = last_proven(view)
+    assert last is not None and last.stamp == days(2)
+    assert last_proven(view_of(forced(HERE, 3))) is None
+    assert owed_days(view_of(here(2), forced(HERE, 3), forced(NEXUS, 3))) == [days(2)]

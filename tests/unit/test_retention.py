@@ -101,6 +101,14 @@ def test_unproven_ones_take_no_place_and_go() -> None:
     assert "only half a backup" in ruling.delete[1].reasons[0]
 
 
+def test_a_dirty_one_takes_no_place_of_a_clean_one() -> None:
+    sets = daily(3)
+    sets[0] = replace(sets[0], dirty=True)
+    assert kept(sets, Rule(count=1)) == [0, 1]  # it is newer than the last one to rely on
+    later = doomed([*daily(1), replace(sets[0], key="dirty", taken=NOW - DAY)], Rule(count=2), NOW, "prod")
+    assert [r.reasons for r in later.delete] == [("is possibly dirty, and newer clean ones stay",)]
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
