@@ -32,7 +32,11 @@ def test_etcdctl_in_the_container_keeps_its_identity() -> None:
 def test_a_command_for_later_looks_for_its_container_then() -> None:
     argv = commands.member_remove(ClientAccess(container="4f2a").lasting, 5, ["https://10.0.0.1:2379"])
     assert "4f2a" not in argv and argv[2:4] == ("sh", "-c") and "name=etcdctl" in argv[4]
-    assert argv[5:9] == ("crictl", "env", "-u", "ETCDCTL_ENDPOINTS") and argv[-3:] == ("member", "remove", "5")
+    assert argv[5:9] == ("crictl", "env", "-u", "ETCDCTL_ENDPOINTS") and argv[-3:] == (
+        "member",
+        "remove",
+        "5",
+    )
     assert commands.member_remove(ACCESS.lasting, 5) == commands.member_remove(ACCESS, 5)
 
 
