@@ -12,7 +12,7 @@ import pytest
 from etcdtui.lab.demo import Lab
 from tests.live.lab_client import ETCD, MACHINES, NODES, SECRETS, LabClient, until
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.drill]
 
 M1, M2, M3 = "masternode1", "masternode2", "masternode3"
 OLD = Path("/usr/bin")

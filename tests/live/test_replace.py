@@ -27,7 +27,7 @@ from etcdtui.procedures.replace_api import GUARD_ON
 from etcdtui.procedures.replace_evidence import signs_of
 from tests.live.watched import Watched, watched
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.drill]
 
 KEYS = 300
 GONE = "masternode3"

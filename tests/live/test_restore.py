@@ -36,7 +36,7 @@ from etcdtui.procedures.restore_look import look
 from etcdtui.reach.remote_db import read_position
 from tests.live.watched import Watched, watched
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.drill]
 NUMBERS = count(1)
 OLD = Path("/usr/bin")  # etcd 3.4
 
