@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from etcdtui.landing import PART, faults
-from etcdtui.model.places import Backup, Place, PlaceKind
+from etcdtui.model.places import Backup, Place, PlaceKind, foreign_to
 from etcdtui.model.view import ClusterView
 
 _HELP = {
@@ -67,10 +67,9 @@ def _places(view: ClusterView) -> Iterator[tuple[Place, bool]]:
 
 
 def _last(view: ClusterView, place: Place) -> Backup | None:
-    members = view.members.value.members if view.members.value else ()
     for backup in view.known_backups:
         copy = backup.copy_in(place)
-        if copy is not None and copy.proven and backup.foreign(view.name, members) is False:
+        if copy is not None and copy.proven and foreign_to(view, backup) is False:
             return backup
     return None
 

@@ -8,7 +8,7 @@ from typing import Any
 from etcdtui import text
 from etcdtui.model.findings import Finding, Severity
 from etcdtui.model.health import ClusterHealth, MemberHealth
-from etcdtui.model.places import Backup, PlaceView, last_proven
+from etcdtui.model.places import Backup, PlaceView, foreign_to, last_proven
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView, HostView
 
@@ -130,14 +130,13 @@ def _place(seen: PlaceView, now: float) -> dict[str, Any]:
 
 
 def _backup(backup: Backup, view: ClusterView) -> dict[str, Any]:
-    members = view.members.value
     return {
         "stamp": backup.stamp,
         "taken_at": backup.taken,
         "complete": backup.complete,
         "proven": backup.proven,
         "off_cluster": backup.off_cluster,
-        "foreign": backup.foreign(view.name, members.members if members else ()),
+        "foreign": foreign_to(view, backup),
         "possibly_dirty": backup.dirty,
         "size": backup.size,
         "revision": backup.revision,

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from etcdtui.model.comeback import AWAY, LAGGING, pod_ready, spare
 from etcdtui.model.health import ClusterHealth, MemberHealth, MemberState, in_words, judge
-from etcdtui.model.places import Backup, last_proven
+from etcdtui.model.places import Backup, foreign_to, last_proven
 from etcdtui.model.platform import ApiFacts
 from etcdtui.model.quorum import quorum_of
 from etcdtui.model.view import FRESH_API, FRESH_ETCDCTL, FRESH_HOST, ClusterView
@@ -297,12 +297,7 @@ def _nodes(case: _Case, facts: ApiFacts) -> Iterator[Reason]:
 
 def _backup(case: _Case) -> Iterator[Reason]:
     view = case.view
-    members = [row.member for row in case.health.members]
-    off = [
-        b
-        for b in view.known_backups
-        if b.off_cluster and not b.dirty and b.foreign(view.name, members) is False
-    ]
+    off = [b for b in view.known_backups if b.off_cluster and not b.dirty and foreign_to(view, b) is False]
     seen = [b for b in off if _labels(view, b) and b.taken is not None]
     dark = [
         p for p in view.places if not p.place.on_cluster and p.sets.current(view.now, FRESH_PLACE) is None

@@ -194,14 +194,17 @@ class Backup:
         there = [copy for copy in self.copies if copy.place == place]
         return next((copy for copy in there if copy.proven), there[0] if there else None)
 
-    def foreign(self, cluster: str, members: Iterable[Member]) -> bool | None:
+    def foreign(self, cluster: str, members: Iterable[Member], openshift_id: str = "") -> bool | None:
         """Is it of another cluster than the one called so, with these members? None: that cannot be told.
 
-        A member or its address decides. Names alone prove nothing: the same ones are given twice.
+        Another identity of OpenShift decides (the same one does not: a clone has it too), then a member or
+        its address. Names alone prove nothing: the same ones are given twice.
         """
         told = self.manifest
         if told is None:
             return None
+        if openshift_id and told.openshift_id and openshift_id != told.openshift_id:
+            return True
         present, then = tuple(members), told.members
         if {m.id for m in present if m.listed} & {m.id for m in then} or _urls(present) & _urls(then):
             return False
@@ -308,6 +311,16 @@ def _taken_on(manifest: Manifest | None, place: Place) -> bool:
     return place.name in (manifest.member, manifest.host, manifest.host.rpartition("@")[2])
 
 
+def foreign_to(view: ClusterView, backup: Backup) -> bool | None:
+    """``Backup.foreign``, for the cluster that is seen here."""
+    return backup.foreign(*_identity(view))
+
+
+def _identity(view: ClusterView) -> tuple[str, tuple[Member, ...], str]:
+    listed, facts = view.members.value, view.api.value
+    return view.name, listed.members if listed else (), facts.cluster_id if facts else ""
+
+
 def last_proven(view: ClusterView, *, off_cluster: bool = False) -> Backup | None:
     """The newest proven backup of this cluster, wherever it is, or with a proven copy off the cluster.
 
@@ -339,17 +352,14 @@ def owed(view: ClusterView, stores: Iterable[str]) -> tuple[tuple[Backup, str], 
 
 def _ours(view: ClusterView) -> tuple[Backup, ...]:
     """Proven backups of this cluster, newest first."""
-    listed = view.members.value
-    return _proven_of(Same(view.known_backups), view.name, listed.members if listed else ())
+    return _proven_of(Same(view.known_backups), *_identity(view))
 
 
 @lru_cache(maxsize=16)
 def _proven_of(
-    backups: Same[tuple[Backup, ...]], cluster: str, members: tuple[Member, ...]
+    backups: Same[tuple[Backup, ...]], cluster: str, members: tuple[Member, ...], openshift_id: str
 ) -> tuple[Backup, ...]:
-    return tuple(
-        b for b in backups.value if b.proven and not b.dirty and b.foreign(cluster, members) is False
-    )
+    return tuple(b for b in backups.value if b.proven and b.foreign(cluster, members, openshift_id) is False)
 
 
 @lru_cache(maxsize=32)

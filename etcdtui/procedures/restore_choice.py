@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from etcdtui.errors import Refusal
 from etcdtui.model.health import judge
-from etcdtui.model.places import Backup, PlacedSet, PlaceKind, last_proven
+from etcdtui.model.places import Backup, PlacedSet, PlaceKind, foreign_to, last_proven
 from etcdtui.model.survivors import Survivor, best, gap, label
 from etcdtui.model.view import ClusterView, HostView
 from etcdtui.platforms.restore_scripts import HostReport, RestoreScript, only_known, recognise, unfit
@@ -59,8 +59,7 @@ def chosen(view: ClusterView, backup: Backup, recovery: str) -> Chosen:
             f"The {name} was never proven: nobody knows whether its files hold what they should.",
             "Bring it off the host that has it; that proves it.",
         )
-    listing = view.members.value
-    if backup.foreign(view.name, listing.members if listing else ()):
+    if foreign_to(view, backup):
         raise Refusal(
             f"The {name} is of another cluster ({told.cluster}, members "
             f"{listed([m.label for m in told.members])}): restored here it would destroy this one.",

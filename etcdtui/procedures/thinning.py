@@ -192,7 +192,7 @@ def _kept(copy: PlacedSet, cluster: str) -> Kept:
         key=copy,
         taken=when.timestamp() if when else None,
         cluster=known or None,
-        proven=copy.proven and not copy.set.dirty,  # forced past its checks: never what others are kept for
+        proven=copy.proven,
         complete=copy.complete,
         busy=copy.set.writing,
         dirty=copy.set.dirty,

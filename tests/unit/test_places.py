@@ -29,7 +29,7 @@ from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.proof import Check, Outcome
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView, HostView
-from tests.views import NOW, healthy, host, member
+from tests.views import NOW, api, healthy, host, member
 
 STAMP = "2026-09-21_020000"
 WHEN = datetime(2026, 9, 21, 2, 0, tzinfo=UTC)
@@ -216,6 +216,16 @@ def test_which_cluster_a_backup_is_of(
     assert backup.foreign(name, members) is foreign
 
 
+def test_another_identity_of_openshift_decides_and_the_same_one_does_not() -> None:
+    (backup,) = join_places([placed(HERE, manifest(openshift_id="8c1f"))])
+    assert backup.foreign("prod", (member(1),), "77aa") is True
+    assert backup.foreign("prod", (member(1),), "8c1f") is False
+    assert backup.foreign("prod", ELSEWHERE, "8c1f") is None
+    view = view_of(placed(HERE, manifest(openshift_id="8c1f")))
+    assert last_proven(view) is not None
+    assert last_proven(replace(view, api=api(cluster_id="77aa"))) is None
+
+
 def test_the_last_proven_backup_is_of_this_cluster() -> None:
     newer, newest = "2026-09-22_020000", "2026-09-23_020000"
     foreign = manifest(newer, cluster="test", members=ELSEWHERE)
@@ -323,3 +333,4 @@ def test_a_dirty_backup_is_never_the_last_proven_and_hides_no_clean_one_from_a_s
     assert last is not None and last.stamp == days(2)
     assert last_proven(view_of(forced(HERE, 3))) is None
     assert owed_days(view_of(here(2), forced(HERE, 3), forced(NEXUS, 3))) == [days(2)]
+    assert owed_days(view_of(here(2), there(2), forced(HERE, 3))) == [days(3)]
