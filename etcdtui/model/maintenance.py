@@ -298,14 +298,13 @@ def _nodes(case: _Case, facts: ApiFacts) -> Iterator[Reason]:
 def _backup(case: _Case) -> Iterator[Reason]:
     view = case.view
     off = [b for b in view.known_backups if b.off_cluster and not b.dirty and foreign_to(view, b) is False]
-    seen = [b for b in off if _labels(view, b) and b.taken is not None]
+    seen = [(old, b) for b in off if _labels(view, b) and (old := b.age(view.now)) is not None]
     dark = [
         p for p in view.places if not p.place.on_cluster and p.sets.current(view.now, FRESH_PLACE) is None
     ]
     blind = f" {listed([p.place.label for p in dark])} cannot be looked at now." if dark else ""
     if seen:
-        last = max(seen, key=lambda b: b.taken or 0.0)
-        old = view.now - (last.taken or 0.0)
+        old, last = min(seen, key=lambda aged: aged[0])
         where = f"{age(old)} old ({listed(_labels(view, last))})"
         if old <= view.max_backup_age:
             yield _ok(f"The last proven backup off the cluster is {where}.")
@@ -317,6 +316,8 @@ def _backup(case: _Case) -> Iterator[Reason]:
         return
     last_one = last_proven(view)
     only = f" The last proven one was seen on {listed(last_one.places)} alone." if last_one else ""
+    ahead = next((f" That of {b.stamp} is dated in the future: its age is not known." for b in off), "")
+    only += ahead if all(b.age(view.now) is None for b in off) else ""
     yield _no(f"No proven backup off the cluster is known: take one first (b).{only}{blind}")
 
 

@@ -28,6 +28,7 @@ AGE: Final = ".age"
 """What is put behind the name of a file that was encrypted."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+_AHEAD = 300.0  # seconds by which clocks may differ
 _CHUNK = 64 * 1024  # bytes that age seals at once, each time adding a tag of 16
 _HEADERS = range(100, 64 * 1024)  # bytes of age's header, from one recipient to hundreds
 
@@ -158,6 +159,12 @@ class Backup:
             return datetime.strptime(self.stamp, "%Y-%m-%d_%H%M%S").timestamp()
         except (ValueError, OverflowError, OSError):
             return None
+
+    def age(self, now: float) -> float | None:
+        """Seconds; None when that is not known: no date, or one in the future by our clock."""
+        if self.taken is None or self.taken > now + _AHEAD:
+            return None
+        return max(0.0, now - self.taken)
 
     @property
     def complete(self) -> bool:
@@ -324,9 +331,9 @@ def _identity(view: ClusterView) -> tuple[str, tuple[Member, ...], str]:
 def last_proven(view: ClusterView, *, off_cluster: bool = False) -> Backup | None:
     """The newest proven backup of this cluster, wherever it is, or with a proven copy off the cluster.
 
-    One that was taken by force, possibly dirty, is never the one to rely on.
+    One that was taken by force, possibly dirty, is never the one to rely on, nor one of unknown age.
     """
-    ours = (backup for backup in _ours(view) if not backup.dirty)
+    ours = (backup for backup in _ours(view) if not backup.dirty and backup.age(view.now) is not None)
     return next((backup for backup in ours if backup.off_cluster or not off_cluster), None)
 
 

@@ -76,6 +76,14 @@ def test_a_last_proven_backup_older_than_the_limit_that_is_configured() -> None:
     assert not found(replace(view, max_backup_age=36 * 3600.0), "4-backup")
 
 
+def test_a_backup_from_the_future_is_not_young() -> None:
+    finding = one(view_of(proven(HERE, -48)), "4-backup")
+    assert "dated in the future" in finding.sentence and "Compare the clocks" in finding.next_step
+    assert "2 h old" in one(view_of(proven(HERE, -48), proven(HERE, 2)), "8-backup").sentence
+    assert "30 h old" in one(view_of(proven(HERE, -48), proven(HERE, 30)), "4-backup").sentence
+    assert one(view_of(proven(HERE, -0.01)), "8-backup").severity is Severity.GOOD  # clocks differ a little
+
+
 def test_a_proven_backup_on_the_cluster_only() -> None:
     hosts, sets = on_host(proven(M1, 2))
     finding = one(view_of(*sets, hosts=hosts), "4-backup")

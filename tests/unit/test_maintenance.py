@@ -254,6 +254,11 @@ class TestMayTakeDown:
         other = may_take_down(view, TWO)
         assert other.allowed and "masternode4 is a learner" in other.sentence
 
+    def test_a_backup_from_the_future_will_not_do(self) -> None:
+        assert "dated in the future" in nos(may_take_down(good(places=(place(placed(-48)),)), TWO))
+        both = may_take_down(good(places=(place(placed(-48), placed(30)),)), TWO)
+        assert "30 h old (here), 24 h are allowed" in nos(both)
+
     def test_a_backup_taken_by_force_will_not_do(self) -> None:
         clean = placed()
         names = ((f.name, f.name.replace(".", "__POSSIBLY_DIRTY__.", 1)) for f in clean.set.files)

@@ -313,7 +313,7 @@ def test_thousands_of_backups_are_joined_once_for_each_listing(monkeypatch: pyte
 
 def test_members_supposed_from_a_host_are_known_by_their_addresses() -> None:
     supposed = replace(member(1), id=1, name="", peer_urls=(), listed=False)
-    view = replace(view_of(here(1)), members=Reading(MemberList(0, (supposed,)), None))
+    view = replace(view_of(here(0)), members=Reading(MemberList(0, (supposed,)), None))
     assert last_proven(view) is not None
 
 
@@ -327,10 +327,10 @@ def forced(place: Place, number: int) -> PlacedSet:
 
 
 def test_a_dirty_backup_is_never_the_last_proven_and_hides_no_clean_one_from_a_store() -> None:
-    view = view_of(forced(HERE, 3), here(2))
+    view = view_of(forced(HERE, 0), here(-1))
     assert [b.proven for b in view.known_backups] == [True, True]
     last = last_proven(view)
-    assert last is not None and last.stamp == days(2)
-    assert last_proven(view_of(forced(HERE, 3))) is None
-    assert owed_days(view_of(here(2), forced(HERE, 3), forced(NEXUS, 3))) == [days(2)]
-    assert owed_days(view_of(here(2), there(2), forced(HERE, 3))) == [days(3)]
+    assert last is not None and last.stamp == days(-1)
+    assert last_proven(view_of(forced(HERE, 0))) is None
+    assert owed_days(view_of(here(-1), forced(HERE, 0), forced(NEXUS, 0))) == [days(-1)]
+    assert owed_days(view_of(here(-1), there(-1), forced(HERE, 0))) == [days(0)]

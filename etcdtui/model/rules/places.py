@@ -69,6 +69,15 @@ def _none_proven(view: ClusterView, health: ClusterHealth) -> Finding:
     unseen = [host.name for host in view.hosts if host.facts.value is None]
     unseen += [seen.place.label for seen in _off_cluster(view) if not seen.listed]
     aside = f"Not looked at: {text.listed(unseen)}." if unseen else ""
+    ahead = next((b for b in view.known_backups if b.proven and b.age(view.now) is None), None)
+    if ahead is not None:
+        return Finding(
+            "4-backup",
+            Severity.WARNING,
+            "How old the last proven backup is is not known: it is dated in the future.",
+            f"{_where(ahead)} {aside}".strip(),
+            f"Compare the clocks of this machine and of the hosts. {take_one(health)}",
+        )
     complete = next((backup for backup in view.known_backups if backup.complete), None)
     if complete is None:
         said = "There is no backup in any place that could be looked at."
@@ -210,7 +219,8 @@ def _off_cluster(view: ClusterView) -> list[PlaceView]:
 
 
 def _age(view: ClusterView, backup: Backup) -> float:
-    return max(0.0, view.now - (backup.taken or 0.0))
+    known = backup.age(view.now)
+    return view.now if known is None else known
 
 
 def _where(backup: Backup) -> str:
