@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -321,6 +322,8 @@ def test_the_same_in_every_place(lab: Lab, tmp_path: Path, monkeypatch: pytest.M
     server.start()
     try:
         endpoint = "http://{}:{}".format(*server.get_host_and_port())
+        # The buckets belong to the process, in which other tests may have left theirs.
+        urllib.request.urlopen(f"{endpoint}/moto-api/reset", data=b"", timeout=10).close()
         client = boto3.client("s3", endpoint_url=endpoint)
         client.create_bucket(Bucket="etcd")
         (files := tmp_path / "nginx").mkdir()
