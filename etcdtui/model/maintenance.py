@@ -331,7 +331,7 @@ def _work(case: _Case) -> Iterator[Reason]:
     """Backups being taken, and whatever else runs on the member's host."""
     view = case.view
     busy = {host for host, _ in view.writing}
-    own = case.row.host
+    own, all_seen = case.row.host, True
     for host in view.hosts:
         facts = host.facts.current(view.now, FRESH_HOST)
         jobs = facts.running_jobs if facts else ()
@@ -342,6 +342,7 @@ def _work(case: _Case) -> Iterator[Reason]:
                 f"A job of etcdtui runs on {host.name} ({clean(jobs[0], 100)}): wait until it has ended."
             )
         if facts is None and (own is None or host.name != own.name):
+            all_seen = False
             yield _mind(
                 f"Whether a backup is being taken on {host.name} is not known: it cannot be looked at."
             )
@@ -351,7 +352,7 @@ def _work(case: _Case) -> Iterator[Reason]:
         yield _no(
             f"Whether a backup is being taken on {case.name} is not known: its host cannot be looked at."
         )
-    elif not busy:
+    elif all_seen and not busy:
         yield _ok("No backup is being taken.")
 
 

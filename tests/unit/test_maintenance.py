@@ -254,6 +254,11 @@ class TestMayTakeDown:
         other = may_take_down(view, TWO)
         assert other.allowed and "masternode4 is a learner" in other.sentence
 
+    def test_no_backup_is_ruled_out_on_a_host_that_was_not_seen(self) -> None:
+        answer = may_take_down(good(hosts=hosts(host(3, facts=Reading()))), TWO)
+        assert "Whether a backup is being taken on masternode3" in " ".join(answer.of(Weight.WARNING))
+        assert not any("backup is being taken" in said for said in answer.of(Weight.OK))
+
     def test_a_backup_from_the_future_will_not_do(self) -> None:
         assert "dated in the future" in nos(may_take_down(good(places=(place(placed(-48)),)), TWO))
         both = may_take_down(good(places=(place(placed(-48), placed(30)),)), TWO)
