@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from etcdtui.errors import CommandFailed, EtcdTuiError, Refusal
-from etcdtui.landing import faults, sync_folder
+from etcdtui.landing import PART, Landing, alone_in, faults, sync_folder
 from etcdtui.model.manifest import SUFFIX
 from etcdtui.model.places import HERE, Place, PlacedSet, PlaceKind, manifest_name
 from etcdtui.model.quorum import Verdict
@@ -170,7 +170,9 @@ def remove(world: Context, placed: PlacedSet) -> None:
 
 
 def _remove_here(folder: Path, names: Sequence[str]) -> None:
-    with faults(f"{folder} cannot be thinned out"):
+    with alone_in(folder), faults(f"{folder} cannot be thinned out"), ExitStack() as held:
+        for part in folder.glob(f"*{PART}"):  # who writes it may have been silent for long
+            held.enter_context(Landing(part.with_name(part.name.removesuffix(PART))))
         for name in names:
             (folder / name).unlink(missing_ok=True)
         for pattern in NOTES:

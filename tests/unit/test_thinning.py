@@ -9,6 +9,7 @@ import pytest
 
 from etcdtui.errors import Refusal
 from etcdtui.journal import Journal
+from etcdtui.landing import Landing, alone_in
 from etcdtui.model.backups import FoundFile, join
 from etcdtui.model.manifest import SUFFIX
 from etcdtui.model.places import HERE, Place, PlacedSet, PlaceKind, PlaceView
@@ -136,6 +137,26 @@ def test_what_a_fetch_that_was_given_up_left_here_goes_with_the_old_ones(
     assert ending is Ending.DONE and stamp in asked
     assert not (world.here / f"{stamp}-m2").exists()
     assert (world.host / f"snapshot_{stamp}.db.part").exists()  # nobody here knows who writes it
+
+
+def test_what_is_still_being_fetched_however_slowly_stays(world: World, tmp_path: Path) -> None:
+    stamp = "2026-09-10_020000"
+    folder = world.here / f"{stamp}-m2"
+    folder.mkdir()
+    with Landing(folder / f"snapshot_{stamp}.db") as landing:
+        landing.write(b"half")
+        ending, sentence, asked = thin(world, tmp_path, Answer(Choice.GO), Answer(Choice.STOP))
+    assert stamp in asked and ending is Ending.FAILED
+    assert "7 of 8 removed. Another etcdtui is just writing" in sentence
+    assert (folder / f"snapshot_{stamp}.db.part").read_bytes() == b"half"
+
+
+def test_what_is_being_uploaded_stays(world: World) -> None:
+    found = next(g.placed for g in going(world.view(), world.keeping, NOW) if g.placed.place == HERE)
+    folder = Path(found.set.directory)
+    with alone_in(folder), pytest.raises(Refusal, match="at work on the backup"):
+        remove(world, found)  # type: ignore[arg-type]
+    assert len(list(folder.iterdir())) == 3
 
 
 def test_refused_nothing_goes(world: World, tmp_path: Path) -> None:
