@@ -144,12 +144,12 @@ class Cluster:
 
     def look_at_places(self, timeout: float = 0.0) -> ClusterView:
         """List the backups of every place anew and wait, at most ``timeout`` seconds, for the lists."""
-        since = time.monotonic()
+        end = (since := time.monotonic()) + timeout
         asked = self._ask(lambda watcher: isinstance(watcher, HostWatcher) or self._places.lists(watcher))
         self._board.wait_rounds(since, timeout, asked)
-        left, since = timeout - (time.monotonic() - since), time.monotonic()
-        self._board.wait_rounds(since, left, self._ask(self._places.reads))
-        return self.wait(places_listed, max(0.0, timeout - (time.monotonic() - since)))
+        self.wait(places_listed, end - time.monotonic())  # just after the start not all could be asked
+        self._board.wait_rounds(since := time.monotonic(), end - since, self._ask(self._places.reads))
+        return self.view()
 
     def wait(self, settled: Callable[[ClusterView], bool], timeout: float) -> ClusterView:
         """Block until the view is ``settled``, at most ``timeout`` seconds."""

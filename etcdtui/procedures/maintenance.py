@@ -29,6 +29,7 @@ from etcdtui.text import age
 
 KIND = "maintenance"
 STEADY = 5.0  # seconds for which a member that came back must stay well
+PLACES = 15.0  # seconds for the places of backups to be listed anew
 REMIND = 600.0  # seconds after which a waiting step says once more what it waits for
 
 
@@ -207,7 +208,7 @@ def _move_step(decided: Decided, move: Move) -> Step:
 
 def _may_go(decided: Decided) -> Check:
     def check(world: Context) -> Verdict:
-        answer = may_take_down(world.view(), decided.member)
+        answer = may_take_down(world.look_at_places(PLACES), decided.member)
         return Verdict(answer.allowed, " ".join(_told(answer)))
 
     return check
@@ -279,7 +280,7 @@ class _Watch:
         """A verdict, no condition: whatever it says, this member is done."""
         decided = self.decided
         long = f" after {age(self.length)}" if self.length is not None else ""
-        safe = safe_to_take_one_down(world.view(), done=(decided.member,))
+        safe = safe_to_take_one_down(world.look_at_places(PLACES), done=(decided.member,))
         is_back = back(world.view(), decided.member)
         said = f"{decided.name} is back{long}." if is_back.allowed else is_back.reason
         return Verdict(True, f"{said} {safe.sentence}")

@@ -429,6 +429,22 @@ def plan(number: int = 2, view: ClusterView | None = None) -> Procedure:
     return maintenance.plan(view or good(), 0xA0 + number, etcdctl, procedure_id=ID)
 
 
+class Emptied(FakeWorld):
+    """What was known of backups is no longer true, which only a new look tells."""
+
+    def look_at_places(self, timeout: float) -> ClusterView:
+        return replace(self.shown, places=(place(),))
+
+
+def test_backups_are_looked_for_anew_before_anybody_may_go() -> None:
+    check = plan().steps[0].prechecks[0]
+    assert check(FakeWorld(good(), FakeRunner())).allowed  # type: ignore[arg-type]
+    seen = check(Emptied(good(), FakeRunner()))  # type: ignore[arg-type]
+    assert not seen.allowed and "no proven backup off the cluster" in seen.reason
+    next_one = plan().steps[-1].prechecks[0]
+    assert "No member may go down now" in next_one(Emptied(good(), FakeRunner())).reason  # type: ignore[arg-type]
+
+
 def later(view: ClusterView, seconds: float) -> ClusterView:
     """The same, seen later by as much, all of it as fresh as before."""
 

@@ -21,6 +21,7 @@ from etcdtui.cluster.board import Board, Constants
 from etcdtui.cluster.places import HereWatcher, HostManifestsWatcher, StoreWatcher
 from etcdtui.cluster.watcher import Watcher
 from etcdtui.config import ClusterConfig, backups_directory
+from etcdtui.config import Host as ConfiguredHost
 from etcdtui.errors import EtcdTuiError, NotFound, Refused
 from etcdtui.model.backups import Completeness, FoundFile
 from etcdtui.model.manifest import File, to_json
@@ -112,6 +113,15 @@ class TestHere:
         folder.rmdir()
         once(watcher)
         assert sets(b) == ()
+
+    def test_a_file_cut_off_in_its_place_is_seen_without_asking(self, tmp_path: Path) -> None:
+        b = board()
+        folder = backup_in(tmp_path / f"{STAMP}-m1")
+        watcher = HereWatcher(tmp_path, b)
+        once(watcher)
+        os.truncate(folder / NAMES[1], 40)
+        once(watcher)
+        assert not sets(b)[0].proven
 
     def test_a_file_that_changed_in_its_place_is_seen_when_one_asks(self, tmp_path: Path) -> None:
         b = board()
@@ -443,3 +453,22 @@ class TestCluster:
         monkeypatch.setenv("XDG_DATA_HOME", "relative")
         monkeypatch.setenv("HOME", str(tmp_path))
         assert backups_directory("prod") == tmp_path / ".local/share/etcdtui/backups/prod"
+
+
+def test_places_are_listed_before_a_look_at_them_ends_also_right_after_the_start(tmp_path: Path) -> None:
+    """Whoever lists them may begin after the hosts were tried, and those may take their time to refuse."""
+
+    def refuses(*_: object) -> Runner:
+        time.sleep(0.4)
+        raise EtcdTuiError("m1: connection refused.")
+
+    backup_in(tmp_path / "here" / f"{STAMP}-m1")
+    config = ClusterConfig("prod", (ConfiguredHost("m1", "m1"),))
+    keeping = Keeping("prod", tmp_path / "here")
+    cluster = Cluster(config, tmp_path / "state", keeping=keeping, connect=refuses)
+    cluster.start()
+    try:
+        (found,) = cluster.look_at_places(20.0).known_backups
+        assert found.proven
+    finally:
+        cluster.close()
