@@ -51,7 +51,7 @@ def as_json(view: ClusterView, health: ClusterHealth, findings: tuple[Finding, .
             }
             for backup in view.backups
         ],
-        "places": [_place(seen, view.now) for seen in view.places if not seen.place.on_cluster],
+        "places": [_place(seen, view.now) for seen in view.places if not seen.place.is_host],
         "known_backups": [_backup(backup, view) for backup in view.known_backups],
         "last_proven": _backup(last, view) if (last := last_proven(view)) else None,
         "findings": [

@@ -68,7 +68,7 @@ class Cluster:
         api = config.kubeconfig is not None
         constants = Constants(config.name, config.read_only, api, self.keeping.max_age)
         self._board = Board(constants, clock)
-        self._places = Places(self._board, self.keeping, self.runner, self.layout_of)
+        self._places = Places(self._board, self.keeping, self.runner, self.layout_of, config.hosts)
         self._speaker = Speaker(self._board, self._speaker_changed)
         self.examine = Examiner(self, self._speaker.voices, clock).examine
         self._objects = ApiWay(config, self._log)

@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 Connect = Callable[[Host, SshOptions], Runner]
 
 
+def is_local(host: Host) -> bool:
+    """``host`` is the very machine on which this runs."""
+    return host.address == "local"
+
+
 def connect(host: Host, options: SshOptions) -> Runner:
     """The way to a host: SSH, or none needed when its address is "local". Nothing is opened yet."""
-    if host.address == "local":
+    if is_local(host):
         from etcdtui.reach.local import LocalRunner
 
         return LocalRunner(host.name)

@@ -11,12 +11,15 @@ import stat
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etcdtui.cluster.board import Board
+from etcdtui.cluster.connecting import is_local
 from etcdtui.cluster.problems import problem_of
 from etcdtui.cluster.watcher import Watcher
+from etcdtui.config import Host
 from etcdtui.errors import CommandFailed, EtcdTuiError, NotFound
 from etcdtui.model.backups import FoundFile
 from etcdtui.model.places import HERE, Place, PlacedSet, PlaceKind, safe
@@ -52,8 +55,8 @@ class HereWatcher(PlaceWatcher):
 
     period = 5.0
 
-    def __init__(self, folder: Path, board: Board) -> None:
-        super().__init__(HERE, board)
+    def __init__(self, folder: Path, board: Board, *, on_host: bool = False) -> None:
+        super().__init__(replace(HERE, on_host=on_host), board)
         self._folder = folder
         self._known: dict[str, tuple[int, tuple[PlacedSet, ...]]] = {}  # folder -> its mtime in ns, sets
 
@@ -233,9 +236,14 @@ class Places:
         keeping: Keeping,
         runner: Callable[[str], Runner],
         layout_of: Callable[[str], Layout],
+        hosts: Sequence[Host] = (),
     ) -> None:
+        on_host = any(is_local(host) for host in hosts)
         self._manifests = HostManifestsWatcher(board, runner, layout_of)
-        self.near: tuple[Watcher, ...] = (HereWatcher(keeping.folder, board), self._manifests)
+        self.near: tuple[Watcher, ...] = (
+            HereWatcher(keeping.folder, board, on_host=on_host),
+            self._manifests,
+        )
         self.stores: tuple[Watcher, ...] = tuple(
             StoreWatcher(shelf.name, keeping.cluster, shelf.open, board) for shelf in keeping.shelves
         )

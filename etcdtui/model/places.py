@@ -59,19 +59,27 @@ class PlaceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Somewhere backups are: ``name`` is the host's or the store's, "here" for this machine."""
+    """Somewhere backups are: ``name`` is the host's or the store's, "here" for this machine.
+
+    ``on_host``: this machine is itself a host of the cluster.
+    """
 
     kind: PlaceKind
     name: str = "here"
+    on_host: bool = field(default=False, compare=False)
 
     @property
     def label(self) -> str:
         return "here" if self.kind is PlaceKind.HERE else self.name
 
     @property
+    def is_host(self) -> bool:
+        return self.kind is PlaceKind.HOST
+
+    @property
     def on_cluster(self) -> bool:
         """Lost together with the cluster."""
-        return self.kind is PlaceKind.HOST
+        return self.is_host or self.on_host
 
 
 HERE: Final = Place(PlaceKind.HERE)
@@ -296,7 +304,7 @@ def _backup(stamp: str, dirty: bool, copies: list[PlacedSet]) -> Backup:
         (c.manifest for c in copies if c.fits), None
     )
     if manifest is not None and len(copies) > 1:
-        bare = [c for c in copies if c.place.on_cluster and c.manifest is None and not c.trouble]
+        bare = [c for c in copies if c.place.is_host and c.manifest is None and not c.trouble]
         meant = [c for c in bare if _taken_on(manifest, c.place)]
         copies = [replace(c, manifest=manifest) if c in meant else c for c in copies]
     ordered = sorted(copies, key=lambda c: (_ORDER[c.place.kind], c.place.name, c.set.directory))
@@ -344,14 +352,9 @@ def owed(view: ClusterView, stores: Iterable[str]) -> tuple[tuple[Backup, str], 
     store that cannot be listed: nobody knows what it lacks.
     """
     listed = {seen.place for seen in view.places if seen.listed}
-    found: list[tuple[Backup, str]] = []
-    for name in stores:
-        place = Place(PlaceKind.STORE, name)
-        if place in listed:
-            found.extend(
-                (backup, name) for backup in _lacking(place, Same(_ours(view)), Same(view.known_backups))
-            )
-    return tuple(found)
+    ours, everything = Same(_ours(view)), Same(view.known_backups)
+    asked = [place for name in stores if (place := Place(PlaceKind.STORE, name)) in listed]
+    return tuple((backup, place.name) for place in asked for backup in _lacking(place, ours, everything))
 
 
 # What every frame asks for is looked for once for each change of what is known.
@@ -375,9 +378,8 @@ def _lacking(
 ) -> tuple[Backup, ...]:
     here = [b for b in ours.value if (copy := b.copy_in(HERE)) and copy.proven]
     whole = [b for b in everything.value if (copy := b.copy_in(store)) and _whole(copy)]
-    # Neither here nor there does a dirty one take the place of a clean one.
     newest = max((b.taken or 0.0 for b in whole if not b.dirty), default=0.0)
-    last = next((b for b in here if not b.dirty), None)
+    last = next((b for b in here if not b.dirty), None)  # no dirty one takes the place of a clean one
     return tuple(
         backup
         for backup in here

@@ -93,6 +93,16 @@ def test_a_proven_backup_on_the_cluster_only() -> None:
     assert "off the cluster is 2 d 2 h old" in older.sentence and stamp(50) in older.evidence
 
 
+def test_on_a_host_of_the_cluster_here_is_no_place_off_it() -> None:
+    here = replace(HERE, on_host=True)
+    finding = one(view_of(proven(here, 2)), "4-backup")
+    assert "on the cluster only" in finding.sentence
+    assert finding.evidence == f"{stamp(2)}, here (a host of the cluster)."
+    assert "off the cluster" in one(view_of(proven(here, 2), proven(NEXUS, 2)), "8-backup").sentence
+    broken = PlaceView(here, Reading(None, None, Problem(Fault.REFUSED, "No leave to read.")))
+    assert "on this machine cannot be listed" in one(healthy(places=(broken,)), "4-place-here").sentence
+
+
 def on_host(read: PlacedSet) -> tuple[tuple[HostView, ...], list[PlacedSet]]:
     facts = host(1).facts.value
     assert facts is not None

@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from etcdtui.cluster import Cluster
 from etcdtui.cluster.board import Board, Constants
-from etcdtui.cluster.places import HereWatcher, HostManifestsWatcher, StoreWatcher
+from etcdtui.cluster.places import HereWatcher, HostManifestsWatcher, Places, StoreWatcher
 from etcdtui.cluster.watcher import Watcher
 from etcdtui.config import ClusterConfig, backups_directory
 from etcdtui.config import Host as ConfiguredHost
@@ -472,3 +472,15 @@ def test_places_are_listed_before_a_look_at_them_ends_also_right_after_the_start
         assert found.proven
     finally:
         cluster.close()
+
+
+def test_on_a_host_of_the_cluster_a_backup_here_is_not_off_it(tmp_path: Path) -> None:
+    backup_in(tmp_path / "here" / f"{STAMP}-m1")
+    keeping = Keeping("prod", tmp_path / "here")
+    hosts = (ConfiguredHost("m1", "local"), ConfiguredHost("m2", "m2"))
+    for known, off in ((hosts, False), (hosts[1:], True)):
+        b = board()
+        near, _ = Places(b, keeping, cast(Any, None), cast(Any, None), known).near
+        once(near)
+        (found,) = b.view().known_backups
+        assert found.proven and found.off_cluster is off

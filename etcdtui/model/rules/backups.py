@@ -22,7 +22,7 @@ def backups(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
                 "Do not restore from it.",
                 backup.host,
             )
-    if all(seen.place.on_cluster for seen in view.places):
+    if all(seen.place.is_host for seen in view.places):
         yield from _on_hosts(view, health)
 
 

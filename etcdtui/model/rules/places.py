@@ -29,7 +29,7 @@ NAMED = 3  # backups named in one sentence
 
 def proven(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
     """The worst that is true: none, none proven, too old, on the cluster only; or that all is well."""
-    if not _off_cluster(view):
+    if not _beside_hosts(view):
         return
     last, off = last_proven(view), last_proven(view, off_cluster=True)
     if off is not None and _age(view, off) <= view.max_backup_age:
@@ -67,7 +67,7 @@ def proven(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
 
 def _none_proven(view: ClusterView, health: ClusterHealth) -> Finding:
     unseen = [host.name for host in view.hosts if host.facts.value is None]
-    unseen += [seen.place.label for seen in _off_cluster(view) if not seen.listed]
+    unseen += [seen.place.label for seen in _beside_hosts(view) if not seen.listed]
     aside = f"Not looked at: {text.listed(unseen)}." if unseen else ""
     ahead = next((b for b in view.known_backups if b.proven and b.age(view.now) is None), None)
     if ahead is not None:
@@ -93,7 +93,7 @@ def _none_proven(view: ClusterView, health: ClusterHealth) -> Finding:
 
 def listing(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
     """A place that cannot be looked at, in its own words."""
-    for seen in _off_cluster(view):
+    for seen in _beside_hosts(view):
         problem = seen.sets.problem
         if problem is None:
             continue
@@ -133,13 +133,13 @@ def sending(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
 
 def whole(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
     """Copies that are none, and manifests that cannot be believed."""
-    if not _off_cluster(view):
+    if not _beside_hosts(view):
         return
     for seen in view.places:
         halves, odd = _faults(Same(seen.sets.value or ()))
         label = text.clean(seen.place.label)
         where = "on this machine" if seen.place.kind is PlaceKind.HERE else f"in {label}"
-        if halves and not seen.place.on_cluster:
+        if halves and not seen.place.is_host:
             yield Finding(
                 f"5-half-{label}",
                 Severity.ADVICE,
@@ -204,18 +204,18 @@ def _oddity(placed: PlacedSet) -> str:
 
 def _asked(view: ClusterView) -> bool:
     """Every place said something, good or bad; manifests that hosts list were read."""
-    manifests_of = {seen.place.name for seen in view.places if seen.place.on_cluster}
+    manifests_of = {seen.place.name for seen in view.places if seen.place.is_host}
     for host in view.hosts:
         facts = host.facts.value
         if facts is None and host.facts.problem is None and host.link.problem is None:
             return False
         if facts is not None and host.name not in manifests_of and any(map(is_manifest, facts.backups)):
             return False
-    return all(seen.listed or seen.sets.problem for seen in _off_cluster(view))
+    return all(seen.listed or seen.sets.problem for seen in _beside_hosts(view))
 
 
-def _off_cluster(view: ClusterView) -> list[PlaceView]:
-    return [seen for seen in view.places if not seen.place.on_cluster]
+def _beside_hosts(view: ClusterView) -> list[PlaceView]:
+    return [seen for seen in view.places if not seen.place.is_host]
 
 
 def _age(view: ClusterView, backup: Backup) -> float:
@@ -229,7 +229,7 @@ def _where(backup: Backup) -> str:
 
 def _at(place: Place) -> str:
     prefix = {PlaceKind.HOST: "on ", PlaceKind.HERE: "", PlaceKind.STORE: "in "}[place.kind]
-    return f"{prefix}{text.clean(place.label)}"
+    return f"{prefix}{text.clean(place.label)}{' (a host of the cluster)' * place.on_host}"
 
 
 def _some(words: list[str]) -> str:

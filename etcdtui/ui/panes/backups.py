@@ -167,7 +167,7 @@ def _unlisted(view: ClusterView) -> Iterator[Unlisted]:
             yield _cannot(clean(host.name, 60), host.facts, host.facts.problem)
     for seen in view.places:
         place = clean(seen.place.label, 60)
-        if seen.place.on_cluster:
+        if seen.place.is_host:
             continue  # its manifests; what is wrong with the host itself is told above
         if seen.sets.problem is not None:
             yield _cannot(place, seen.sets, seen.sets.problem)

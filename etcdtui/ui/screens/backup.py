@@ -92,7 +92,7 @@ class BackupScreen(Screen[None]):
         """A whole copy on a host, where none is here yet."""
         if copy_here(self.backup) is not None:
             return None
-        return next((c for c in self.backup.copies if c.place.on_cluster and c.complete), None)
+        return next((c for c in self.backup.copies if c.place.is_host and c.complete), None)
 
     def action_prove(self) -> None:
         if copy_here(self.backup) is None:
