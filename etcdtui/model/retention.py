@@ -60,6 +60,12 @@ def rule_of_words(text: str) -> Rule:
     return rule_of(parts)
 
 
+def in_words(rule: Rule) -> str:
+    """As ``rule_of_words`` reads it, days as whole ones; "" for a rule of nothing."""
+    parts = {word: getattr(rule, part) for word, part in WORDS.items()}
+    return ",".join(f"{word}={int(number)}" for word, number in parts.items() if number)
+
+
 def _whole(text: str) -> bool:
     """As int() takes it: neither any digit of Unicode nor any number of them."""
     return len(text) < 10 and text.isascii() and text.isdigit()

@@ -19,7 +19,7 @@ from etcdtui.procedures import backup_copies as copies
 from etcdtui.procedures.backup_decided import Decided
 from etcdtui.procedures.backup_words import explain
 from etcdtui.procedures.procedure import Action, Context, Measure, Procedure, Reporter, Step
-from etcdtui.procedures.thinning import LOOK, Thinning
+from etcdtui.procedures.thinning import LOOK, Thinning, written
 from etcdtui.text import listed, size
 
 KIND = "backup"
@@ -65,6 +65,7 @@ def plan(
         newest=max(stamps, default=""),
         stores=tuple(chosen),
         thin=any(not rule.empty for rule in rules),
+        rules=written(keeping),
     )
     reasons.append(choice.api_word(view))
     reasons.extend(word for word in (choice.ill_word(view),) if word)
@@ -245,11 +246,11 @@ def off_the_cluster(decided: Decided) -> tuple[Step, ...]:
 
 
 def _afterwards(cluster: str, decided: Decided) -> tuple[Step, ...]:
-    thinning = Thinning()
+    thinning = Thinning(decided.rules)
     thin = Step(
         key="thin",
         title="Thin out old backups",
-        why="By the rules of clusters.toml. The last proven backup never goes, nor one of another cluster, "
+        why="By the rules that were given. The last proven backup never goes, nor one of another cluster, "
         "nor anything that is not known. What would go is shown first.",
         action=Action.WORK,
         ask=thinning.ask,

@@ -30,6 +30,7 @@ class Decided:
     stores: tuple[str, ...] = ()
     thin: bool = False  # are old backups to be thinned out at the end
     stamp: str = ""  # of a backup that was there before; empty: this run takes one
+    rules: str = ""  # by which old backups are thinned out, as ``thinning.written``
 
     @property
     def folder(self) -> str:
@@ -53,6 +54,7 @@ class Decided:
             "stores": json.dumps(self.stores),
             "thin": str(int(self.thin)),
             "stamp": self.stamp,
+            "rules": self.rules,
         }
 
     @classmethod
@@ -75,6 +77,7 @@ class Decided:
             tuple(str(name) for name in json.loads(parameters["stores"])),
             parameters["thin"] == "1",
             parameters["stamp"],
+            parameters.get("rules", ""),
         )
 
     def found_in(self, listing: proof.Listing, world: Context) -> BackupSet | None:

@@ -8,7 +8,7 @@ from etcdtui.errors import Refusal
 from etcdtui.model.view import ClusterView
 from etcdtui.offsite.keeping import Keeping
 from etcdtui.procedures.procedure import Action, Procedure, Step
-from etcdtui.procedures.thinning import Thinning
+from etcdtui.procedures.thinning import Thinning, written
 
 KIND = "prune"
 
@@ -25,22 +25,22 @@ def plan(view: ClusterView, keeping: Keeping, *, procedure_id: str) -> Procedure
             f"{view.name} has no rule for which backups to keep, so none is removed.",
             "Set keep in clusters.toml, or give --keep.",
         )
-    return _procedure(procedure_id, view.name)
+    return _procedure(procedure_id, view.name, written(keeping))
 
 
 def rebuild(kind: str, procedure_id: str, cluster: str, parameters: Mapping[str, str]) -> Procedure:
-    """The same procedure again, from its record. Raises ValueError."""
+    """The same procedure again, by the rules in its record. Raises ValueError."""
     if kind != KIND:
         raise ValueError(f"{kind!r} is no thinning out")
-    return _procedure(procedure_id, cluster)
+    return _procedure(procedure_id, cluster, parameters.get("rules", ""))
 
 
-def _procedure(procedure_id: str, cluster: str) -> Procedure:
-    thinning = Thinning(optional=False)
+def _procedure(procedure_id: str, cluster: str, rules: str) -> Procedure:
+    thinning = Thinning(rules, optional=False)
     thin = Step(
         key="thin",
         title=f"Thin out the backups of {cluster}",
-        why="By the rules of clusters.toml, in every place that can be listed. The last proven backup never "
+        why="By the rules that were given, in every place that can be listed. The last proven backup never "
         "goes, nor one of another cluster, nor anything that is not known.",
         action=Action.WORK,
         ask=thinning.ask,
@@ -48,4 +48,5 @@ def _procedure(procedure_id: str, cluster: str) -> Procedure:
         cancel="Stops. What is removed stays removed, the rest stays.",
         skippable=False,
     )
-    return Procedure(KIND, procedure_id, cluster, f"Thin out the backups of {cluster}", {}, (thin,))
+    title = f"Thin out the backups of {cluster}"
+    return Procedure(KIND, procedure_id, cluster, title, {"rules": rules}, (thin,))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from etcdtui.landing import PART, Landing, alone_in, faults, sync_folder
 from etcdtui.model.manifest import SUFFIX
 from etcdtui.model.places import HERE, Place, PlacedSet, PlaceKind, manifest_name
 from etcdtui.model.quorum import Verdict
-from etcdtui.model.retention import Doomed, Kept, Rule, doomed
+from etcdtui.model.retention import Doomed, Kept, Rule, doomed, in_words, rule_of_words
 from etcdtui.model.view import ClusterView
 from etcdtui.offsite.keeping import Keeping
 from etcdtui.procedures.backup_arrival import NAME as ARRIVAL
@@ -59,6 +60,29 @@ def rules_of(keeping: Keeping) -> Callable[[Place], Rule]:
     return rule
 
 
+def written(keeping: Keeping) -> str:
+    """The rules of every place, as a record keeps them."""
+    stores = {shelf.name: in_words(shelf.rule) for shelf in keeping.shelves}
+    rules = {"here": in_words(keeping.rule), "hosts": in_words(keeping.rule_on_hosts), "stores": stores}
+    return json.dumps(rules)
+
+
+def ruled(keeping: Keeping, rules: str) -> Keeping:
+    """The same places with the rules that were ``written``; what had none there loses nothing.
+
+    Raises KeyError and ValueError.
+    """
+    told = json.loads(rules)
+
+    def rule(words: str) -> Rule:
+        return rule_of_words(words) if words else Rule()
+
+    shelves = tuple(
+        replace(shelf, rule=rule(told["stores"].get(shelf.name, ""))) for shelf in keeping.shelves
+    )
+    return replace(keeping, shelves=shelves, rule=rule(told["here"]), rule_on_hosts=rule(told["hosts"]))
+
+
 def rulings(view: ClusterView, keeping: Keeping, now: float) -> Mapping[Place, Doomed]:
     """What stays and what goes in each place that has a rule and can be listed."""
     rule_of = rules_of(keeping)
@@ -100,16 +124,19 @@ def told(found: Sequence[Going]) -> str:
 
 
 class Thinning:
-    """Asks about what may go, then removes exactly that."""
+    """Asks about what may go, then removes exactly that.
 
-    def __init__(self, *, optional: bool = True) -> None:
+    By the ``rules`` that were ``written`` when it was decided; "" means those of the configuration now.
+    """
+
+    def __init__(self, rules: str = "", *, optional: bool = True) -> None:
+        self._rules = rules
         self._optional = optional
         self._shown: frozenset[tuple[str, str, str]] = frozenset()
 
     def ask(self, world: Context) -> Gate:
         """Nothing to ask when nothing may go."""
-        view = world.look_at_places(LOOK)
-        found = going(view, world.keeping, world.now())
+        found = self._going(world)
         self._shown = frozenset(each.key for each in found)
         if not found:
             return Gate()
@@ -120,8 +147,7 @@ class Thinning:
 
     def work(self, world: Context, report: Reporter) -> Verdict:
         """Only what was shown goes, and only if it may still go now."""
-        view = world.look_at_places(LOOK)
-        found = [each for each in going(view, world.keeping, world.now()) if each.key in self._shown]
+        found = [each for each in self._going(world) if each.key in self._shown]
         if not found:
             return Verdict(True, "No backup had to go.")
         failed: list[str] = []
@@ -140,6 +166,10 @@ class Thinning:
         if failed:
             return Verdict(False, f"{gone} of {len(found)} removed. {failed[0]}")
         return Verdict(True, f"{counted(gone, 'old backup')} removed.")
+
+    def _going(self, world: Context) -> tuple[Going, ...]:
+        keeping = ruled(world.keeping, self._rules) if self._rules else world.keeping
+        return going(world.look_at_places(LOOK), keeping, world.now())
 
 
 def remove(world: Context, placed: PlacedSet) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etcdtui.model.retention import Kept, Rule, doomed, rule_of_words
+from etcdtui.model.retention import Kept, Rule, doomed, in_words, rule_of_words
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()
 DAY = 86400.0
@@ -25,6 +25,13 @@ DAY = 86400.0
 )
 def test_a_rule_in_words(text: str, rule: Rule) -> None:
     assert rule_of_words(text) == rule
+
+
+@pytest.mark.parametrize("rule", [Rule(), Rule(count=1000000), Rule(3, 30, 7, 4, 6), Rule(count=0, daily=2)])
+def test_words_of_a_rule_are_read_as_the_same_rule(rule: Rule) -> None:
+    words = in_words(rule)
+    assert words == "" if rule.empty else in_words(rule_of_words(words)) == words
+    assert rule.empty or rule_of_words(words) == replace(rule, count=rule.count or None)
 
 
 @pytest.mark.parametrize(

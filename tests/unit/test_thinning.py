@@ -233,6 +233,17 @@ def test_without_a_rule_nothing_is_planned(tmp_path: Path) -> None:
         prune.plan(healthy(read_only=True), world.keeping, procedure_id="prune-4")
 
 
+def test_gone_on_with_it_keeps_to_the_rules_it_began_with(world: World, tmp_path: Path) -> None:
+    began = prune.plan(world.view(), world.keeping, procedure_id="prune-5")
+    shelf = replace(world.keeping.shelves[0], rule=Rule(count=1))
+    new = Shelf("new", shelf.open, Rule(count=1))
+    world.keeping = replace(world.keeping, rule=Rule(count=1), shelves=(shelf, new))
+    again = prune.rebuild(prune.KIND, "prune-5", "prod", began.parameters)
+    ending = run(again, Journal(tmp_path / "journal"), Answer(Choice.GO), world=world)[0].ending
+    assert ending is Ending.DONE
+    assert world.left == {"host": STAMPS[:1], "here": STAMPS[:3], "share": STAMPS[:4]}
+
+
 def test_the_list_names_every_backup(world: World) -> None:
     words = told(going(world.view(), world.keeping, NOW))
     assert words.count("_020000") == 7
