@@ -156,7 +156,8 @@ def _backup_commands(commands: Any, where: argparse.ArgumentParser) -> None:
         "--keep",
         type=_keep,
         metavar="RULE",
-        help="instead of the configured rules, as last=7,days=30,daily=7,weekly=4,monthly=6",
+        help="here, and in every place that has a rule, instead of that one: last=7,days=30,daily=7,weekly=4,"
+        "monthly=6; places without a rule keep everything",
     )
     keep.add_argument("--yes", action="store_true", help="remove what the rules let go without asking")
 

@@ -6,13 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from etcdtui import cli, config
+from etcdtui.config_stores import BackupsConfig, DirectoryPlace, StoreConfig
 from etcdtui.model.findings import find
 from etcdtui.model.health import judge
+from etcdtui.model.retention import Rule
 from etcdtui.status import as_json, as_lines
 from tests.views import endpoint, gone, healthy, with_endpoints
 
@@ -151,3 +154,16 @@ class TestStatus:
         lines = list(as_lines(view, health, find(view, health)))
         assert lines[0].startswith("\\x1b[2J[/red]: HEALTHY, 3/3 voters, can lose 1")
         assert not any("\x1b" in line for line in lines)
+
+
+def test_a_rule_that_is_given_is_for_here_and_for_places_that_have_one() -> None:
+    one, two, given = Rule(count=2), Rule(daily=3), Rule(count=1)
+    where = DirectoryPlace(Path("/mnt"))
+    stores = (StoreConfig("ruled", where, keep=one), StoreConfig("archive", where))
+    ruled = config.ClusterConfig("prod", stores=stores)
+    kept = cli._kept_by(ruled, given)
+    assert kept.backups.keep == given and kept.backups.keep_on_hosts.empty
+    assert [store.keep for store in kept.stores] == [given, Rule()]
+    on_hosts = replace(ruled, backups=BackupsConfig(keep_on_hosts=two))
+    assert cli._kept_by(on_hosts, given).backups.keep_on_hosts == given
+    assert cli._kept_by(on_hosts, None) == on_hosts
