@@ -260,6 +260,7 @@ def test_a_machine_that_was_destroyed(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize(
     "hurt", [hurt for hurt in HURTS if hurt.action in OWN_WORDS], ids=lambda hurt: hurt.action
 )
