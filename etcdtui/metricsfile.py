@@ -69,7 +69,9 @@ def _places(view: ClusterView) -> Iterator[tuple[Place, bool]]:
 def _last(view: ClusterView, place: Place) -> Backup | None:
     for backup in view.known_backups:
         copy = backup.copy_in(place)
-        if copy is not None and copy.proven and foreign_to(view, backup) is False:
+        if copy is None or not copy.proven or backup.dirty or backup.age(view.now) is None:
+            continue  # nothing to rely on: it must not keep the alarm about an older one silent
+        if foreign_to(view, backup) is False:
             return backup
     return None
 

@@ -13,7 +13,7 @@ from etcdtui.landing import LocalFault
 from etcdtui.model.places import HERE, Place, PlaceKind, PlaceView
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.readings import Reading
-from tests.unit.test_places import NEXUS, WHEN, manifest, placed
+from tests.unit.test_places import NEXUS, WHEN, days, forced, manifest, placed
 from tests.views import NOW, healthy
 
 
@@ -30,6 +30,15 @@ def test_the_last_proven_backup_of_each_place() -> None:
     assert 'etcdtui_backup_place_listed{cluster="prod",place="nexus",kind="store"} 0' in text.splitlines()
     assert 'etcdtui_backup_last_run_success{cluster="prod"} 1' in text.splitlines()
     assert 'place="nexus"' not in "".join(line for line in text.splitlines() if "last_proven" in line)
+
+
+def test_one_taken_by_force_or_from_the_future_does_not_pass_for_the_last() -> None:
+    ahead = "2026-09-29_020000"
+    there = (forced(HERE, 0), placed(HERE, manifest(ahead), stamp=ahead))
+    for sets, told in ((there, 0), ((*there, placed(HERE, manifest(days(-1)), stamp=days(-1))), 1)):
+        text = metricsfile.text(healthy(places=(PlaceView(HERE, Reading(sets, NOW)),)))
+        assert text.count("\netcdtui_backup_last_proven_timestamp_seconds{") == told
+        assert told == 0 or f" {WHEN.timestamp() - 86400:.17g}\n" in text
 
 
 def test_no_sample_twice() -> None:
