@@ -283,7 +283,7 @@ def _table(view: ClusterView) -> Iterator[str]:
     else:
         yield f"{'TAKEN':<18} {'AGE':>6} {'SIZE':>6} {'REVISION':>12}  {'PROVEN':<11} WHERE"
     for found in view.known_backups:
-        ago = age(max(0.0, view.now - found.taken)) if found.taken is not None else "?"
+        ago = age(old) if (old := found.age(view.now)) is not None else "?"
         revision = grouped(found.revision) if found.revision is not None else ""
         state = "✓ 2 files" if found.proven else "– not proven" if found.complete else "✗ incomplete"
         where = ", ".join(clean(label, 60) for label in found.places)

@@ -146,3 +146,10 @@ def test_metrics_tell_of_a_run_that_failed(error: Exception, at: Callable[..., N
     with nullcontext() if isinstance(error, Refusal) else pytest.raises(type(error)):
         assert backup(metrics) == 2
     assert 'etcdtui_backup_last_run_success{cluster="prod"} 0' in metrics.read_text()
+
+
+def test_the_age_of_a_backup_from_the_future_is_not_known() -> None:
+    ahead = "2026-09-29_020000"
+    seen = PlaceView(HERE, Reading((placed(HERE, manifest(ahead), stamp=ahead),), NOW))
+    (row,) = (line for line in cli_backups._table(healthy(places=(seen,))) if line.startswith(ahead))
+    assert row.split()[1] == "?"
