@@ -33,7 +33,6 @@ from etcdtui.procedures.procedure import (
     StepState,
     World,
 )
-from etcdtui.procedures.registry import Rebuild, resume
 from etcdtui.procedures.tidying import tidy
 from etcdtui.procedures.turns import Again, End, Skipped, stuck
 from etcdtui.procedures.working import Worker
@@ -41,7 +40,7 @@ from etcdtui.reach.jobs import Job
 from etcdtui.records import JournalError
 from etcdtui.text import clean
 
-__all__ = ["Engine", "Jobs", "Pace", "Rebuild", "resume"]
+__all__ = ["Engine", "Jobs", "Pace"]
 
 TIDY = 5.0  # seconds for removing the record of an ended job from its host
 

@@ -1,4 +1,7 @@
-"""What may be begun, followed, resumed and abandoned on one cluster: procedures as the screen uses them."""
+"""What may be begun, followed, resumed and abandoned on one cluster: procedures as the screen uses them.
+
+What plans a procedure is imported when one is planned: no start of the screen pays for it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from etcdtui.cluster import Cluster
 from etcdtui.errors import EtcdTuiError, Refusal
@@ -17,33 +21,20 @@ from etcdtui.model.backups import BackupSet
 from etcdtui.model.hashes import Comparison
 from etcdtui.model.places import owed
 from etcdtui.model.view import ClusterView
-from etcdtui.procedures import (
-    backup,
-    bring,
-    debts,
-    incident,
-    leadership,
-    maintenance,
-    prune,
-    replace,
-    restore,
-    restore_look,
-    restore_undo,
-    upload,
-)
-from etcdtui.procedures.debts import Debt
 from etcdtui.procedures.engine import Engine
 from etcdtui.procedures.following import job_of
-from etcdtui.procedures.hashes import compare_hashes
 from etcdtui.procedures.history import history_of
-from etcdtui.procedures.incident import Incident
 from etcdtui.procedures.locking import lift_left
 from etcdtui.procedures.procedure import Action, Answer, Event, Procedure
 from etcdtui.procedures.registry import resume
-from etcdtui.procedures.restore_look import Looked
 from etcdtui.reach import jobs
 from etcdtui.records import HALVES, JournalError, Run
 from etcdtui.text import age, clean
+
+if TYPE_CHECKING:
+    from etcdtui.procedures.debts import Debt
+    from etcdtui.procedures.incident import Incident
+    from etcdtui.procedures.restore_look import Looked
 
 PLACES = 20.0  # seconds for the lists of all places
 REACH = 4.0  # seconds to wait for a host, to say what is true there
@@ -95,6 +86,8 @@ class Operations:
         self, view: ClusterView, *, host: str | None = None, stores: Sequence[str] | None = None
     ) -> Procedure:
         """On ``host`` or the best one, into ``stores`` or all of them. Raises Refusal."""
+        from etcdtui.procedures import backup
+
         now = self._cluster.now()
         self._alone(backup.KIND, now)
         return backup.plan(
@@ -109,12 +102,16 @@ class Operations:
 
     def plan_bring(self, view: ClusterView, found: BackupSet) -> Procedure:
         """A backup that lies on a host, brought off and proven. Raises Refusal."""
+        from etcdtui.procedures import bring
+
         cluster = self._cluster
         name = _name(bring.KIND, cluster.now())
         return bring.plan(view, cluster.layout_of, cluster.keeping, found, procedure_id=name)
 
     def plan_upload(self, view: ClusterView) -> Procedure:
         """The newest backup that stores lack, into these. Raises Refusal."""
+        from etcdtui.procedures import upload
+
         keeping = self._cluster.keeping
         lacking = owed(view, [shelf.name for shelf in keeping.shelves])
         if not lacking:
@@ -126,21 +123,29 @@ class Operations:
 
     def plan_prune(self, view: ClusterView) -> Procedure:
         """What the rules let go. Raises Refusal."""
+        from etcdtui.procedures import prune
+
         name = _name(prune.KIND, self._cluster.now())
         return prune.plan(view, self._cluster.keeping, procedure_id=name)
 
     def plan_maintenance(self, view: ClusterView, member_id: int) -> Procedure:
         """May this member be taken down now, and the watch over it. Raises Refusal."""
+        from etcdtui.procedures import maintenance
+
         name = _name(maintenance.KIND, self._cluster.now())
         return maintenance.plan(view, member_id, self._cluster.etcdctl, procedure_id=name)
 
     def plan_leadership(self, view: ClusterView, member_id: int) -> Procedure:
         """Let this member lead, or, if it does already, the fittest other one. Raises Refusal."""
+        from etcdtui.procedures import leadership
+
         name = _name(leadership.KIND, self._cluster.now())
         return leadership.plan(view, member_id, self._cluster.etcdctl, procedure_id=name)
 
     def look_for_restore(self) -> Looked:
         """Everything that is to be known before a restore; blocks up to a minute, changes nothing."""
+        from etcdtui.procedures import restore_look
+
         self._cluster.look_at_places(PLACES)
         return restore_look.look(self._cluster)
 
@@ -149,6 +154,8 @@ class Operations:
     ) -> Procedure:
         """From the backup with that time stamp, or the newest proven one; on that host, or the best. Raises
         Refusal."""
+        from etcdtui.procedures import restore, restore_undo
+
         now = self._cluster.now()
         for run in self._journal.runs(self._cluster.name):
             if run.kind in (restore.KIND, restore_undo.KIND) and (
@@ -169,6 +176,8 @@ class Operations:
 
     def plan_restore_undo(self, run_id: str) -> Procedure:
         """The way back from a restore. Raises JournalError, Refusal."""
+        from etcdtui.procedures import restore_undo
+
         now, run = self._cluster.now(), self._journal.read(run_id)
         if self._cluster.read_only:
             raise Refusal(f"{self._cluster.name} is opened read-only: nothing is put back.")
@@ -179,6 +188,8 @@ class Operations:
 
         Asks the Kubernetes API, so it may block some seconds. Raises Refusal.
         """
+        from etcdtui.procedures import replace
+
         cluster, now = self._cluster, self._cluster.now()
         for run in self._journal.runs(cluster.name):
             if run.kind == replace.KIND and (run.alive or run.resumable or run.retriable):
@@ -192,16 +203,22 @@ class Operations:
 
     def debts(self) -> Sequence[Debt]:
         """What earlier runs took away and never gave back, newest first."""
+        from etcdtui.procedures import debts
+
         return debts.owed(self._journal.runs(self._cluster.name))
 
     def plan_pay_debt(self, debt: Debt) -> Procedure:
         """Give it back. Raises Refusal."""
+        from etcdtui.procedures import debts
+
         if self._cluster.read_only:
             raise Refusal(f"{self._cluster.name} is opened read-only: nothing is put back.")
         return debts.plan(debt, procedure_id=_name(debts.KIND, self._cluster.now()))
 
     def compare_hashes(self) -> Comparison:
         """Do all voters hold the same keys? Blocks; raises Unreachable."""
+        from etcdtui.procedures.hashes import compare_hashes
+
         return compare_hashes(self._cluster)
 
     def runs(self) -> Sequence[Run]:
@@ -210,6 +227,8 @@ class Operations:
 
     def keep_incident(self, told: Incident) -> Path:
         """Write an incident as Markdown into the state folder; its path. Raises EtcdTuiError."""
+        from etcdtui.procedures import incident
+
         cluster = self._cluster.name
         text = incident.markdown(told, self._journal.runs(cluster))
         return incident.keep(self._state / "incidents", cluster, text, told.view.now)

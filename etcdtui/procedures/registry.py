@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 
 from etcdtui.errors import Refusal
-from etcdtui.procedures import (
-    backup,
-    bring,
-    debts,
-    leadership,
-    maintenance,
-    prune,
-    replace,
-    restore,
-    restore_undo,
-    upload,
-)
 from etcdtui.procedures.procedure import Procedure
 from etcdtui.records import Run
 
 Rebuild = Callable[[str, str, str, Mapping[str, str]], Procedure]
 """kind, id, cluster, parameters -> the same procedure again."""
 
-REGISTRY: Mapping[str, Rebuild] = {
-    kind.KIND: kind.rebuild
-    for kind in (backup, bring, debts, leadership, maintenance, prune, replace, restore, restore_undo, upload)
+KINDS: Mapping[str, str] = {
+    "backup": "backup",
+    "bring": "bring",
+    "debt": "debts",
+    "leadership": "leadership",
+    "maintenance": "maintenance",
+    "prune": "prune",
+    "replace": "replace",
+    "restore": "restore",
+    "restore-undone": "restore_undo",
+    "upload": "upload",
 }
+"""Each kind and the module that plans it: imported when it is needed, for most starts plan nothing."""
 
 
-def resume(run: Run, registry: Mapping[str, Rebuild] = REGISTRY) -> Procedure:
+def rebuild_of(kind: str) -> Rebuild | None:
+    """What makes procedures of this kind again; None for one that is not known here."""
+    if kind not in KINDS:
+        return None
+    rebuild: Rebuild = import_module(f"{__package__}.{KINDS[kind]}").rebuild
+    return rebuild
+
+
+def resume(run: Run, registry: Mapping[str, Rebuild] | None = None) -> Procedure:
     """The procedure of an interrupted run, as it was planned. Raises Refusal when that cannot be had."""
-    rebuild = registry.get(run.kind)
+    rebuild = rebuild_of(run.kind) if registry is None else registry.get(run.kind)
     if rebuild is None:
         raise Refusal(
             f"The interrupted procedure {run.title!r} is of the kind {run.kind!r}, which this etcdtui does "

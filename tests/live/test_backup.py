@@ -20,7 +20,7 @@ from etcdtui.lab.demo import Lab
 from etcdtui.model.backups import BackupSet
 from etcdtui.model.manifest import SUFFIX
 from etcdtui.procedures import backup
-from etcdtui.procedures.engine import Engine, resume
+from etcdtui.procedures.engine import Engine
 from etcdtui.procedures.procedure import (
     Answer,
     Choice,
@@ -32,6 +32,7 @@ from etcdtui.procedures.procedure import (
     StepChanged,
     StepState,
 )
+from etcdtui.procedures.registry import resume
 from tests.live.backing import HOST, Ground, digests
 from tests.live.storing import LOGIN, NGINX, make_certificate, nginx_serving
 from tests.live.watched import Watched, watched

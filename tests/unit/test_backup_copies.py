@@ -20,8 +20,8 @@ from etcdtui.offsite.keeping import Keeping, Shelf
 from etcdtui.offsite.store import Store, StoreFault
 from etcdtui.platforms.layout import Layout
 from etcdtui.procedures import backup, manifests
-from etcdtui.procedures.engine import resume
 from etcdtui.procedures.procedure import Answer, Choice, Ending, Finished, Procedure
+from etcdtui.procedures.registry import resume
 from etcdtui.reach.local import LocalRunner
 from tests.procedures import FakeJobs, FakeWorld, Human, run
 from tests.snapshotfiles import REAL, mutated

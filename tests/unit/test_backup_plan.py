@@ -22,8 +22,8 @@ from etcdtui.offsite.store import Store
 from etcdtui.platforms.layout import Layout
 from etcdtui.procedures import backup
 from etcdtui.procedures.backup_words import explain
-from etcdtui.procedures.engine import resume
 from etcdtui.procedures.procedure import Action, Answer, Choice, Ending, GateKind, Procedure
+from etcdtui.procedures.registry import resume
 from tests.procedures import FakeJobs, FakeRunner, FakeWorld, Human, run
 from tests.views import (
     MIB,

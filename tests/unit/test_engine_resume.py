@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from etcdtui.errors import Refusal
 from etcdtui.journal import Journal
 from etcdtui.model.quorum import Verdict
-from etcdtui.procedures.engine import resume
 from etcdtui.procedures.procedure import Answer, Choice, Ending, Procedure, StepChanged, StepState
+from etcdtui.procedures.registry import KINDS, rebuild_of, resume
 from tests.procedures import (
     CONFIRM,
     CutJournal,
@@ -204,3 +204,13 @@ class TestRebuild:
 
         with pytest.raises(Refusal, match="folder"):
             resume(Journal(tmp_path).read("test-1"), {"test": rebuild})
+
+
+def test_each_kind_is_planned_by_its_module() -> None:
+    from importlib import import_module
+
+    for kind, module in KINDS.items():
+        found = import_module(f"etcdtui.procedures.{module}")
+        assert kind == found.KIND
+        assert rebuild_of(kind) is found.rebuild
+    assert rebuild_of("unheard of") is None

@@ -13,9 +13,9 @@ from etcdtui.journal import Journal
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView
 from etcdtui.procedures import leadership
-from etcdtui.procedures.engine import resume
 from etcdtui.procedures.procedure import Answer as Reply
 from etcdtui.procedures.procedure import Choice, Ending, Procedure, StepState
+from etcdtui.procedures.registry import resume
 from tests.procedures import FakeRunner, FakeWorld, Human, run
 from tests.views import NOW, endpoint, gone, healthy, leaderless, status
 

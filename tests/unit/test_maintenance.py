@@ -32,9 +32,9 @@ from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView, EndpointView, HostView
 from etcdtui.platforms.openshift import HostAccess
 from etcdtui.procedures import maintenance
-from etcdtui.procedures.engine import resume
 from etcdtui.procedures.procedure import Action, Choice, Ending, Event, Procedure, Progress, StepState
 from etcdtui.procedures.procedure import Answer as Reply
+from etcdtui.procedures.registry import resume
 from tests.procedures import FakeRunner, FakeWorld, Human, run
 from tests.views import NOW, api, endpoint, gone, healthy, host, leaderless, member, status
 

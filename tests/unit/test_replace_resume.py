@@ -8,8 +8,8 @@ import pytest
 
 from etcdtui.journal import Journal
 from etcdtui.procedures import debts
-from etcdtui.procedures.engine import resume
 from etcdtui.procedures.procedure import Action, Ending, StepChanged, StepState
+from etcdtui.procedures.registry import resume
 from tests.procedures import CutJournal, Human, Killed, run
 from tests.replacing import DEAD, FakeApi, Situation, one_down, willing
 from tests.views import NOW
