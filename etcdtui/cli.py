@@ -20,6 +20,7 @@ from etcdtui.streams import say, silence
 from etcdtui.text import clean
 
 if TYPE_CHECKING:
+    from etcdtui.cli_drill import Watch
     from etcdtui.config import ClusterConfig
     from etcdtui.model.retention import Rule
 
@@ -131,8 +132,14 @@ def _parser() -> argparse.ArgumentParser:
     journal.add_argument("--json", action="store_true", help="as JSON lines")
     journal.set_defaults(run=_journal)
 
-    demo = commands.add_parser("demo", help="a living control plane on this machine, and the dashboard")
-    demo.add_argument("--nodes", type=int, default=3, metavar="N", help="3 unless told")
+    demo = commands.add_parser(
+        "demo",
+        help="a living control plane on this machine, and the dashboard",
+        description="Exit codes: 0 done, or the drill's goal was reached, 1 it was not, 2 it could not be "
+        "brought up, 64 bad arguments, 70 etcdtui itself failed.",
+    )
+    demo.add_argument("--drill", metavar="NAME", help="a situation to practise; “list” names them all")
+    demo.add_argument("--nodes", type=int, metavar="N", help="3 unless told")
     demo.add_argument("--etcd-dir", type=Path, metavar="DIR", help="other etcd binaries")
     demo.add_argument("--ssh-server", choices=("auto", "openssh", "builtin"), default="auto")
     demo.add_argument("--no-mouse", action="store_true", help=suppress)
@@ -248,7 +255,8 @@ def _dashboard(options: argparse.Namespace) -> int:
     return _open(config, mouse=not options.no_mouse)
 
 
-def _open(config: ClusterConfig, *, mouse: bool) -> int:
+def _open(config: ClusterConfig, *, mouse: bool, watch: Watch | None = None) -> int:
+    """The screen; ``watch`` puts something between it and the cluster."""
     from etcdtui.cluster import Cluster
     from etcdtui.config import state_directory
     from etcdtui.model.findings import find
@@ -258,7 +266,7 @@ def _open(config: ClusterConfig, *, mouse: bool) -> int:
     cluster = Cluster(config, state_directory())
     operations = Operations(cluster, state_directory())
     try:
-        EtcdTui(cluster, operations, find).run(mouse=mouse)
+        EtcdTui(watch(cluster) if watch else cluster, operations, find).run(mouse=mouse)
     finally:
         cluster.close()
     return 0
@@ -377,9 +385,14 @@ def _demo(options: argparse.Namespace) -> int:
     from etcdtui import config
     from etcdtui.lab.demo import Lab
 
+    if options.drill is not None:
+        from etcdtui import cli_drill
+
+        return cli_drill.drill(options, _open)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ConfigError("The demo's dashboard needs a terminal.", "Without one: etcdtui lab up DIR.")
-    with Lab(nodes=options.nodes, etcd_dir=options.etcd_dir, ssh=options.ssh_server, progress=print) as lab:
+    nodes = options.nodes or 3
+    with Lab(nodes=nodes, etcd_dir=options.etcd_dir, ssh=options.ssh_server, progress=print) as lab:
         os.environ["XDG_STATE_HOME"] = str(lab.directory / "state")
         cluster = config.load(lab.config).cluster(None)
         if vars(options).get("read_only"):

@@ -12,7 +12,7 @@ _FAULTS: tuple[tuple[type[errors.EtcdTuiError], Fault], ...] = (
     (errors.Unreachable, Fault.UNREACHABLE),
     (errors.TlsFailed, Fault.TLS),
     (errors.HostKeyUnknown, Fault.HOST_KEY),
-    (errors.HostKeyChanged, Fault.HOST_KEY),
+    (errors.HostKeyChanged, Fault.OTHER_HOST),
     (errors.AuthFailed, Fault.LOGIN),
     (errors.Forbidden, Fault.LOGIN),
     (errors.SudoRefused, Fault.LOGIN),

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from etcdtui.errors import Refusal
-from etcdtui.lab import disasters, troubles
-from etcdtui.lab.registry import ACTIONS, Action, On
+from etcdtui.lab import disasters, keys, troubles
+from etcdtui.lab.registry import ACTIONS, Action, On, Order
 
 if TYPE_CHECKING:
     from etcdtui.lab.supervisor import Supervisor
 
-# Both register their actions when they are imported.
-__all__ = ["ACTIONS", "check", "disasters", "perform", "troubles"]
+# All register their actions when they are imported.
+__all__ = ["ACTIONS", "check", "disasters", "keys", "perform", "troubles"]
 
 
 def perform(lab: Supervisor, name: str, node: str | None) -> str:
     """Carry out one action; what to tell the user. Raises Refusal for a wrong name."""
     action = check(name, node)
+    said = _run(lab, action, node)
+    if not action.looks:
+        lab.orders.append(Order(name, node, time.time()))
+    return said
+
+
+def _run(lab: Supervisor, action: Action, node: str | None) -> str:
     if node is None or action.on is On.LAB:
         return action.run(lab)
     if action.on is On.NAME:

@@ -18,25 +18,35 @@ class On(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A word, what it is done to, and what it does."""
+    """A word, what it is done to, and what it does. ``looks``: it changes nothing."""
 
     name: str
     on: On
     run: Callable[..., str]
+    looks: bool = False
 
     @property
     def help(self) -> str:
         return (self.run.__doc__ or "").strip().splitlines()[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the lab was told to do, and when (epoch seconds)."""
+
+    action: str
+    node: str | None
+    at: float
+
+
 ACTIONS: dict[str, Action] = {}
 
 
-def action(name: str, on: On) -> Callable[[Callable[..., str]], Callable[..., str]]:
+def action(name: str, on: On, *, looks: bool = False) -> Callable[[Callable[..., str]], Callable[..., str]]:
     """Register a function as an action."""
 
     def register(function: Callable[..., str]) -> Callable[..., str]:
-        ACTIONS[name] = Action(name, on, function)
+        ACTIONS[name] = Action(name, on, function, looks)
         return function
 
     return register

@@ -24,6 +24,7 @@ from etcdtui.lab.members import Monitor
 from etcdtui.lab.objects import World
 from etcdtui.lab.operator import OTHERS, Operator
 from etcdtui.lab.places import Node, Plan
+from etcdtui.lab.registry import Order
 from etcdtui.lab.renewals import Renewals
 from etcdtui.lab.store import NODES, Store, operator_resource
 
@@ -81,6 +82,8 @@ class Supervisor:
         maker = Maker(identity, now())
         world = World(self.fleet, self.store, self.monitor, self.operator, self.machines, pace, maker)
         self.api = ApiServer(world, self.plan.api_port, access.token, *files)
+        self.orders: list[Order] = []  # what was done to it so far
+        self.remembered: dict[bytes, bytes] = {}  # every key of users, and a digest of what it held
         self.renewals = Renewals(self.operator.plan, self.monitor, lambda: self.api_wanted)
         self._stopping = threading.Event()
 

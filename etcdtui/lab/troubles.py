@@ -9,19 +9,21 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from etcdtui.errors import Refusal
-from etcdtui.lab import places, processes, tree
+from etcdtui.lab import guard, places, processes, tree
 from etcdtui.lab.certificates import Authority
 from etcdtui.lab.registry import On, action
+from etcdtui.lab.store import operator_resource
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from etcdtui.lab.fleet import Host
+    from etcdtui.lab.members import Member
     from etcdtui.lab.places import Node
     from etcdtui.lab.supervisor import Supervisor
 
 
-@action("status", On.LAB)
+@action("status", On.LAB, looks=True)
 def status(lab: Supervisor) -> str:
     """What runs and what was done to it, as JSON."""
     known = {node.name for node in lab.operator.plan().nodes}
@@ -30,7 +32,10 @@ def status(lab: Supervisor) -> str:
         "etcd": lab.plan.version,
         "api": "up" if lab.api.up else "down",
         "progressing": lab.operator.progressing,
-        "members": [asdict(member) for member in lab.monitor.members()],
+        "members": [_member(lab, member) for member in lab.monitor.members()],
+        "alarms": _alarms(lab),
+        "guard": _guard(lab),
+        "orders": [asdict(order) for order in lab.orders],
         "revisions": {name: rollout.message for name, rollout in lab.operator.rollouts.items()},
         "nodes": {h.node.name: _host(lab, h) | {"node": h.node.name in known} for h in lab.fleet.hosts},
     }
@@ -49,11 +54,30 @@ def _host(lab: Supervisor, host: Host) -> dict[str, Any]:
         "pid": host.kubelet.pid,
         "held_stopped": host.kubelet.held,
         "slow": host.slowness.on,
+        "clock_off": node.at(f"{places.BIN}/date").exists(),
         "ssh": "frozen" if server.frozen else server.kind if server.running else "stopped",
         "marks": sorted(path.name for path in folder.iterdir()) if folder.is_dir() else [],
         "client_port": node.client,
         "ssh_port": node.ssh,
     }
+
+
+def _member(lab: Supervisor, member: Member) -> dict[str, Any]:
+    return asdict(member) | {"healthy": bool(member.name) and lab.monitor.healthy(member.name)}
+
+
+def _guard(lab: Supervisor) -> str:
+    found = lab.store.find(operator_resource("etcds"), "cluster")
+    return "off" if found and guard.overridden(found.get("spec", {})) else "on"
+
+
+def _alarms(lab: Supervisor) -> list[str] | None:
+    """The alarms that members raised; None where nobody can tell."""
+    for name in [member.name for member in lab.monitor.members() if lab.monitor.healthy(member.name)]:
+        with contextlib.suppress(OSError):
+            told = lab.monitor.post(name, "/v3/maintenance/alarm", {"action": "GET"})
+            return [str(alarm.get("alarm")) for alarm in told.get("alarms", [])]
+    return None
 
 
 @action("stop", On.RUNNING)

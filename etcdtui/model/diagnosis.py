@@ -221,6 +221,7 @@ def _sure(e: Evidence, one: int) -> Sure:
 _RULES: tuple[Callable[[Evidence], Diagnosis | None], ...] = (
     _impostor,
     _unstarted,
+    silence.other_machine,
     silence.machine,
     silence.fatal_words,
     silence.manifest,

@@ -91,9 +91,18 @@ class Evidence:
         """Its own host does not answer over SSH, neither now nor when it was to be looked at."""
         if self.probe.own is not None:
             return False
+        link = self.row.host.link if self.row.host else None
+        if link is not None and link.problem is None and (link.at or 0.0) >= self.probe.began:
+            return False  # it answered meanwhile, only too slowly to be looked at
+        problem = self.probe.own_problem or (link.problem if link else None)
+        return problem is not None and problem.fault in UNREACHED
+
+    @property
+    def other_host(self) -> bool:
+        """At its host's address SSH shows another host key than the one known."""
         link = self.row.host.link.problem if self.row.host else None
         problem = self.probe.own_problem or link
-        return problem is not None and problem.fault in UNREACHED
+        return self.probe.own is None and problem is not None and problem.fault is Fault.OTHER_HOST
 
     @property
     def api_speaks(self) -> bool:

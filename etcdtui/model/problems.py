@@ -17,7 +17,8 @@ class Fault(StrEnum):
     NO_LEADER = "no leader"  # it answers, but knows no leader
     NO_QUORUM_READ = "no quorum read"  # it answers, but cannot confirm with the others
     LOGIN = "login"  # SSH, sudo or the API does not let us in
-    HOST_KEY = "host key"  # the SSH host is unknown, or another than before
+    HOST_KEY = "host key"  # the SSH host is one we never met
+    OTHER_HOST = "another host key"  # the SSH host is not the one we met
     NO_TOOLS = "no tools"  # what we need is not on that host
     NOT_ASKED = "not asked"  # no host to ask it through: says nothing about the thing itself
     ODD = "unexpected answer"

@@ -82,6 +82,22 @@ def machine(e: Evidence) -> Diagnosis | None:
     return Diagnosis(Cause.NODE_DOWN, what, tuple(because), sure)
 
 
+def other_machine(e: Evidence) -> Diagnosis | None:
+    """Its address answers over SSH, and is not the host that it was."""
+    if e.answers or not e.other_host or not e.unreached:
+        return None
+    away = e.node_gone or (e.node is not None and not e.node.ready)
+    node = "the API knows no such node any more" if e.node_gone else "its node is not Ready"
+    return Diagnosis(
+        Cause.IMPOSTOR,
+        f"at {e.name}'s address is another machine than before, and its etcd is not there",
+        ("SSH shows another host key than the one known", *((node,) if away else ()), *_seen_by(e)),
+        Sure.CERTAIN if away else Sure.LIKELY,
+        "find out whose machine it is; if it is to take the place of the old one, replace the member: it can "
+        "join once the old one is out of the list",
+    )
+
+
 def _machine_words(told: MachineSeen) -> str:
     if not told.name:
         return "no Machine stands for it"

@@ -29,7 +29,7 @@ _ALIVE = frozenset(
         MemberState.ISOLATED,
     }
 )
-_NOT_ABOUT_IT = frozenset({Fault.LOGIN, Fault.HOST_KEY, Fault.NOT_ASKED, Fault.NO_TOOLS})
+_NOT_ABOUT_IT = frozenset({Fault.LOGIN, Fault.HOST_KEY, Fault.OTHER_HOST, Fault.NOT_ASKED, Fault.NO_TOOLS})
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,7 @@ _FAULTS = {
     Fault.TLS: "TLS fails",
     Fault.LOGIN: "login refused",
     Fault.HOST_KEY: "host key not accepted",
+    Fault.OTHER_HOST: "another host key than before",
     Fault.NO_TOOLS: "a command fails",
     Fault.NO_QUORUM_READ: "no read by the quorum",
 }

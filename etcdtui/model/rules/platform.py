@@ -154,7 +154,9 @@ def hosts(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
             since = f" For {text.age(view.now - host.link.since)}." if host.link.since is not None else ""
             yield Finding(
                 f"3-host-{host.name}",
-                Severity.CRITICAL if problem.fault is Fault.HOST_KEY else Severity.WARNING,
+                Severity.CRITICAL
+                if problem.fault in (Fault.HOST_KEY, Fault.OTHER_HOST)
+                else Severity.WARNING,
                 f"{host.name}: no way in over SSH ({problem.fault}).",
                 problem.message + since,
                 problem.hint or "What is said of this host is as old as its age.",
