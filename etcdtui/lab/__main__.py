@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from etcdtui.errors import ConfigError, EtcdTuiError, Refusal
-from etcdtui.lab import actions, control, sshd, up
+from etcdtui.lab import actions, control, eras, sshd, up
 
 _CODES = "Exit codes: 0 done, 1 it could not be done, 64 bad arguments, or no lab there."
 
@@ -25,6 +25,7 @@ def main(words: Sequence[str] | None = None, called: str = "python -m etcdtui.la
             ssh=options.ssh,
             keys=options.keys,
             pace=options.pace,
+            era=options.era,
             say=lambda line: print(line, flush=True),
             until_stdin_closes=options.until_stdin_closes,
         )
@@ -60,6 +61,12 @@ def _parser(called: str) -> argparse.ArgumentParser:
         default=1.0,
         metavar="X",
         help="how long machines and operators take; 1 unless told",
+    )
+    start.add_argument(
+        "--era",
+        default=eras.DEFAULT.name,
+        choices=list(eras.ERAS),
+        help=f"of which release scripts, pods and operators are; {eras.DEFAULT.name} unless told",
     )
     start.add_argument("--until-stdin-closes", action="store_true", help="end with standard input, too")
     listing = "\n".join(f"  {a.name:<16}{a.help}" for a in actions.ACTIONS.values())

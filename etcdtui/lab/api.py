@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from etcdtui.lab import objects, places, writes
+from etcdtui.lab import places, writes
 from etcdtui.lab.resources import BY_PATH, Resource
 from etcdtui.lab.store import ApiRefusal
 
 if TYPE_CHECKING:
     from etcdtui.lab.documents import Document
+    from etcdtui.lab.eras import Era
     from etcdtui.lab.objects import World
 
 # How long the API waits for etcd before it says that it cannot.
@@ -140,13 +141,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             code = HTTPStatus.OK if ready else HTTPStatus.INTERNAL_SERVER_ERROR
             self._send(code, text, "text/plain; charset=utf-8")
         elif path == "/version":
-            major, minor, _ = objects.KUBERNETES.lstrip("v").split(".")
-            self._json(HTTPStatus.OK, {"major": major, "minor": minor, "gitVersion": objects.KUBERNETES})
+            version = self.server.owner.world.plan.era.kubernetes
+            major, minor, _ = version.lstrip("v").split(".")
+            self._json(HTTPStatus.OK, {"major": major, "minor": minor, "gitVersion": version})
         else:
             self._objects(path, query)
 
     def _objects(self, path: str, query: dict[str, str]) -> None:
-        resource, name, _ = _route(path)
+        resource, name, _ = _route(path, self.server.owner.world.plan.era)
         world = self._world()
         if name:
             found = writes.find(world, resource, name)
@@ -163,7 +165,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._json(HTTPStatus.OK, document)
 
     def _write(self, path: str, query: dict[str, str], body: Any) -> None:
-        resource, name, part = _route(path)
+        resource, name, part = _route(path, self.server.owner.world.plan.era)
         world, dry = self._world(), query.get("dryRun") == "All"
         if self.command == "POST" and not name:
             made = writes.create(world, resource, body, dry=dry)
@@ -215,16 +217,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """The lab keeps no access log."""
 
 
-def _route(path: str) -> tuple[Resource, str, str]:
+def _route(path: str, era: Era) -> tuple[Resource, str, str]:
     """The collection, the name of an object in it, and a part of that. Raises ApiRefusal."""
     parent, _, last = path.rpartition("/")
     above, _, name = parent.rpartition("/")
-    if path in BY_PATH:
-        return BY_PATH[path], "", ""
-    if parent in BY_PATH:
-        return BY_PATH[parent], last, ""
-    if above in BY_PATH:
-        return BY_PATH[above], name, last
+    for collection, found in ((path, ("", "")), (parent, (last, "")), (above, (name, last))):
+        if collection in BY_PATH and BY_PATH[collection].served(era):
+            return BY_PATH[collection], *found
     text = "the server could not find the requested resource"
     raise ApiRefusal(HTTPStatus.NOT_FOUND, "NotFound", text)
 

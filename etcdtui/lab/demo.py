@@ -14,6 +14,7 @@ from typing import IO, Self
 
 from etcdtui.errors import CommandFailed
 from etcdtui.lab import control, processes
+from etcdtui.lab.eras import DEFAULT
 
 
 class Lab:
@@ -30,12 +31,13 @@ class Lab:
         ssh: str = "auto",
         keys: int = 3000,
         pace: float = 1.0,
+        era: str = DEFAULT.name,
         directory: Path | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> None:
         self._wanted = directory
         self._words = ["--nodes", str(nodes), "--ssh", ssh, "--keys", str(keys)]
-        self._words += ["--pace", str(pace), "--until-stdin-closes"]
+        self._words += ["--pace", str(pace), "--era", era, "--until-stdin-closes"]
         if etcd_dir is not None:
             self._words += ["--etcd-dir", str(etcd_dir)]
         self._progress = progress or (lambda line: None)

@@ -80,7 +80,9 @@ class Machines:
             raise Refusal(f"A node of a lab cannot be called {name!r}.", "For example: masternode4.")
         asked, self._address_of = self._address_of, None
         old = self._addresses.get(asked if asked is not None else name)
-        built = places.numbered(self._plan.directory, int(number[1]), old.ports if old else None)
+        built = places.numbered(
+            self._plan.directory, int(number[1]), old.ports if old else None, self._plan.era
+        )
         host = self._fleet.build(built)
         self._addresses[name] = built
         return host

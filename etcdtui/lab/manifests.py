@@ -36,6 +36,13 @@ _START = """\
 set -eu
 export ETCD_NAME="${{NODE_{shell}_ETCD_NAME}}"
 """
+# Beside etcd, which alone has a process in a lab.
+_BESIDE = {
+    "etcdctl": "trap TERM INT; sleep infinity & wait",
+    "etcd-metrics": "exec etcd grpc-proxy start",
+    "etcd-readyz": "exec cluster-etcd-operator readyz",
+    "etcd-rev": "exec cluster-etcd-operator rev",
+}
 # What the real pod's discovery does. A data directory is kept only while its member is in the list; one
 # without a WAL, which etcd makes last, waits until the operator has added the member. Of a member that has
 # started before, etcd itself says that it cannot begin anew.
@@ -71,13 +78,26 @@ if [ -n "$(ls -A /var/lib/etcd)" ]; then
   echo "please delete the contents of the /var/lib/etcd directory before restoring"
   exit 1
 fi
+bump={bump}
 size() {{ wc -c < /var/lib/etcd-backup/snapshot.db; }}
 before=$(size)
 while sleep 5; after=$(size); [ "$after" -ne "$before" ]; do before=$after; done
 uuid=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \\n')
 restore=etcdutl
 command -v etcdutl >/dev/null || restore=etcdctl
-env -u ETCDCTL_ENDPOINTS $restore snapshot restore /var/lib/etcd-backup/snapshot.db \\
+if [ "$bump" != 0 ] && [ -f /var/lib/etcd-backup/revision.json ]; then
+  last=$(sed -n 's/.*"maxRaftIndex": *\\([0-9]*\\).*/\\1/p' /var/lib/etcd-backup/revision.json)
+  [ -z "$last" ] || bump=$((last + last / 5))
+fi
+set --
+if [ "$bump" != 0 ]; then
+  if $restore snapshot restore --help 2>&1 | grep -q -e --bump-revision; then
+    set -- --mark-compacted --bump-revision "$bump"
+  else
+    echo "this $restore has no --bump-revision: the revision stays as it is in the snapshot" >&2
+  fi
+fi
+env -u ETCDCTL_ENDPOINTS $restore snapshot restore /var/lib/etcd-backup/snapshot.db "$@" \\
   --name "$ETCD_NAME" \\
   --initial-cluster="$ETCD_INITIAL_CLUSTER" \\
   --initial-cluster-token "openshift-etcd-$uuid" \\
@@ -86,17 +106,31 @@ env -u ETCDCTL_ENDPOINTS $restore snapshot restore /var/lib/etcd-backup/snapshot
 mv "/var/lib/etcd/restore-$uuid/"* /var/lib/etcd/
 rmdir "/var/lib/etcd/restore-$uuid"
 """
+# As the real pod of quorum-restore.sh: this host's own data, and nobody else in the list.
+_ALONE = """\
+set -eu
+export ETCD_NAME="${{NODE_{shell}_ETCD_NAME}}"
+export ETCD_INITIAL_CLUSTER="${{ETCD_NAME}}={peer}"
+set -- --force-new-cluster
+if etcd --help 2>&1 | grep -q -e --force-new-cluster-bump-amount; then
+  file=/var/lib/etcd/revision.json last=""
+  [ ! -f "$file" ] || last=$(sed -n 's/.*"maxRaftIndex": *\\([0-9]*\\).*/\\1/p' "$file")
+  set -- "$@" --force-new-cluster-bump-amount=$((${{last:-1000000000}} + ${{last:-0}} / 5))
+else
+  echo "this etcd has no --force-new-cluster-bump-amount: the revision stays as it is" >&2
+fi
+"""
 _ETCD = """\
-exec etcd \\
+exec etcd{arguments} \\
   --logger=zap \\
   --log-level=info \\
   --initial-advertise-peer-urls={peer} \\
-  --cert-file={certs}/etcd-serving-{node}.crt \\
-  --key-file={certs}/etcd-serving-{node}.key \\
+  --cert-file={serving}.crt \\
+  --key-file={serving}.key \\
   --trusted-ca-file={ca} \\
   --client-cert-auth=true \\
-  --peer-cert-file={certs}/etcd-peer-{node}.crt \\
-  --peer-key-file={certs}/etcd-peer-{node}.key \\
+  --peer-cert-file={own}.crt \\
+  --peer-key-file={own}.key \\
   --peer-trusted-ca-file={ca} \\
   --peer-client-cert-auth=true \\
   --advertise-client-urls={client} \\
@@ -112,10 +146,10 @@ def shared_variables(plan: Plan, node: Node, prefix: str = "") -> dict[str, str]
     variables = {
         "ALL_ETCD_ENDPOINTS": plan.client_urls,
         "ETCDCTL_API": "3",
-        "ETCDCTL_CACERT": f"{inside}/configmaps/etcd-all-bundles/server-ca-bundle.crt",
-        "ETCDCTL_CERT": f"{inside}/secrets/etcd-all-certs/etcd-peer-{node.name}.crt",
+        "ETCDCTL_CACERT": f"{inside}/{node.bundle}",
+        "ETCDCTL_CERT": f"{inside}/{node.stem('peer')}.crt",
         "ETCDCTL_ENDPOINTS": plan.client_urls,
-        "ETCDCTL_KEY": f"{inside}/secrets/etcd-all-certs/etcd-peer-{node.name}.key",
+        "ETCDCTL_KEY": f"{inside}/{node.stem('peer')}.key",
         "ETCD_DATA_DIR": places.DATA,
         "ETCD_ELECTION_TIMEOUT": "1000",
         "ETCD_HEARTBEAT_INTERVAL": "100",
@@ -159,17 +193,28 @@ def etcd_pod(plan: Plan, node: Node, revision: int, *, founding: bool) -> dict[s
         "resource-dir": f"{places.RESOURCES}/etcd-pod-{revision}",
         "cert-dir": places.HOST_CERTIFICATES,
     }
+    lines = {"etcd": script, **_BESIDE}
     containers = [
-        _container("etcdctl", ["/bin/sh", "-c", "trap TERM INT; sleep infinity & wait"], shared, mounts),
-        _container("etcd", ["/bin/sh", "-c", script], own, mounts),
-        _container("etcd-metrics", ["/bin/sh", "-c", "exec etcd grpc-proxy start"], shared, mounts),
-        _container("etcd-readyz", ["/bin/sh", "-c", "exec cluster-etcd-operator readyz"], shared, mounts),
+        _container(name, ["/bin/sh", "-c", lines[name]], own if name == "etcd" else shared, mounts)
+        for name in plan.era.containers
     ]
     return _pod(containers, hosts, revision)
 
 
+def restore_pods(plan: Plan, node: Node, revision: int) -> dict[str, dict[str, Any]]:
+    """What lies ready for a restore, by the names of the files."""
+    found = {"pod": restore_pod(plan, node, revision)}
+    if "only" in plan.era.has:
+        found["quorum-restore-pod"] = _lonely(plan, node, revision, _script(node, _ALONE, arguments=' "$@"'))
+    return found
+
+
 def restore_pod(plan: Plan, node: Node, revision: int) -> dict[str, Any]:
     """The static pod that cluster-restore.sh puts in etcd's place: one container, one member, old data."""
+    return _lonely(plan, node, revision, _script(node, _RESTORE, bump=plan.era.bump))
+
+
+def _lonely(plan: Plan, node: Node, revision: int, script: str) -> dict[str, Any]:
     mounts = {
         "cert-dir": places.POD_CERTIFICATES,
         "data-dir": places.DATA,
@@ -177,19 +222,20 @@ def restore_pod(plan: Plan, node: Node, revision: int) -> dict[str, Any]:
     }
     hosts = {**mounts, "cert-dir": places.HOST_CERTIFICATES}
     own = {**shared_variables(plan, node), "ETCD_INITIAL_CLUSTER_STATE": "existing"}
-    words = ["/bin/sh", "-c", _script(node, _RESTORE)]
-    return _pod([_container("etcd", words, own, mounts)], hosts, revision)
+    return _pod([_container("etcd", ["/bin/sh", "-c", script], own, mounts)], hosts, revision)
 
 
-def _script(node: Node, beginning: str) -> str:
+def _script(node: Node, beginning: str, *, bump: int = 0, arguments: str = "") -> str:
     return (beginning + _ETCD).format(
         shell=node.shell_name,
-        node=node.name,
-        certs=f"{places.POD_CERTIFICATES}/secrets/etcd-all-certs",
-        ca=f"{places.POD_CERTIFICATES}/configmaps/etcd-all-bundles/server-ca-bundle.crt",
+        serving=f"{places.POD_CERTIFICATES}/{node.stem('serving')}",
+        own=f"{places.POD_CERTIFICATES}/{node.stem('peer')}",
+        ca=f"{places.POD_CERTIFICATES}/{node.bundle}",
         client=node.client_url,
         peer=node.peer_url,
         metrics=node.metrics_url,
+        bump=bump,
+        arguments=arguments,
     )
 
 

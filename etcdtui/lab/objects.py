@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from etcdtui.lab.pace import Pace
     from etcdtui.lab.places import Plan
 
-OPENSHIFT = "4.16.3"
-KUBERNETES = "v1.29.6"
 AGE = timedelta(days=120)
 _UNREACHABLE = "node.kubernetes.io/unreachable"
 _COMPUTED = (_UNREACHABLE, "node.kubernetes.io/unschedulable", "node.kubernetes.io/not-ready")
@@ -94,7 +92,7 @@ def _node(world: World, kept: Document) -> Document:
                 {"type": "Hostname", "address": kept["metadata"]["name"]},
             ],
             "conditions": [ready],
-            "nodeInfo": {"kubeletVersion": KUBERNETES, "osImage": "a folder"},
+            "nodeInfo": {"kubeletVersion": world.plan.era.kubernetes, "osImage": "a folder"},
         },
     }
 
@@ -164,22 +162,26 @@ def cluster_version(world: World) -> Document:
     """The one ClusterVersion, of a cluster that was installed a while ago: nobody backs up a newborn one."""
     installed = datetime.fromisoformat(world.maker.born) - AGE
     told = installed.strftime("%Y-%m-%dT%H:%M:%SZ")
+    version = world.plan.era.openshift
     return {
         "metadata": world.maker.meta("clusterversion", "version"),
-        "spec": {"clusterID": str(uuid.uuid5(NAMESPACE, world.maker.identity)), "channel": "stable-4.16"},
+        "spec": {
+            "clusterID": str(uuid.uuid5(NAMESPACE, world.maker.identity)),
+            "channel": f"stable-{version.rpartition('.')[0]}",
+        },
         "status": {
-            "desired": {"version": OPENSHIFT, "image": "localhost/release:lab"},
+            "desired": {"version": version, "image": "localhost/release:lab"},
             "history": [
                 {
                     "state": "Completed",
-                    "version": OPENSHIFT,
+                    "version": version,
                     "startedTime": told,
                     "completionTime": told,
                 }
             ],
             "conditions": [
-                condition("Available", True, "", f"Done applying {OPENSHIFT}", world.maker.born),
-                condition("Progressing", False, "", f"Cluster version is {OPENSHIFT}", world.maker.born),
+                condition("Available", True, "", f"Done applying {version}", world.maker.born),
+                condition("Progressing", False, "", f"Cluster version is {version}", world.maker.born),
             ],
         },
     }
@@ -231,7 +233,7 @@ def _cluster_operator(world: World, name: str) -> Document:
                 condition("Progressing", progressing[0], "AsExpected", progressing[1], born),
                 condition("Degraded", degraded[0], "AsExpected", degraded[1], born),
             ],
-            "versions": [{"name": "operator", "version": OPENSHIFT}],
+            "versions": [{"name": "operator", "version": world.plan.era.openshift}],
         },
     }
 

@@ -53,6 +53,8 @@ class Operator:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="operator", daemon=True)
         self._unsigned = ""
+        self._recoveries = 0
+        self._listed = len(self.plan().nodes)
         self.scaling = Scaling(fleet, self.plan, monitor)
         self.rollouts = {"etcds": self._rollout("etcd-pod", self._etcd_ways())}
         for plural, pod in OTHERS.items():
@@ -180,6 +182,9 @@ class Operator:
                 self.look()
 
     def _act(self, members: tuple[Member, ...]) -> None:
+        if len(members) == 1 < self._listed:
+            self._recoveries += 1
+        self._listed = len(members)
         self._sign()
         for rollout in self.rollouts.values():
             rollout.step()
@@ -195,8 +200,11 @@ class Operator:
             self._unsigned = f"EtcdCertSignerController {why}"
 
     def _unsafe(self) -> str:
-        if self._alone or guard.overridden(self._spec("etcds")):
+        era = self.plan().era
+        if self._alone or "guard" not in era.has or guard.overridden(self._spec("etcds")):
             return ""
+        if "only" in era.has and len(self._monitor.members()) == 1:
+            return ""  # a cluster that was restored there, and has nothing to lose yet
         why = guard.intolerant(self._monitor.members(), self._monitor.healthy)
         return why and f"can't evaluate whether quorum is safe: {why}"
 
@@ -213,7 +221,10 @@ class Operator:
             if self._keyring.missing(plan):
                 return None
             nodes = tuple((node.name, node.peer_url) for node in plan.nodes)
-            return self._spec("etcds").get("forceRedeploymentReason", ""), nodes, self._keyring.versions(plan)
+            # From 4.18 on it rolls out anew by itself when all members but one are gone.
+            recoveries = self._recoveries if "only" in plan.era.has else 0
+            reason = self._spec("etcds").get("forceRedeploymentReason", "")
+            return reason, nodes, self._keyring.versions(plan), recoveries
 
         def fits(applied: Hashable | None, node: Node) -> bool:
             # A revision from before a node came has neither its name nor its certificates.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etcdtui.errors import Refusal
+from etcdtui.lab.eras import DEFAULT, Era
 
 LOOPBACK = "127.0.0.1"
 # Below every usual ephemeral range: an outgoing connection must never sit on a stopped member's port.
@@ -21,8 +22,6 @@ HOST_CERTIFICATES = "/etc/kubernetes/static-pod-resources/etcd-certs"
 MANIFESTS = "/etc/kubernetes/manifests"
 RESOURCES = "/etc/kubernetes/static-pod-resources"
 SCRIPTS = f"{HOST_CERTIFICATES}/configmaps/etcd-scripts"
-CERTIFICATES = f"{HOST_CERTIFICATES}/secrets/etcd-all-certs"
-CA_BUNDLE = f"{HOST_CERTIFICATES}/configmaps/etcd-all-bundles/server-ca-bundle.crt"
 DATA = "/var/lib/etcd"
 HOME = "/var/home/core"
 BIN = "/usr/local/bin"
@@ -33,7 +32,10 @@ KINDS = ("peer", "serving", "serving-metrics")  # of etcd's certificates
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One control plane host: its name, the folder that is its ``/``, its ports on the loopback."""
+    """One control plane host: its name, the folder that is its ``/``, its ports on the loopback.
+
+    ``split``: its certificates lie in a folder for each kind, as in 4.5.
+    """
 
     name: str
     root: Path
@@ -41,6 +43,7 @@ class Node:
     peer: int
     metrics: int
     ssh: int
+    split: bool = False
 
     def at(self, path: str) -> Path:
         """``path`` of this host, as a path of this machine."""
@@ -68,12 +71,21 @@ class Node:
         return f"https://{LOOPBACK}:{self.metrics}"
 
     @property
+    def bundle(self) -> str:
+        """The certificates that etcd trusts, below the folder of certificates."""
+        return f"configmaps/{'etcd-serving-ca/ca' if self.split else 'etcd-all-bundles/server-ca'}-bundle.crt"
+
+    def stem(self, kind: str) -> str:
+        """A certificate and its key below that folder, without their endings."""
+        return f"secrets/etcd-all-{kind if self.split else 'certs'}/etcd-{kind}-{self.name}"
+
+    @property
     def ca(self) -> Path:
-        return self.at(CA_BUNDLE)
+        return self.at(f"{HOST_CERTIFICATES}/{self.bundle}")
 
     def certificate(self, kind: str) -> tuple[Path, Path]:
         """Certificate and key, ``kind`` being peer, serving or serving-metrics."""
-        stem = f"{CERTIFICATES}/etcd-{kind}-{self.name}"
+        stem = f"{HOST_CERTIFICATES}/{self.stem(kind)}"
         return self.at(f"{stem}.crt"), self.at(f"{stem}.key")
 
 
@@ -87,6 +99,7 @@ class Plan:
     api_port: int
     user: str
     version: str
+    era: Era = DEFAULT
 
     @property
     def image(self) -> Path:
@@ -133,23 +146,28 @@ def lab_file(directory: Path) -> Path:
     return directory / "lab.json"
 
 
-def plan(directory: Path, *, nodes: int, identity: str, user: str, version: str) -> Plan:
+def plan(directory: Path, *, nodes: int, identity: str, user: str, version: str, era: Era = DEFAULT) -> Plan:
     """Names and free ports for a lab of ``nodes`` hosts in ``directory``."""
     ports = free_ports(nodes * 4 + 1)
     return Plan(
         directory=directory,
         identity=identity,
-        nodes=tuple(numbered(directory, n, [ports.pop() for _ in range(4)]) for n in range(1, nodes + 1)),
+        nodes=tuple(
+            numbered(directory, n, [ports.pop() for _ in range(4)], era) for n in range(1, nodes + 1)
+        ),
         api_port=ports.pop(),
         user=user,
         version=version,
+        era=era,
     )
 
 
-def numbered(directory: Path, number: int, ports: Sequence[int] | None = None) -> Node:
+def numbered(directory: Path, number: int, ports: Sequence[int] | None = None, era: Era = DEFAULT) -> Node:
     """The host with a number, its ports as given or free ones."""
     name = f"masternode{number}"
-    return Node(name, directory / "nodes" / name, *(ports or free_ports(4)))
+    client, peer, metrics, ssh = ports or free_ports(4)
+    root = directory / "nodes" / name
+    return Node(name, root, client, peer, metrics, ssh, split="split" in era.has)
 
 
 def free_ports(count: int) -> list[int]:

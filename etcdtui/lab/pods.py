@@ -108,10 +108,14 @@ def _guard_pod(world: World, host: Host) -> Document:
     name = host.node.name
     healthy = not host.silent(0) and world.monitor.healthy(name)
     born = world.maker.born
+    static = "guard-pods" in world.plan.era.has
+    app = "guard" if static else "etcd-quorum-guard"
+    # That of a Deployment is called by its template and a few letters of its own.
+    called = f"etcd-guard-{name}" if static else f"{app}-5d8f9b6c7f-{world.maker.uid('guard', name)[:5]}"
     status = {"name": "guard", "ready": healthy, "restartCount": 0, "state": {"running": {"startedAt": born}}}
-    labels = {"app": "guard", "k8s-app": "guard"}
+    labels = {"app": app, "k8s-app": app}
     return {
-        "metadata": world.maker.meta("pod", f"etcd-guard-{name}", _NAMESPACE, labels),
+        "metadata": world.maker.meta("pod", called, _NAMESPACE, labels),
         "spec": {"nodeName": name, "containers": [{"name": "guard", "image": "localhost/guard:lab"}]},
         "status": {
             "phase": "Running",

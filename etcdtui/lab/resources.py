@@ -8,12 +8,13 @@ from functools import partial
 
 from etcdtui.lab import objects
 from etcdtui.lab.documents import Document
+from etcdtui.lab.eras import Era
 from etcdtui.lab.objects import World
 from etcdtui.lab.pods import pods
 from etcdtui.lab.store import invalid
 
 _CORE, _CONFIG, _OPERATOR = "v1", "config.openshift.io/v1", "operator.openshift.io/v1"
-_MACHINE, _CERTIFICATES = "machine.openshift.io/v1beta1", "certificates.k8s.io/v1"
+_MACHINE = "machine.openshift.io/v1beta1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Resource:
     check: Callable[[Document], None] = lambda document: None
     keep: Callable[[Document], Document] = lambda document: document
     parts: frozenset[str] = frozenset()  # its subresources
+    served: Callable[[Era], bool] = lambda era: True
 
     @property
     def plural(self) -> str:
@@ -75,6 +77,18 @@ def _machine_is_sound(document: Document) -> None:
 def _operator_resource(plural: str, kind: str, made: Callable[[World], list[Document]]) -> Resource:
     check = partial(_operator_is_sound, kind)
     return Resource(f"/apis/{_OPERATOR}/{plural}", kind, _OPERATOR, made, frozenset({"change"}), check)
+
+
+def _requests(version: str, served: Callable[[Era], bool]) -> Resource:
+    return Resource(
+        f"/apis/{version}/certificatesigningrequests",
+        "CertificateSigningRequest",
+        version,
+        partial(stored, "certificatesigningrequests.certificates.k8s.io"),
+        frozenset({"delete"}),
+        parts=frozenset({"approval"}),
+        served=served,
+    )
 
 
 _ALL = (
@@ -130,13 +144,7 @@ _ALL = (
         "machine.openshift.io/v1",
         objects.machine_sets,
     ),
-    Resource(
-        f"/apis/{_CERTIFICATES}/certificatesigningrequests",
-        "CertificateSigningRequest",
-        _CERTIFICATES,
-        partial(stored, "certificatesigningrequests.certificates.k8s.io"),
-        frozenset({"delete"}),
-        parts=frozenset({"approval"}),
-    ),
+    _requests("certificates.k8s.io/v1", lambda era: "csr-v1" in era.has),
+    _requests("certificates.k8s.io/v1beta1", lambda era: "csr-v1" not in era.has),
 )
 BY_PATH = {resource.path: resource for resource in _ALL}

@@ -16,6 +16,7 @@ from etcdtui.lab import binaries, content, manifests, places, sshd, tree
 from etcdtui.lab.api import ApiServer
 from etcdtui.lab.certificates import Authority, ssh_key, write_private
 from etcdtui.lab.documents import Maker, now
+from etcdtui.lab.eras import DEFAULT, Era
 from etcdtui.lab.fleet import Fleet, Power
 from etcdtui.lab.joining import Joining, register
 from etcdtui.lab.keyring import Keyring
@@ -26,6 +27,7 @@ from etcdtui.lab.operator import OTHERS, Operator
 from etcdtui.lab.places import Node, Plan
 from etcdtui.lab.registry import Order
 from etcdtui.lab.renewals import Renewals
+from etcdtui.lab.revisions import Revisions
 from etcdtui.lab.store import NODES, Store, operator_resource
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class Supervisor:
         etcd_dir: Path | None,
         ssh: str,
         pace: Pace,
+        era: Era = DEFAULT,
     ) -> None:
         self.say = say
         identity = secrets.token_hex(8)
@@ -58,7 +61,7 @@ class Supervisor:
         programs = binaries.find(etcd_dir, directory / "bin")
         user = sshd.current_user()
         self.plan: Plan = places.plan(
-            directory, nodes=nodes, identity=identity, user=user, version=programs.version
+            directory, nodes=nodes, identity=identity, user=user, version=programs.version, era=era
         )
         self.authority = Authority("openshift-etcd_etcd-signer")
         self.store = Store()
@@ -85,6 +88,7 @@ class Supervisor:
         self.orders: list[Order] = []  # what was done to it so far
         self.remembered: dict[bytes, bytes] = {}  # every key of users, and a digest of what it held
         self.renewals = Renewals(self.operator.plan, self.monitor, lambda: self.api_wanted)
+        self.revisions = Revisions(self.fleet, self.monitor)
         self._stopping = threading.Event()
 
     def start(self, keys: int) -> None:
@@ -113,11 +117,14 @@ class Supervisor:
         threading.Thread(target=self._watch_api, name="api-watch", daemon=True).start()
         if keys:
             self.renewals.start()
+        if "etcd-rev" in self.plan.era.containers:
+            self.revisions.start()
 
     def close(self) -> None:
         """Take everything down, in the order that is quickest."""
         self._stopping.set()
         self.renewals.close()
+        self.revisions.close()
         self.machines.close()
         self.operator.close()
         self.monitor.close()

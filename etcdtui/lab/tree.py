@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from etcdtui.lab import manifests, places, yamlfile
 from etcdtui.lab.certificates import write_private
+from etcdtui.lab.eras import Era, kept
 
 if TYPE_CHECKING:
     from etcdtui.lab.binaries import Binaries
@@ -22,15 +23,13 @@ if TYPE_CHECKING:
     from etcdtui.lab.places import Node, Plan
 
 _FILES = Path(__file__).parent / "files"
-_SHELL_TOOLS = (
-    "cluster-backup.sh",
-    "cluster-restore.sh",
-    "sudo",
-    "df",
-    "hostname",
-    "podman",
-    "systemctl",
-)
+_SHELL_TOOLS = ("sudo", "df", "hostname", "podman", "systemctl")
+# What several scripts have in common.
+_PARTS = {
+    "RESTORE_ARGUMENTS": "script-restore-arguments",
+    "BEGIN": "script-begin",
+    "DEPENDENCIES": "script-dependencies",
+}
 _NODE_KUBECONFIG = f"{places.RESOURCES}/kube-apiserver-certs/secrets/node-kubeconfigs/localhost.kubeconfig"
 _SYSTEM = ("/usr/bin", "/bin", "/usr/sbin", "/sbin")
 # A fresh control plane host has none of these on PATH, even where this machine does.
@@ -105,10 +104,10 @@ def write_etcd(
     for kind, pair in pairs.items():
         pair.write(*node.certificate(kind))
     _write(node.at(f"{places.SCRIPTS}/etcd.env"), manifests.etcd_env(plan, node))
-    _write(node.at(f"{places.SCRIPTS}/etcd-common-tools"), _filled("etcd-common-tools", _values(plan, node)))
-    restore = yamlfile.dump(manifests.restore_pod(plan, node, revision))
-    for folder in (f"{places.RESOURCES}/etcd-pod-{revision}", places.HOST_CERTIFICATES):
-        _write(node.at(f"{folder}/configmaps/restore-etcd-pod/pod.yaml"), restore)
+    _write(node.at(f"{places.SCRIPTS}/etcd-common-tools"), _script(plan, node, "etcd-common-tools"))
+    for name, pod in manifests.restore_pods(plan, node, revision).items():
+        for folder in (f"{places.RESOURCES}/etcd-pod-{revision}", places.HOST_CERTIFICATES):
+            _write(node.at(f"{folder}/configmaps/restore-etcd-pod/{name}.yaml"), yamlfile.dump(pod))
     _write_pod(plan, node, "etcd-pod", revision, manifests.etcd_pod(plan, node, revision, founding=founding))
 
 
@@ -168,6 +167,8 @@ def _write_tools(plan: Plan, node: Node, path: str) -> None:
         tools.append("setsid")
     for name in tools:
         _write(node.at(f"{places.BIN}/{name}"), _filled(name, values), 0o755)
+    for name, source in plan.era.scripts.items():
+        _write(node.at(f"{places.BIN}/{name}"), _script(plan, node, source), 0o755)
     _write(node.at("/usr/libexec/lab-session"), _filled("lab-session", values), 0o755)
     python = f'exec "{sys.executable}" -I -S'
     crictl = f'{python} "{_FILES}/crictl.py" "{node.root}" "{path}" "{plan.image}" "$@"'
@@ -187,8 +188,27 @@ def _values(plan: Plan, node: Node) -> dict[str, str]:
     }
 
 
+def script(era: Era, name: str) -> str:
+    """The text of one of OpenShift's scripts in an era, without what is a host's own."""
+    text = _read(name)
+    for key, part in _PARTS.items():
+        text = text.replace(f"@{key}@", _read(part).rstrip("\n"))
+    return kept(text, era.has)
+
+
+def _script(plan: Plan, node: Node, name: str) -> str:
+    return _with(script(plan.era, name), _values(plan, node))
+
+
 def _filled(name: str, values: Mapping[str, str]) -> str:
-    text = (_FILES / name).read_text(encoding="utf-8")
+    return _with(_read(name), values)
+
+
+def _read(name: str) -> str:
+    return (_FILES / name).read_text(encoding="utf-8")
+
+
+def _with(text: str, values: Mapping[str, str]) -> str:
     for key, value in values.items():
         text = text.replace(f"@{key}@", value)
     return text

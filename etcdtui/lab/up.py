@@ -13,6 +13,7 @@ from pathlib import Path
 
 from etcdtui.errors import ConfigError, EtcdTuiError, Refusal
 from etcdtui.lab import actions, control, places
+from etcdtui.lab.eras import DEFAULT, ERAS
 from etcdtui.lab.pace import Pace
 from etcdtui.lab.reaper import Reaper
 from etcdtui.lab.sshd import KINDS as SSH_KINDS
@@ -31,6 +32,7 @@ def run(
     ssh: str = "auto",
     keys: int = KEYS,
     pace: float = 1.0,
+    era: str = DEFAULT.name,
     say: Callable[[str], None] = print,
     until_stdin_closes: bool = False,
 ) -> int:
@@ -52,7 +54,14 @@ def run(
         lab = None
         try:
             lab = Supervisor(
-                directory, reaper, say, nodes=nodes, etcd_dir=etcd_dir, ssh=ssh, pace=Pace().scaled(pace)
+                directory,
+                reaper,
+                say,
+                nodes=nodes,
+                etcd_dir=etcd_dir,
+                ssh=ssh,
+                pace=Pace().scaled(pace),
+                era=ERAS[era],
             )
             supervisor = lab
             server = control.ControlServer(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import resources
+import re
+import subprocess
 
 import pytest
 
+from etcdtui.lab import tree
+from etcdtui.lab.eras import ERAS
 from etcdtui.platforms import csrs, eras
 from etcdtui.platforms.eras import BACKUP, DISABLE, MARK, QUORUM_RESTORE, RESTORE, Bump, Way
 
@@ -27,8 +30,9 @@ BACKUP_FIRST = HEAD + "etcdctl snapshot save\n"
 BACKUP_NEW = HEAD + "if [ $1 == --force ]; then x; fi\noc get co etcd Progressing\n" + CHECK
 
 
-def lab(name: str) -> str:
-    return (resources.files("etcdtui.lab") / "files" / name).read_text()
+def on_a_lab(name: str) -> dict[str, str]:
+    era = ERAS[name]
+    return {script: tree.script(era, source) for script, source in era.scripts.items()}
 
 
 @pytest.mark.parametrize(
@@ -63,12 +67,33 @@ def test_the_containers_are_read_and_not_known_by_heart() -> None:
     assert found.stops_all and found.checks_snapshot
 
 
-def test_the_lab_has_the_scripts_of_its_release() -> None:
-    scripts = {RESTORE: lab("cluster-restore.sh"), BACKUP: lab("cluster-backup.sh")}
-    era = eras.recognise("4.16.3", scripts)
+@pytest.mark.parametrize(
+    ("name", "way", "bump"),
+    [
+        ("4.5", Way.ALL_UNCHECKED, Bump.NEVER),
+        ("4.10", Way.ALL_CHECKED, Bump.NEVER),
+        ("4.12", Way.ETCD_FIRST, Bump.ON_REQUEST),
+        ("4.16", Way.ETCD_FIRST, Bump.ON_REQUEST),
+        ("4.19", Way.ETCD_ONLY, Bump.ALWAYS),
+        ("newest", Way.ETCD_ONLY, Bump.ALWAYS),
+    ],
+)
+def test_the_scripts_of_every_lab_are_those_of_its_release(name: str, way: Way, bump: Bump) -> None:
+    era = eras.recognise(ERAS[name].openshift, on_a_lab(name))
     assert era.doubts == ()
-    assert era.restore is not None and era.restore.stops_all and "etcd-readyz" in era.restore.containers
-    assert era.backup == eras.BackupScript(asks_operators=True, checks_snapshot=True)
+    assert era.restore is not None and (era.restore.way, era.restore.bump) == (way, bump)
+    # Each waits for the containers that etcd's pod of that release has.
+    assert set(ERAS[name].containers) <= set(era.restore.containers)
+    newer = way is not Way.ALL_UNCHECKED
+    assert era.backup == eras.BackupScript(asks_operators=newer, checks_snapshot=newer)
+    assert era.disables is era.restores_quorum is (way is Way.ETCD_ONLY)
+
+
+@pytest.mark.parametrize("name", list(ERAS))
+def test_a_script_of_a_lab_is_whole(name: str) -> None:
+    for script, text in {**on_a_lab(name), "tools": tree.script(ERAS[name], "etcd-common-tools")}.items():
+        assert not re.search(r"^ *#(if|unless|else|end)\b", text, re.MULTILINE), script
+        subprocess.run(["bash", "-n"], input=text, text=True, check=True)
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ def test_do_without_a_lab_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFi
         (["do", "DIR", "stop", "masternode1"], 1, "does not answer"),
         (["up", "DIR", "--nodes", "many"], 64, "invalid int value"),
         (["up", "DIR", "--nodes", "0"], 64, "1 to 9 nodes"),
+        (["up", "DIR", "--era", "4.4"], 64, "invalid choice: '4.4'"),
         (["sideways"], 64, "invalid choice"),
         ([], 64, "required"),
         (["--help"], 0, "64 bad arguments"),

@@ -1,4 +1,6 @@
-"""Stands in for oc on a host: `oc get KIND [NAME] [-n NAMESPACE] [-o json|name|jsonpath=...]` only."""
+"""Stands in for oc on a host: `oc get KIND [NAME] [-n NAMESPACE] [-o json|name|jsonpath=...]`, and
+`oc adm wait-for-stable-cluster [--minimum-stable-period=1m] [--timeout=1h]`.
+"""
 
 import base64
 import json
@@ -6,6 +8,7 @@ import os
 import re
 import ssl
 import sys
+import time
 import urllib.error
 import urllib.request
 from typing import Any
@@ -31,6 +34,7 @@ KINDS = {
 def main(kubeconfig: str, words: list[str]) -> int:
     kubeconfig = os.environ.get("KUBECONFIG") or kubeconfig
     plain, form, namespace = [], "name", "openshift-etcd"
+    options: dict[str, str] = {}
     rest = iter(words)
     for word in rest:
         if word in ("-o", "--output"):
@@ -44,9 +48,13 @@ def main(kubeconfig: str, words: list[str]) -> int:
         elif word == "--kubeconfig":
             kubeconfig = next(rest, "")
         elif word.startswith("--"):
-            continue
+            name, _, value = word[2:].partition("=")
+            options[name] = value
         else:
             plain.append(word)
+    if plain[:2] == ["adm", "wait-for-stable-cluster"]:
+        stable = seconds(options.get("minimum-stable-period", "5m"))
+        return wait_for_stable(kubeconfig, stable, seconds(options.get("timeout", "1h")))
     if len(plain) < 2 or plain[0] != "get" or plain[1].split("/")[0] not in KINDS:
         print(f"error: this lab's oc only knows: oc get {'|'.join(KINDS)}", file=sys.stderr)
         return 1
@@ -69,6 +77,48 @@ def main(kubeconfig: str, words: list[str]) -> int:
         for item in answer.get("items", [answer]):
             print(item["metadata"]["name"])
     return 0
+
+
+def seconds(text: str) -> float:
+    """``1h``, ``5m`` or ``30s``."""
+    return sum(
+        float(number) * {"h": 3600, "m": 60, "s": 1}[unit]
+        for number, unit in re.findall(r"([\d.]+)([hms])", text)
+    )
+
+
+def wait_for_stable(kubeconfig: str, period: float, timeout: float) -> int:
+    """Until every operator has been available, not progressing and not degraded for so long."""
+    end, since, said = time.monotonic() + timeout, None, ""
+    while True:
+        try:
+            unstable = [w for item in ask(kubeconfig, KINDS["co"])["items"] for w in unsettled(item)]
+        except (OSError, ValueError, KeyError) as exc:
+            unstable = [f"clusteroperators are not yet reported: {exc}"]
+        now = time.monotonic()
+        since = None if unstable else since or now
+        told = "\n".join(unstable) or "All clusteroperators are stable"
+        if told != said:
+            said = told
+            print(told, flush=True)
+        if since is not None and now - since >= period:
+            return 0
+        if now >= end:
+            print("error: wait aborted: clusteroperators did not stabilize in time", file=sys.stderr)
+            return 1
+        time.sleep(1)
+
+
+def unsettled(operator: Any) -> list[str]:
+    """What keeps one operator from being stable."""
+    name = operator["metadata"]["name"]
+    told = {c["type"]: c for c in operator["status"]["conditions"]}
+    wanted = {"Available": "True", "Progressing": "False", "Degraded": "False"}
+    return [
+        f"clusteroperators/{name}: {kind} is {told[kind]['status']}: {told[kind]['message']}"
+        for kind, value in wanted.items()
+        if kind in told and told[kind]["status"] != value
+    ]
 
 
 def ask(kubeconfig: str, path: str) -> Any:

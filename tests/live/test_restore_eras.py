@@ -1,0 +1,46 @@
+"""A restore on a living control plane of each release, with etcd 3.4 and 3.5."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from etcdtui.journal import Journal
+from etcdtui.lab.demo import Lab
+from etcdtui.model.health import Level
+from etcdtui.procedures import restore
+from etcdtui.procedures.procedure import Ending
+from tests.live.test_restore import Typing, backed_up, keys, on_etcd, planned
+from tests.live.watched import Watched, watched
+
+pytestmark = [pytest.mark.live, pytest.mark.drill]
+OLD = Path("/usr/bin")  # etcd 3.4
+ERAS = [("4.5", OLD), ("4.10", None), ("4.12", OLD), ("4.12", None), ("4.16", None), ("newest", None)]
+
+
+@pytest.mark.parametrize(("era", "folder"), ERAS, ids=[f"{era}-{'3.4' if f else '3.5'}" for era, f in ERAS])
+def test_exactly_the_keys_of_the_backup_are_back_on_three_members(
+    era: str, folder: Path | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    with Lab(keys=300, pace=0.2, etcd_dir=folder, era=era) as lab, watched(lab, tmp_path) as watch:
+        there_and_back(watch, tmp_path)
+
+
+def there_and_back(watch: Watched, state: Path) -> None:
+    watch.healthy()
+    for number in range(20):
+        on_etcd(watch, "put", f"/wanted/{number}", "before")
+    backed_up(watch, state)
+    before = keys(watch)
+    for number in range(20):
+        on_etcd(watch, "put", f"/wanted/later-{number}", "after")
+    on_etcd(watch, "del", "--prefix", "/wanted/1")  # the accident
+    made = planned(watch)
+    run = Typing(watch, made, Journal(state / "journal"))
+    finished = run.run()
+    assert finished.ending is Ending.DONE, (finished.sentence, run.stuck, run.events[-3:])
+    assert restore.decided_of(made).phrase in run.typed
+    watch.within(60, lambda s: s.health.level is Level.HEALTHY and len(s.health.members) == 3)
+    assert keys(watch) == before
