@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from etcdtui.config import ClusterConfig
     from etcdtui.model.restore_advice import Advice
     from etcdtui.procedures.procedure import Procedure, Step
+    from etcdtui.procedures.restore_decided import Standstill
 
 STANDS, ACCEPT, REFUSED = 0, 1, 2
 
@@ -38,6 +39,11 @@ def register(
         "--backup", metavar="STAMP", help="as etcdtui backups shows it; else the newest proven"
     )
     command.add_argument("--host", metavar="NAME", help="run it there instead of on the best host")
+    command.add_argument(
+        "--quorum",
+        action="store_true",
+        help="without a backup: go on with a survivor's data (quorum-restore.sh, OpenShift 4.18 and newer)",
+    )
 
     def run(options: argparse.Namespace) -> int:
         if not options.dry_run:
@@ -45,22 +51,37 @@ def register(
                 "A restore is not run without the screen: nobody would be there to read and to type.",
                 "The plan alone: etcdtui restore --dry-run.",
             )
-        return dry_run(chosen(options), backup=options.backup, host=options.host, as_json=options.json)
+        if options.quorum and options.backup:
+            raise ConfigError(
+                "A quorum restore needs no backup: it goes on with what a survivor has.",
+                "Either --quorum or --backup.",
+            )
+        return dry_run(
+            chosen(options),
+            backup=options.backup,
+            host=options.host,
+            as_json=options.json,
+            quorum=options.quorum,
+        )
 
     command.set_defaults(run=run)
 
 
-def dry_run(config: ClusterConfig, *, backup: str | None, host: str | None, as_json: bool) -> int:
+def dry_run(
+    config: ClusterConfig, *, backup: str | None, host: str | None, as_json: bool, quorum: bool = False
+) -> int:
     """0: the plan stands; 1: something has to be accepted by typing it; 2: there is none, and why."""
     from etcdtui.cli_backups import opened
     from etcdtui.model.restore_advice import advise
-    from etcdtui.procedures import restore
 
     with opened(config) as (_, operations):
         looked = operations.look_for_restore()
-        advice = advise(looked.view, looked.survivors, looked.view.known_backups)
+        advice = advise(looked.view, looked.survivors, looked.view.known_backups, looked.quorum_hosts)
         try:
-            made = operations.plan_restore(looked, backup=backup, host=host)
+            if quorum:
+                made = operations.plan_quorum_restore(looked, host=host)
+            else:
+                made = operations.plan_restore(looked, backup=backup, host=host)
         except Refusal as refusal:
             _refused(advice, refusal, as_json)
             return REFUSED
@@ -70,7 +91,15 @@ def dry_run(config: ClusterConfig, *, backup: str | None, host: str | None, as_j
         else:
             for line in (*_advice_lines(advice), "", *_plan_lines(made, told)):
                 print(clean(line, 4000))
-        return ACCEPT if restore.decided_of(made).accept else STANDS
+        return ACCEPT if _decided(made).accept else STANDS
+
+
+def _decided(made: Procedure) -> Standstill:
+    from etcdtui.procedures import restore, restore_quorum
+
+    if made.kind == restore_quorum.KIND:
+        return restore_quorum.Quorum.of(made.parameters)
+    return restore.decided_of(made)
 
 
 def _refused(advice: Advice, refusal: Refusal, as_json: bool) -> None:
@@ -98,9 +127,9 @@ def _advice_lines(advice: Advice) -> Iterator[str]:
 
 
 def _plan_lines(made: Procedure, said: Sequence[str]) -> Iterator[str]:
-    from etcdtui.procedures.restore import decided_of, seconds
+    from etcdtui.procedures.restore import seconds
 
-    decided = decided_of(made)
+    decided = _decided(made)
     total = sum(seconds(step, decided) for step in made.steps)
     yield f"{made.title}: {len(made.steps)} steps, usually about {age(total)}. Nothing has been executed."
     for reason in made.reasons:
@@ -154,9 +183,9 @@ def _advice_json(advice: Advice) -> dict[str, Any]:
 
 
 def _as_json(advice: Advice, made: Procedure) -> dict[str, Any]:
-    from etcdtui.procedures.restore import decided_of, seconds
+    from etcdtui.procedures.restore import seconds
 
-    decided = decided_of(made)
+    decided = _decided(made)
     steps = [
         {
             "key": step.key,
@@ -173,7 +202,7 @@ def _as_json(advice: Advice, made: Procedure) -> dict[str, Any]:
     ]
     plan = {
         "title": made.title,
-        "backup": decided.backup.stamp,
+        "backup": made.parameters.get("backup"),
         "host": decided.recovery.host,
         "reasons": list(made.reasons),
         "accept": [{"key": a.key, "sentence": a.sentence, "phrase": a.phrase} for a in decided.accept],

@@ -43,8 +43,14 @@ class Advice:
         return said + self.survivors + self.backups
 
 
-def advise(view: ClusterView, survivors: Sequence[Survivor], backups: Sequence[Backup]) -> Advice:
-    """From what is known now, the data found on the hosts, and the backups of all places."""
+def advise(
+    view: ClusterView,
+    survivors: Sequence[Survivor],
+    backups: Sequence[Backup],
+    quorum_hosts: frozenset[str] | None = None,
+) -> Advice:
+    """From what is known now, the data found on the hosts, and the backups of all places. ``quorum_hosts``
+    are those that have quorum-restore.sh; None: nobody looked."""
     health = judge(view)
     ranked = rank(survivors)
     newest = best(ranked)
@@ -58,9 +64,9 @@ def advise(view: ClusterView, survivors: Sequence[Survivor], backups: Sequence[B
     answers = health.level in (Level.HEALTHY, Level.DEGRADED)
     return Advice(
         needed=health.level is Level.NO_QUORUM,
-        first=_first(newest, gaps, answers=answers),
+        first=_first(newest, gaps, quorum=not answers and (quorum_hosts is None or bool(quorum_hosts))),
         truth=_truth(view, health),
-        instead=_instead(health, ranked, newest),
+        instead=_instead(health, ranked, newest, quorum_hosts),
         # Of members that write together the one that was asked last is ahead: that loses nothing.
         survivors=tuple(data_of(s, None if answers and s.running else newest, view.now) for s in ranked),
         backups=tuple(one.sentence for one in gaps) or ("No backup is known.",),
@@ -69,7 +75,7 @@ def advise(view: ClusterView, survivors: Sequence[Survivor], backups: Sequence[B
     )
 
 
-def _first(newest: Survivor | None, gaps: Sequence[Gap], *, answers: bool) -> str:
+def _first(newest: Survivor | None, gaps: Sequence[Gap], *, quorum: bool) -> str:
     if newest is None:
         return ""
     ours = [one for one in gaps if one.comparable]
@@ -78,7 +84,9 @@ def _first(newest: Survivor | None, gaps: Sequence[Gap], *, answers: bool) -> st
     if not ours:
         return f"The data of {newest.name} is all there is: no backup of this cluster is known."
     least = min(ours, key=lambda g: (g.revisions is None, g.revisions or 0, g.seconds or 0.0))
-    go_on = "" if answers else f" A quorum restore goes on with {newest.name}'s data and loses none of that."
+    go_on = (
+        "" if not quorum else f" A quorum restore goes on with {newest.name}'s data and loses none of that."
+    )
     return f"{newest.name}'s own data is newer than any backup: {least.sentence}{go_on}"
 
 
@@ -98,7 +106,12 @@ def _truth(view: ClusterView, health: ClusterHealth) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _instead(health: ClusterHealth, ranked: Sequence[Survivor], newest: Survivor | None) -> tuple[str, ...]:
+def _instead(
+    health: ClusterHealth,
+    ranked: Sequence[Survivor],
+    newest: Survivor | None,
+    quorum_hosts: frozenset[str] | None,
+) -> tuple[str, ...]:
     """What would do instead of a restore."""
     unwell = [row for row in health.members if not row.well and not row.member.learner]
     by_name = {survivor.name: survivor for survivor in ranked}
@@ -125,8 +138,20 @@ def _instead(health: ClusterHealth, ranked: Sequence[Survivor], newest: Survivor
             "its host: start etcd there again, and nothing is lost at all."
         )
     if newest is not None:
-        said.append(
-            f"A quorum restore goes on with the data of {newest.name} alone and loses nothing that it has; "
-            "where the host has quorum-restore.sh, that is its way."
-        )
+        said.append(_quorum_restore(newest, quorum_hosts))
     return tuple(said)
+
+
+def _quorum_restore(newest: Survivor, hosts: frozenset[str] | None) -> str:
+    said = f"A quorum restore goes on with the data of {newest.name} alone and loses nothing that it has"
+    if hosts is None:
+        return f"{said}; where the host has quorum-restore.sh, that is its way."
+    if newest.host in hosts:
+        return f"{said}: {newest.host} has quorum-restore.sh. `etcdtui restore --dry-run --quorum` shows it."
+    if hosts:
+        return f"{said}, but {newest.host} has no quorum-restore.sh; {listed(sorted(hosts))} has."
+    return (
+        "A quorum restore, which would go on with a survivor's data, has no script on these hosts: that came "
+        "with OpenShift 4.18. Before, there is only etcd's --force-new-cluster, which OpenShift does not "
+        "document: start a stopped member again, or restore a backup."
+    )

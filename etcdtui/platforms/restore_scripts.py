@@ -15,6 +15,7 @@ from etcdtui.platforms import eras
 from etcdtui.platforms.layout import Layout
 from etcdtui.text import clean, listed
 
+QUORUM_POD = "quorum-restore-pod.yaml"
 LIMIT = 60_000  # bytes of a script; the real ones have 6 000
 
 # Arguments: restore script, common tools, data, backup folder, host certificates, node, its address.
@@ -36,8 +37,11 @@ for one in script tools; do
   [ -f "$file" ] && { printf 'has %s\n' "$one"; head -c 60000 "$file" | told "$one"; printf '\n'; }
 done
 for beside in disable-etcd.sh quorum-restore.sh; do
-  [ -f "${script%/*}/$beside" ] && printf 'beside %s\n' "$beside"
+  grep -q 'Created by cluster-etcd-operator' "${script%/*}/$beside" 2>/dev/null &&
+    printf 'beside %s\n' "$beside"
 done
+pod=quorum-restore-pod.yaml
+[ -f "$host/configmaps/restore-etcd-pod/$pod" ] && printf 'beside %s\n' "$pod"
 disk() { df -Pk "$(near "$2")" 2>/dev/null | tail -n 1 | awk -v w="$1" '{ print "disk " w, $4, $1 }'; }
 disk data "$data"
 disk parent "${data%/*}"
@@ -74,7 +78,8 @@ class RestoreScript:
 
 @dataclass(frozen=True, slots=True)
 class HostReport:
-    """What a restore needs to know of one host. Sizes in bytes; ``disks`` are (free, device) by what lies
+    """What a restore needs to know of one host. ``beside``: the further scripts and pods of OpenShift that it
+    has. Sizes in bytes; ``disks`` are (free, device) by what lies
     there: data, parent (of the data folder), folder (of backups)."""
 
     hostname: str
@@ -161,8 +166,9 @@ def recognise(host: str, script: str, tools: str) -> RestoreScript:
     does = eras.parse_restore(script) if eras.MARK in script else None
     variables = dict(_VARIABLE.findall(tools))
     stopped, kept = (_resolved(variables, name) for name in ("MANIFEST_STOPPED_DIR", "ETCD_DATA_DIR_BACKUP"))
-    # One that stops all pods and does not name them all, or takes other files, is somebody's own.
-    strange = does is not None and does.stops_all and not all(word in script for word in (*_PODS, *_TAKES))
+    # One that does not name the pods that it stops, or takes other files, is somebody's own.
+    names = (*(_PODS if does and does.stops_all else _PODS[:1]), *_TAKES)
+    strange = does is not None and not all(word in script for word in names)
     if does is None or strange or not stopped.startswith("/") or not kept.startswith("/"):
         raise Refusal(
             f"The cluster-restore.sh on {host} is none that this etcdtui knows: what it would do is not "
@@ -172,15 +178,15 @@ def recognise(host: str, script: str, tools: str) -> RestoreScript:
     return RestoreScript(does, stopped, kept)
 
 
-def only_known(host: str, found: RestoreScript) -> RestoreScript:
-    """``found``, when its way can be gone to the end. Raises Refusal."""
-    if found.does.stops_all:
-        return found
-    raise Refusal(
-        f"The cluster-restore.sh on {host} is that of OpenShift {found.does.way}; this etcdtui goes the way "
-        "of those that stop and start all four static pods, up to 4.17.",
-        "Follow the document of your release by hand.",
-    )
+def disabled(report: HostReport) -> str:
+    """The folder that this host's disable-etcd.sh moves etcd's manifest to; empty where it has none."""
+    folder = _resolved(dict(_VARIABLE.findall(report.tools)), "MANIFEST_STOPPED_DIR")
+    return folder if eras.DISABLE in report.beside and folder.startswith("/") else ""
+
+
+def restores_quorum(report: HostReport) -> bool:
+    """This host has quorum-restore.sh, and the pod that it starts."""
+    return {eras.QUORUM_RESTORE, QUORUM_POD} <= report.beside
 
 
 def _resolved(variables: Mapping[str, str], name: str) -> str:

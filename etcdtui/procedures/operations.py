@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from etcdtui.procedures.restore_look import Looked
 
 PLACES = 20.0  # seconds for the lists of all places
+RESTORES = ("restore", "quorum-restore", "restore-undone")
 REACH = 4.0  # seconds to wait for a host, to say what is true there
 
 
@@ -154,17 +155,10 @@ class Operations:
     ) -> Procedure:
         """From the backup with that time stamp, or the newest proven one; on that host, or the best. Raises
         Refusal."""
-        from etcdtui.procedures import restore, restore_undo
+        from etcdtui.procedures import restore
 
         now = self._cluster.now()
-        for run in self._journal.runs(self._cluster.name):
-            if run.kind in (restore.KIND, restore_undo.KIND) and (
-                run.alive or run.resumable or run.retriable
-            ):
-                raise Refusal(
-                    f"“{clean(run.title)}” was begun and is not finished.",
-                    "Go on with that one, put everything back, or abandon it with a reason.",
-                )
+        self._no_other_restore()
         return restore.plan(
             looked,
             self._cluster.layout_of,
@@ -173,6 +167,30 @@ class Operations:
             backup=backup,
             host=host,
         )
+
+    def plan_quorum_restore(self, looked: Looked, *, host: str | None = None) -> Procedure:
+        """Go on with the data of one survivor, without a backup: of that host, or of the one that is the
+        furthest. Raises Refusal, also where there is a quorum, or no quorum-restore.sh."""
+        from etcdtui.procedures import restore_quorum
+
+        now = self._cluster.now()
+        self._no_other_restore()
+        return restore_quorum.plan(
+            looked,
+            self._cluster.layout_of,
+            procedure_id=_name(restore_quorum.KIND, now),
+            stamp=_dated(now),
+            host=host,
+        )
+
+    def _no_other_restore(self) -> None:
+        """Raises Refusal while one is not finished."""
+        for run in self._journal.runs(self._cluster.name):
+            if run.kind in RESTORES and (run.alive or run.resumable or run.retriable):
+                raise Refusal(
+                    f"“{clean(run.title)}” was begun and is not finished.",
+                    "Go on with that one, put everything back, or abandon it with a reason.",
+                )
 
     def plan_restore_undo(self, run_id: str) -> Procedure:
         """The way back from a restore. Raises JournalError, Refusal."""

@@ -19,6 +19,7 @@ KINDS: Mapping[str, str] = {
     "leadership": "leadership",
     "maintenance": "maintenance",
     "prune": "prune",
+    "quorum-restore": "restore_quorum",
     "replace": "replace",
     "restore": "restore",
     "restore-undone": "restore_undo",

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from etcdtui.errors import EtcdTuiError, Refusal
 from etcdtui.model.places import PlaceKind
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.restore_advice import advise
-from etcdtui.model.view import ClusterView, HostView
+from etcdtui.model.view import HostView
 from etcdtui.platforms import eras
 from etcdtui.platforms.layout import Layout
+from etcdtui.platforms.restore_scripts import HostReport, disabled
 from etcdtui.procedures import restore_choice as choice
+from etcdtui.procedures import restore_newest
 from etcdtui.procedures.procedure import Check, Context, Gate, GateKind, Procedure, Step
 from etcdtui.procedures.restore_back import back_steps
-from etcdtui.procedures.restore_decided import Ack, Decided, Master
+from etcdtui.procedures.restore_decided import Ack, Decided, Master, Standstill
 from etcdtui.procedures.restore_look import Looked, client_url_of, node_of, report
 from etcdtui.procedures.restore_rollout import rollout_steps
 from etcdtui.procedures.restore_run import bring_steps, run_steps
@@ -54,11 +57,12 @@ def plan(
     taken = choice.chosen(view, found, first.host.name)
     lost, seen = choice.what_is_lost(found, looked, view.now)
     version = view.api.value.version if view.api.value else taken.version
+    refuse_unnamed(looked)
     decided = Decided(
         cluster=view.name,
         stamp=stamp,
-        recovery=_master(view, first.host, layout_of),
-        others=tuple(_master(view, h, layout_of) for h in view.hosts if h.name != first.host.name),
+        recovery=master_of(looked, first.host, layout_of),
+        others=tuple(master_of(looked, h, layout_of) for h in view.hosts if h.name != first.host.name),
         backup=taken,
         waits=first.script.does.containers,
         stopped=first.script.stopped,
@@ -69,15 +73,9 @@ def plan(
         accept=choice.to_accept(view, found, taken, looked.survivors),
         api=view.api_configured,
         guard=eras.recognise(version).guard is True,
+        alone=not first.script.does.stops_all,
     )
-    unnamed = _unnamed(looked)
-    if unnamed:
-        raise Refusal(
-            f"{listed(unnamed)} {'is' if len(unnamed) == 1 else 'are'} in the member list, and no host is "
-            "known for it: what still runs there could not be stopped.",
-            "Name every control plane host in clusters.toml, also those that are gone.",
-        )
-    advice = advise(view, looked.survivors, (found,))
+    advice = advise(view, looked.survivors, (found,), looked.quorum_hosts)
     return _procedure(procedure_id, decided, (*advice.lines, *reasons, lost))
 
 
@@ -93,25 +91,55 @@ def decided_of(procedure: Procedure) -> Decided:
     return Decided.of(procedure.parameters)
 
 
-def _master(view: ClusterView, host: HostView, layout_of: LayoutOf) -> Master:
+def master_of(looked: Looked, host: HostView, layout_of: LayoutOf) -> Master:
+    """A host, as a plan remembers it."""
+    view, told = looked.view, looked.reports.get(host.name, "")
     reached = host.link.problem is None and host.link.at is not None
-    return Master(host.name, node_of(view, host), layout_of(host.name), client_url_of(view, host), reached)
+    return Master(
+        host.name,
+        node_of(view, host),
+        layout_of(host.name),
+        client_url_of(view, host),
+        reached,
+        disabled(told) if isinstance(told, HostReport) else "",
+    )
 
 
-def _unnamed(looked: Looked) -> list[str]:
-    return [s.name for s in looked.survivors if not s.host]
+def refuse_unnamed(looked: Looked) -> None:
+    """Raises Refusal where a member runs nobody knows where."""
+    unnamed = [s.name for s in looked.survivors if not s.host]
+    if unnamed:
+        raise Refusal(
+            f"{listed(unnamed)} {'is' if len(unnamed) == 1 else 'are'} in the member list, and no host is "
+            "known for it: what still runs there could not be stopped.",
+            "Name every control plane host in clusters.toml, also those that are gone.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What differs between the releases: how the others are stopped, and what comes after the script."""
+
+    stop: Callable[[Standstill], tuple[Step, ...]]
+    back: Callable[[Decided], tuple[Step, ...]]
+    rollout: Callable[[Standstill], tuple[Step, ...]]
+
+
+FOUR_PODS = Way(stop_steps, back_steps, rollout_steps)
+ETCD_ALONE = Way(restore_newest.stop, restore_newest.back, restore_newest.rollout)
 
 
 def _procedure(procedure_id: str, decided: Decided, reasons: tuple[str, ...]) -> Procedure:
+    way = ETCD_ALONE if decided.alone else FOUR_PODS
     steps = (
-        _check(decided),
-        *(_accept(decided, ack) for ack in decided.accept),
+        check_step(decided, _fit(decided)),
+        *accept_steps(decided),
         *bring_steps(decided),
         *off_steps(decided),
-        *stop_steps(decided),
+        *way.stop(decided),
         *run_steps(decided),
-        *back_steps(decided),
-        *rollout_steps(decided),
+        *way.back(decided),
+        *way.rollout(decided),
     )
     title = f"Restore {decided.cluster} from the backup of {decided.backup.when} on {decided.recovery.host}"
     return Procedure(
@@ -119,7 +147,7 @@ def _procedure(procedure_id: str, decided: Decided, reasons: tuple[str, ...]) ->
     )
 
 
-def _check(decided: Decided) -> Step:
+def check_step(decided: Standstill, fit: Check) -> Step:
     hosts = listed([m.host for m in (decided.recovery, *decided.reached)])
     return Step(
         key="check",
@@ -127,12 +155,17 @@ def _check(decided: Decided) -> Step:
         why=f"The API will be away, so {hosts} must be reached by SSH alone. Script, certificates and room "
         f"of {decided.recovery.host} are read anew.",
         host=decided.recovery.host,
-        prechecks=(_writable, _reached(decided), _fit(decided)),
+        prechecks=(_writable, _reached(decided), fit),
         skippable=False,
     )
 
 
-def _accept(decided: Decided, ack: Ack) -> Step:
+def accept_steps(decided: Standstill) -> tuple[Step, ...]:
+    """What has to be typed before anything is done."""
+    return tuple(_accept(ack) for ack in decided.accept)
+
+
+def _accept(ack: Ack) -> Step:
     return Step(
         key=f"accept {ack.key}",
         title=ack.title,
@@ -149,7 +182,7 @@ def _writable(world: Context) -> Verdict:
     )
 
 
-def _reached(decided: Decided) -> Check:
+def _reached(decided: Standstill) -> Check:
     def check(world: Context) -> Verdict:
         for master in (decided.recovery, *decided.reached):
             try:
@@ -184,15 +217,15 @@ def _fit(decided: Decided) -> Check:
     return check
 
 
-def seconds(step: Step, decided: Decided) -> float:
+def seconds(step: Step, decided: Standstill) -> float:
     """How long a step usually takes, without the human: for the plan, not for deciding anything."""
     kind = step.key.split(" ")[0]
-    moved = decided.backup.size / (20 << 20)  # 20 MiB/s
+    moved = decided.size / (20 << 20)  # 20 MiB/s
     copied = decided.data_size / (100 << 20)
     nodes = 1 + len(decided.reached)
     return {
         "check": 5.0,
-        "prove": 5.0 + (moved if decided.backup.host else 0.0) + decided.backup.size / (200 << 20),
+        "prove": 5.0 + moved + decided.size / (200 << 20),
         "deliver": 5.0 + moved,
         "stop": 130.0 if "kube-apiserver" in step.key else 35.0 if " etcd " in step.key else 15.0,
         "aside": 1.0,
@@ -204,5 +237,6 @@ def seconds(step: Step, decided: Decided) -> float:
         "nodes": 300.0,
         "redeploy": (300.0 if step.key.endswith(" etcd") else 240.0 * nodes),
         "members": 120.0 * nodes,
+        "stable": 600.0,
         "whole": 20.0,
     }.get(kind, 2.0)

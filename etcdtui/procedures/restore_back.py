@@ -8,13 +8,14 @@ from typing import Any
 from etcdtui.errors import NotFound, Unreachable
 from etcdtui.etcd import answers, causes, shapes
 from etcdtui.etcd.commands import ClientAccess, endpoint_status_json, etcdctl, member_list_json
+from etcdtui.model.members import EndpointStatus
 from etcdtui.model.quorum import Verdict
 from etcdtui.platforms import csrs
 from etcdtui.platforms.host_answers import parse_access, script_failed
 from etcdtui.platforms.host_scripts import access_script
 from etcdtui.platforms.objects import NODES, parse_nodes
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Reporter, Step
-from etcdtui.procedures.restore_decided import Decided, Master
+from etcdtui.procedures.restore_decided import Decided, Master, Standstill
 from etcdtui.procedures.restore_state import state_of
 from etcdtui.text import clean, grouped, listed
 
@@ -38,24 +39,31 @@ def back_steps(decided: Decided) -> tuple[Step, ...]:
             patience=ETCD_WITHIN,
             skippable=False,
         ),
-        Step(
-            key="api",
-            title="The API comes back",
-            why=f"The API server of {host} starts anew and reads everything from etcd. Minutes are usual; "
+        api_step(
+            decided,
+            f"The API server of {host} starts anew and reads everything from etcd. Minutes are usual; "
             "“EOF” from oc meanwhile too.",
-            host=host,
-            verify=_api_back(decided),
-            patience=API_WITHIN,
         ),
         *(_kubelet(master) for master in masters),
-        _nodes(decided),
+        nodes_step(decided),
+    )
+
+
+def api_step(decided: Standstill, why: str) -> Step:
+    return Step(
+        key="api",
+        title="The API comes back",
+        why=why,
+        host=decided.recovery.host,
+        verify=_api_back(decided),
+        patience=API_WITHIN,
     )
 
 
 # -- etcd
 
 
-def access_of(decided: Decided, world: Context) -> ClientAccess:
+def access_of(decided: Standstill, world: Context) -> ClientAccess:
     """How etcd of the recovery host is asked, on that host. Raises Unreachable, CommandFailed."""
     recovery = decided.recovery
     done = world.runner(recovery.host).run(access_script(recovery.layout), timeout=ASK)
@@ -71,23 +79,11 @@ def restored(decided: Decided) -> Check:
     """One member, itself, with a leader, and at the backup's revision as many keys as were proven."""
 
     def check(world: Context) -> Verdict:
-        host, url, backup = decided.recovery.host, decided.recovery.client_url, decided.backup
+        host, backup = decided.recovery.host, decided.backup
         access = access_of(decided, world)
-        runner = world.runner(host)
-        done = runner.run(member_list_json(access, [url]), timeout=ASK)
-        if not done.ok:
-            return Verdict(False, f"etcd of {host} does not answer yet: {why_not(done.err())}")
-        members = answers.member_list(done.out()).members
-        if [m.name for m in members] != [decided.recovery.node]:
-            if len(members) > 1 and decided.recovery.node in [m.name for m in members]:
-                return _joined_already(decided, len(members))
-            return Verdict(
-                False, f"The list of {host} is not itself alone: {listed([m.label for m in members])}."
-            )
-        done = runner.run(endpoint_status_json(access, [url]), timeout=ASK)
-        status = answers.endpoint_statuses(done.out()).get(url) if done.ok else None
-        if status is None or not status.is_leader:
-            return Verdict(False, f"etcd of {host} has no leader yet. {why_not(done.err())}".strip())
+        status = alone(decided, world, access)
+        if isinstance(status, Verdict):
+            return status
         if status.revision < backup.revision:
             return Verdict(
                 False,
@@ -102,6 +98,8 @@ def restored(decided: Decided) -> Check:
                 f"backup has {grouped(backup.live_keys)}: that is not the backup.",
             )
         keys = f", all {grouped(count)} keys of the backup" if count is not None else ""
+        if decided.seen < status.revision:
+            keys += f"; above {grouped(decided.seen)}, the last that anybody saw"
         return Verdict(
             True, f"etcd of {host} is healthy and alone, revision {grouped(status.revision)}{keys}."
         )
@@ -109,7 +107,29 @@ def restored(decided: Decided) -> Check:
     return check
 
 
-def _joined_already(decided: Decided, count: int) -> Verdict:
+def alone(decided: Standstill, world: Context, access: ClientAccess) -> EndpointStatus | Verdict:
+    """What etcd of the recovery host says when it is a cluster of itself alone, with a leader; else why not,
+    and that is well where others have joined already."""
+    host, url = decided.recovery.host, decided.recovery.client_url
+    runner = world.runner(host)
+    done = runner.run(member_list_json(access, [url]), timeout=ASK)
+    if not done.ok:
+        return Verdict(False, f"etcd of {host} does not answer yet: {why_not(done.err())}")
+    members = answers.member_list(done.out()).members
+    if [m.name for m in members] != [decided.recovery.node]:
+        if len(members) > 1 and decided.recovery.node in [m.name for m in members]:
+            return _joined_already(decided, len(members))
+        return Verdict(
+            False, f"The list of {host} is not itself alone: {listed([m.label for m in members])}."
+        )
+    done = runner.run(endpoint_status_json(access, [url]), timeout=ASK)
+    status = answers.endpoint_statuses(done.out()).get(url) if done.ok else None
+    if status is None or not status.is_leader:
+        return Verdict(False, f"etcd of {host} has no leader yet. {why_not(done.err())}".strip())
+    return status
+
+
+def _joined_already(decided: Standstill, count: int) -> Verdict:
     return Verdict(True, f"etcd of {decided.recovery.host} answers, and has {count} members already.")
 
 
@@ -137,14 +157,14 @@ def why_not(said: str) -> str:
 # -- the API, nodes
 
 
-def _api_back(decided: Decided) -> Check:
+def _api_back(decided: Standstill) -> Check:
     def check(world: Context) -> Verdict:
         state = state_of(decided, decided.recovery, world)
         host = decided.recovery.host
-        if "kube-apiserver" not in state.running:
+        if "kube-apiserver" in decided.pods and "kube-apiserver" not in state.running:
             return Verdict(False, f"The container kube-apiserver on {host} does not run yet.")
         if not decided.api:
-            return Verdict(True, f"The container kube-apiserver on {host} runs.")
+            return Verdict(True, f"The API server of {host} was not stopped, or runs again.")
         nodes = world.objects().get_list(NODES)
         return Verdict(True, f"The API answers, and knows {len(nodes)} nodes.")
 
@@ -182,7 +202,7 @@ def _kubelet(master: Master) -> Step:
     )
 
 
-def _nodes(decided: Decided) -> Step:
+def nodes_step(decided: Standstill) -> Step:
     names = {m.node for m in (decided.recovery, *decided.reached)}
     why = (
         "A kubelet whose certificate is newer than the backup must ask for another one. Look at each "

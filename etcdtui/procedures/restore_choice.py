@@ -12,7 +12,7 @@ from etcdtui.model.health import judge
 from etcdtui.model.places import Backup, PlacedSet, PlaceKind, foreign_to, last_proven
 from etcdtui.model.survivors import Survivor, best, gap, label
 from etcdtui.model.view import ClusterView, HostView
-from etcdtui.platforms.restore_scripts import HostReport, RestoreScript, only_known, recognise, unfit
+from etcdtui.platforms.restore_scripts import HostReport, RestoreScript, recognise, unfit
 from etcdtui.procedures.restore_decided import Ack, Chosen
 from etcdtui.procedures.restore_look import Looked, node_of
 from etcdtui.text import age, grouped, listed, size
@@ -184,7 +184,7 @@ def recovery_host(
     good: list[Candidate] = []
     bad: list[str] = []
     for host in hosts:
-        found = _assess(looked, host, sizes)
+        found = assess(looked, host, sizes)
         if isinstance(found, Candidate):
             good.append(found)
         else:
@@ -209,7 +209,8 @@ def recovery_host(
     return first, (*_why(looked.view, first, newest, near), *(f"Not possible on {said}." for said in bad))
 
 
-def _assess(looked: Looked, host: HostView, sizes: tuple[int, int]) -> Candidate | str:
+def assess(looked: Looked, host: HostView, sizes: tuple[int, int]) -> Candidate | str:
+    """A host on which a restore can be run, or why not: a sentence without a dot."""
     report = looked.reports.get(host.name, "it was not asked")
     if isinstance(report, str):
         return f"it cannot be looked at: {report.rstrip('.')}"
@@ -223,7 +224,7 @@ def _assess(looked: Looked, host: HostView, sizes: tuple[int, int]) -> Candidate
 
 def fit(view: ClusterView, host: HostView, report: HostReport, sizes: tuple[int, int]) -> RestoreScript:
     """The script of a host that can take a restore. Raises Refusal."""
-    script = only_known(host.name, recognise(host.name, report.script, report.tools))
+    script = recognise(host.name, report.script, report.tools)
     said = [*unfit(report, node_of(view, host)), *_space(report, sizes)]
     offset = host.facts.value.clock_offset if host.facts.value else None
     if offset is not None and abs(offset) > CLOCK:

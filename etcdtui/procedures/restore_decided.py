@@ -22,13 +22,15 @@ OTHERS = {"others": "as they are in the backup"}
 @dataclass(frozen=True, slots=True)
 class Master:
     """A control plane host. ``node`` is its name in etcd and Kubernetes; ``reached`` False: it did not answer
-    when the plan was made, and has to be off."""
+    when the plan was made, and has to be off. ``disabled`` is the folder that its disable-etcd.sh moves the
+    manifest of etcd to; empty where there is no such script."""
 
     host: str
     node: str
     layout: Layout
     client_url: str = ""
     reached: bool = True
+    disabled: str = ""
 
     @property
     def data(self) -> str:
@@ -80,17 +82,19 @@ class Ack:
     phrase: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """Every decision of a plan. ``stamp`` dates what is set aside; ``stopped`` and ``kept`` are the folders
-    that cluster-restore.sh puts manifests and old data into; ``lost`` says what is lost by the restore;
-    ``seen`` is the highest revision that anybody had."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standstill:
+    """Who is brought to a stand, and where things go: what every restore decides.
+
+    ``stamp`` dates what is set aside; ``stopped`` and ``kept`` are the folders that cluster-restore.sh puts
+    manifests and old data into; ``lost`` says what is lost; ``seen`` is the highest revision that anybody
+    had; ``alone``: etcd alone is stopped and started again, as from 4.18 on.
+    """
 
     cluster: str
     stamp: str
     recovery: Master
     others: tuple[Master, ...]
-    backup: Chosen
     waits: tuple[str, ...]
     stopped: str
     kept: str
@@ -100,6 +104,7 @@ class Decided:
     accept: tuple[Ack, ...] = ()
     api: bool = True  # the rollouts can be asked for and watched through it
     guard: bool = False  # the operator's guard is to be taken off
+    alone: bool = False
 
     @property
     def reached(self) -> tuple[Master, ...]:
@@ -111,10 +116,14 @@ class Decided:
         return tuple(m for m in self.others if not m.reached)
 
     @property
-    def folder(self) -> str:
-        """On the recovery host: exactly the pair that is restored, and nothing else."""
-        layout = self.recovery.layout
-        return f"{layout.at(layout.backups)}/restore-{self.stamp}"
+    def pods(self) -> tuple[str, ...]:
+        """Those that are stopped, in the documented order."""
+        return PODS[:1] if self.alone else PODS
+
+    @property
+    def stays(self) -> str:
+        """What must not be moved out of the data folder, for the script takes it with it; empty: nothing."""
+        return "revision.json" if self.alone else ""
 
     @property
     def safe(self) -> str:
@@ -123,13 +132,24 @@ class Decided:
         return f"{layout.at(layout.data)}-before-{self.stamp}"
 
     @property
-    def script(self) -> str:
-        return self.recovery.layout.at(self.recovery.layout.restore_script)
+    def old(self) -> str:
+        """On the recovery host: where its data of before lies once the script ran."""
+        return f"{self.kept}/member"
+
+    @property
+    def what(self) -> str:
+        """For people: what this is."""
+        return "the restore"
+
+    @property
+    def size(self) -> int:
+        """Bytes that are brought to the recovery host."""
+        return 0
 
     @property
     def phrase(self) -> str:
-        """What is typed at the gate: the cluster, and the point in time."""
-        return f"{self.cluster} {self.backup.when}"
+        """What is typed at the gate."""
+        return self.cluster
 
     def manifest_aside(self, master: Master, pod: str) -> str:
         """Beside the folder that the kubelet reads, on the same filesystem."""
@@ -141,33 +161,65 @@ class Decided:
         return f"{master.data}-restore-{self.stamp}"
 
     def parameters(self) -> dict[str, str]:
-        told = {"backup": self.backup.stamp, "host": self.recovery.host}
+        """All of it, for a record."""
         # Where debts looks for what the guard was.
         document = asdict(self) | {"platform": {"overrides": OTHERS}}
-        return told | {"decided": json.dumps(document, sort_keys=True)}
+        return {"host": self.recovery.host, "decided": json.dumps(document, sort_keys=True)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided(Standstill):
+    """Every decision of a restore from a backup."""
+
+    backup: Chosen
+
+    @property
+    def folder(self) -> str:
+        """On the recovery host: exactly the pair that is restored, and nothing else."""
+        layout = self.recovery.layout
+        return f"{layout.at(layout.backups)}/restore-{self.stamp}"
+
+    @property
+    def script(self) -> str:
+        return self.recovery.layout.at(self.recovery.layout.restore_script)
+
+    @property
+    def what(self) -> str:
+        return f"the restore of {self.backup.when}"
+
+    @property
+    def size(self) -> int:
+        return self.backup.size
+
+    @property
+    def phrase(self) -> str:
+        """What is typed at the gate: the cluster, and the point in time."""
+        return f"{self.cluster} {self.backup.when}"
+
+    def parameters(self) -> dict[str, str]:
+        return {"backup": self.backup.stamp, **Standstill.parameters(self)}
 
     @classmethod
     def of(cls, parameters: Mapping[str, str]) -> Decided:
         """Raises KeyError and ValueError."""
         told = json.loads(parameters["decided"])
         try:
-            told.pop("platform")
-            chosen = told["backup"]
+            chosen = told.pop("backup")
             files = {name: File(**chosen[name]) for name in ("snapshot", "resources")}
-            return cls(
-                **(
-                    told
-                    | {
-                        "recovery": _master(told["recovery"]),
-                        "others": tuple(_master(one) for one in told["others"]),
-                        "backup": Chosen(**(chosen | files)),
-                        "waits": tuple(told["waits"]),
-                        "accept": tuple(Ack(**one) for one in told["accept"]),
-                    }
-                )
-            )
+            return cls(**hosts_in(told), backup=Chosen(**(chosen | files)))
         except (TypeError, AttributeError) as exc:
             raise ValueError(f"what was decided cannot be read: {exc}") from exc
+
+
+def hosts_in(told: dict[str, Any]) -> dict[str, Any]:
+    """What a record tells of a Standstill, as it was. Raises KeyError, ValueError and TypeError."""
+    told.pop("platform")
+    return told | {
+        "recovery": _master(told["recovery"]),
+        "others": tuple(_master(one) for one in told["others"]),
+        "waits": tuple(told["waits"]),
+        "accept": tuple(Ack(**one) for one in told["accept"]),
+    }
 
 
 def _master(told: Mapping[str, Any]) -> Master:

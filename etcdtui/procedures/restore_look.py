@@ -12,7 +12,7 @@ from etcdtui.errors import EtcdTuiError
 from etcdtui.model.survivors import Survivor
 from etcdtui.model.view import ClusterView, HostView
 from etcdtui.platforms.host_answers import script_failed
-from etcdtui.platforms.restore_scripts import HostReport, parse_report, report_script
+from etcdtui.platforms.restore_scripts import HostReport, parse_report, report_script, restores_quorum
 from etcdtui.procedures.procedure import World
 from etcdtui.procedures.restore_survivors import gather, member_of
 
@@ -27,6 +27,12 @@ class Looked:
     view: ClusterView
     survivors: tuple[Survivor, ...]
     reports: Mapping[str, HostReport | str]
+
+    @property
+    def quorum_hosts(self) -> frozenset[str]:
+        """The hosts that have quorum-restore.sh."""
+        told = self.reports.items()
+        return frozenset(h for h, r in told if isinstance(r, HostReport) and restores_quorum(r))
 
 
 def look(world: World) -> Looked:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from etcdtui.etcd import answers
 from etcdtui.etcd.commands import ClientAccess, alarm_list_json
@@ -18,7 +20,7 @@ from etcdtui.procedures.hashes import compare_hashes
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Reporter, Step, Work
 from etcdtui.procedures.replace_api import GUARD_OFF, guard_on, patiently
 from etcdtui.procedures.restore_back import ASK, access_of, why_not
-from etcdtui.procedures.restore_decided import OTHERS, Decided
+from etcdtui.procedures.restore_decided import OTHERS, Standstill
 from etcdtui.reach.runner import Runner
 from etcdtui.text import grouped, listed
 
@@ -31,20 +33,23 @@ STEADY = 3  # looks in a row that must say that a rollout is done
 _FROM = re.compile(r"-from-(\d{1,9})\Z")
 
 
-def rollout_steps(decided: Decided) -> tuple[Step, ...]:
+def rollout_steps(decided: Standstill) -> tuple[Step, ...]:
     """etcd first, and the guard on again as soon as its members have joined; then the three others."""
     if not decided.api:
-        return (_by_hand(decided), _whole(decided))
-    members = Step(
+        return (_by_hand(decided), whole_step(decided))
+    others = (_rollout(decided, name) for name in operators.OPERATORS if name != "etcd")
+    off, on = ((_guard_off(),), (guard_on(OTHERS),)) if decided.guard else ((), ())
+    return (*off, _rollout(decided, "etcd"), members_step(decided), *on, *others, whole_step(decided))
+
+
+def members_step(decided: Standstill) -> Step:
+    return Step(
         key="members",
         title="The members join one by one",
         why="The operator adds each as a learner, lets it catch up, and promotes it.",
-        verify=_members(decided),
+        verify=joined(decided),
         patience=JOINED_WITHIN,
     )
-    others = (_rollout(decided, name) for name in operators.OPERATORS if name != "etcd")
-    off, on = ((_guard_off(),), (guard_on(OTHERS),)) if decided.guard else ((), ())
-    return (*off, _rollout(decided, "etcd"), members, *on, *others, _whole(decided))
 
 
 def _guard_off() -> Step:
@@ -73,7 +78,7 @@ def _guard_off() -> Step:
     )
 
 
-def _rollout(decided: Decided, name: str) -> Step:
+def _rollout(decided: Standstill, name: str) -> Step:
     path = operators.OPERATORS[name]
     # What the revision was before stands in the reason itself, so that a resume knows it.
     shown = operators.redeployment(f"recovery-{decided.stamp}-from-REVISION")
@@ -89,25 +94,32 @@ def _rollout(decided: Decided, name: str) -> Step:
     )
 
 
-def _redeploy(decided: Decided, path: str) -> Work:
-    begin = f"recovery-{decided.stamp}-from-"
-
+def _redeploy(decided: Standstill, path: str) -> Work:
     def work(world: Context, report: Reporter) -> Verdict:
-        resource = patiently(report, lambda: world.objects().get(path))
-        reason = operators.redeployment_reason(resource)
-        if not reason.startswith(begin):
-            before = operators.parse_rollout(resource).latest
-            body = operators.redeployment(f"{begin}{before}")
-            patiently(report, lambda: world.objects().patch(path, body))
-        else:
-            match = _FROM.search(reason)
-            before = int(match[1]) if match else 0
-        return _watched(world, report, path, before, _expected(decided))
+        before = ask_for(decided, world, report, path)
+        return _watched(world, report, path, before, expected_of(decided))
 
     return work
 
 
-def _expected(decided: Decided) -> frozenset[str]:
+def asked(decided: Standstill, resource: Mapping[str, Any]) -> bool:
+    """This restore has asked for a rollout already."""
+    return operators.redeployment_reason(resource).startswith(f"recovery-{decided.stamp}-from-")
+
+
+def ask_for(decided: Standstill, world: Context, report: Reporter, path: str) -> int:
+    """Have one operator roll out anew, unless it was asked already; the latest revision before that."""
+    resource = patiently(report, lambda: world.objects().get(path))
+    if asked(decided, resource):
+        match = _FROM.search(operators.redeployment_reason(resource))
+        return int(match[1]) if match else 0
+    before = operators.parse_rollout(resource).latest
+    body = operators.redeployment(f"recovery-{decided.stamp}-from-{before}")
+    patiently(report, lambda: world.objects().patch(path, body))
+    return before
+
+
+def expected_of(decided: Standstill) -> frozenset[str]:
     return frozenset(m.node for m in (decided.recovery, *decided.reached))
 
 
@@ -131,8 +143,8 @@ def _watched(world: Context, report: Reporter, path: str, before: int, expected:
             return Verdict(False, f"No longer watched. Seen last: {seen}")
 
 
-def _members(decided: Decided) -> Check:
-    wanted = _expected(decided)
+def joined(decided: Standstill) -> Check:
+    wanted = expected_of(decided)
 
     def check(world: Context) -> Verdict:
         health = judge(world.view())
@@ -150,7 +162,7 @@ def _members(decided: Decided) -> Check:
     return check
 
 
-def _by_hand(decided: Decided) -> Step:
+def _by_hand(decided: Standstill) -> Step:
     lines = "; ".join(
         f"`oc patch {name} cluster --type=merge -p {_body(decided)}`" for name in operators.OPERATORS
     )
@@ -163,14 +175,14 @@ def _by_hand(decided: Decided) -> Step:
     )
 
 
-def _body(decided: Decided) -> str:
+def _body(decided: Standstill) -> str:
     return json.dumps(operators.redeployment(f"recovery-{decided.stamp}"))
 
 
 # -- the end
 
 
-def _whole(decided: Decided) -> Step:
+def whole_step(decided: Standstill) -> Step:
     return Step(
         key="whole",
         title="Is everything whole again?",
@@ -186,7 +198,7 @@ class _Asking:
     """The world, with etcd asked on the recovery host: the containers of before are gone."""
 
     world: Context
-    decided: Decided
+    decided: Standstill
 
     def view(self) -> ClusterView:
         return self.world.view()
@@ -198,11 +210,11 @@ class _Asking:
         return self.decided.recovery.host, access_of(self.decided, self.world)
 
 
-def _last_looks(decided: Decided) -> Check:
+def _last_looks(decided: Standstill) -> Check:
     def check(world: Context) -> Verdict:
         view = world.view()
         health = judge(view)
-        missing = _expected(decided) - {row.member.name for row in health.members if row.well}
+        missing = expected_of(decided) - {row.member.name for row in health.members if row.well}
         if health.level is not Level.HEALTHY or missing:
             return Verdict(False, f"The cluster is not healthy yet: {health.sentence}")
         asking = _Asking(world, decided)
@@ -224,7 +236,7 @@ def _last_looks(decided: Decided) -> Check:
     return check
 
 
-def what_is_left(decided: Decided, view: ClusterView) -> list[str]:
+def what_is_left(decided: Standstill, view: ClusterView) -> list[str]:
     """What is left to do for people."""
     said = []
     now = max((e.status.value.revision for e in view.endpoints if e.status.value), default=0)

@@ -10,7 +10,7 @@ from etcdtui.etcd.snapshot import prove
 from etcdtui.landing import Moved
 from etcdtui.model.quorum import Verdict
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Measure, Reporter, Step, Work
-from etcdtui.procedures.restore_decided import Decided
+from etcdtui.procedures.restore_decided import Decided, Standstill
 from etcdtui.procedures.restore_state import all_stopped, pod_stopped, right_host, state_of
 from etcdtui.procedures.restore_stop import stop_pod
 from etcdtui.procedures.restore_words import explain, heard, way_back
@@ -32,14 +32,14 @@ cp -- "$1" "$to.part" && sync && mv -n -- "$to.part" "$to"
 """
 _LIST = 'ls -A -- "$1"'
 
-# Arguments: the data folder, the copy, the folder of the script's own single copy. Everything can be done
-# twice: a name is given only to what is whole. What is not the member's (archives, revision.json) goes away
-# from there, for the restore pod refuses a folder that is not empty; and the copy of an earlier restore goes
+# Arguments: the data folder, the copy, the folder of the script's own single copy, what stays. Everything can
+# be done twice: a name is given only to what is whole. What is not the member's (archives) goes away from
+# there, for the restore pod refuses a folder that is not empty; and the copy of an earlier restore goes
 # away from where the script would delete it.
 _SAFE = r"""
 set -eu
 umask 077
-data=$1 safe=$2 kept=$3
+data=$1 safe=$2 kept=$3 stays=$4
 mkdir -p -- "$safe"
 if [ -e "$data/member" ] && [ ! -e "$safe/member" ]; then
   rm -rf -- "$safe/member.part"
@@ -50,7 +50,11 @@ if [ -e "$data/member" ] && [ ! -e "$safe/member" ]; then
 fi
 for one in "$data"/* "$data"/.[!.]*; do
   [ -e "$one" ] || continue
-  case ${one##*/} in member) ;; *) echo "moving $one to $safe"; mv -n -- "$one" "$safe/";; esac
+  case ${one##*/} in
+    member) ;;
+    "$stays") [ -e "$safe/$stays" ] || cp -p -- "$one" "$safe/";;
+    *) echo "moving $one to $safe"; mv -n -- "$one" "$safe/";;
+  esac
 done
 if [ -e "$kept/member" ]; then
   echo "moving $kept/member to $safe/member-of-an-earlier-restore"
@@ -89,15 +93,13 @@ def bring_steps(decided: Decided) -> tuple[Step, ...]:
     )
 
 
-def run_steps(decided: Decided) -> tuple[Step, ...]:
-    """After the others have been stopped."""
+def safe_steps(decided: Standstill) -> tuple[Step, ...]:
+    """The recovery host's own etcd is stopped, and its data copied."""
     recovery, host = decided.recovery, decided.recovery.host
-    sudo = recovery.layout.sudo
-    hold = stop_pod(decided, recovery, "etcd")
     data, safe = recovery.layout.at(recovery.layout.data), decided.safe
-    words = (*sudo, "sh", "-c", _SAFE, "etcdtui-safety-copy", data, safe, decided.kept)
+    words = ("sh", "-c", _SAFE, "etcdtui-safety-copy", data, safe, decided.kept, decided.stays)
     return (
-        hold,
+        stop_pod(decided, recovery, "etcd"),
         Step(
             key="safe",
             title=f"Copy the present data of {host}",
@@ -106,10 +108,10 @@ def run_steps(decided: Decided) -> tuple[Step, ...]:
             "before.",
             action=Action.JOB,
             host=host,
-            argv=words,
+            argv=(*recovery.layout.sudo, *words),
             prechecks=(right_host(decided, recovery), pod_stopped(decided, recovery, "etcd")),
-            done=_is_safe(decided),
-            verify=_is_safe(decided),
+            done=is_safe(decided),
+            verify=is_safe(decided),
             patience=10.0,
             measure=Measure(f"{safe}/member.part/snap", "db"),
             expected=decided.data_size or None,
@@ -117,6 +119,14 @@ def run_steps(decided: Decided) -> tuple[Step, ...]:
             directory=recovery.layout.at(recovery.layout.jobs),
             skippable=False,
         ),
+    )
+
+
+def run_steps(decided: Decided) -> tuple[Step, ...]:
+    """After the others have been stopped."""
+    recovery, host = decided.recovery, decided.recovery.host
+    return (
+        *safe_steps(decided),
         Step(
             key="restore",
             title=f"Restore on {host}",
@@ -125,7 +135,7 @@ def run_steps(decided: Decided) -> tuple[Step, ...]:
             "success; what counts is an etcd that answers.",
             action=Action.JOB,
             host=host,
-            argv=(*sudo, decided.script, decided.folder),
+            argv=(*recovery.layout.sudo, decided.script, decided.folder),
             gate=Gate(
                 GateKind.PHRASE,
                 decided.phrase,
@@ -135,14 +145,14 @@ def run_steps(decided: Decided) -> tuple[Step, ...]:
             prechecks=(
                 right_host(decided, recovery),
                 all_stopped(decided),
-                _is_safe(decided),
+                is_safe(decided),
                 exactly_the_pair(decided),
             ),
             cancel=f"The script would be ended in the middle. Then nothing runs on {host}. "
             f"{way_back(decided)}",
-            verify=_ran_through(decided),
+            verify=ran_through(decided, "cluster-restore.sh"),
             patience=1.0,
-            after_cancel=_left(decided),
+            after_cancel=left(decided),
             explain=explain(decided),
             directory=recovery.layout.at(recovery.layout.jobs),
             skippable=False,
@@ -236,13 +246,13 @@ def exactly_the_pair(decided: Decided) -> Check:
 # -- the present data
 
 
-def _is_safe(decided: Decided) -> Check:
+def is_safe(decided: Standstill) -> Check:
     """The copy is there, and says the same as what it is a copy of, as long as that is there too."""
 
     def check(world: Context) -> Verdict:
         recovery, host = decided.recovery, decided.recovery.host
         state = state_of(decided, recovery, world)
-        if state.strays:
+        if any(stray != decided.stays for stray in state.strays):
             return Verdict(False, f"{recovery.layout.at(recovery.layout.data)} on {host} holds other things.")
         if not state.safe:
             if state.data:
@@ -267,7 +277,7 @@ def _is_safe(decided: Decided) -> Check:
     return check
 
 
-def _ran_through(decided: Decided) -> Check:
+def ran_through(decided: Standstill, script: str) -> Check:
     """Its words, line by line: exit code 0 alone says nothing."""
 
     def check(world: Context) -> Verdict:
@@ -275,17 +285,13 @@ def _ran_through(decided: Decided) -> Check:
         host = decided.recovery.host
         if not told.restoring or told.trouble:
             why = told.trouble or "it never put the restore pod in etcd's place"
-            return Verdict(
-                False, f"cluster-restore.sh on {host} ended with exit code 0, but {why}. {told.sentence}"
-            )
-        return Verdict(
-            True, f"cluster-restore.sh on {host} went through. {told.sentence} etcd has yet to answer."
-        )
+            return Verdict(False, f"{script} on {host} ended with exit code 0, but {why}. {told.sentence}")
+        return Verdict(True, f"{script} on {host} went through. {told.sentence} etcd has yet to answer.")
 
     return check
 
 
-def _left(decided: Decided) -> Check:
+def left(decided: Standstill) -> Check:
     """What is true after the script was ended."""
 
     def check(world: Context) -> Verdict:

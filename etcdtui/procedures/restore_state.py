@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from etcdtui.errors import EtcdTuiError, Unreachable
 from etcdtui.model.quorum import Verdict
 from etcdtui.procedures.procedure import Check, Context
-from etcdtui.procedures.restore_decided import PODS, Decided, Master
+from etcdtui.procedures.restore_decided import PODS, Master, Standstill
 from etcdtui.text import clean, listed
 
 ASK = 20.0  # seconds for one question to a host
@@ -56,7 +56,7 @@ class State:
     runtime: bool  # the container runtime told
 
 
-def state_of(decided: Decided, master: Master, world: Context) -> State:
+def state_of(decided: Standstill, master: Master, world: Context) -> State:
     """Raises Unreachable and its kin; also when the answer is cut off."""
     layout = master.layout
     pairs = [word for p in PODS for word in (master.manifest(p), decided.manifest_aside(master, p))]
@@ -86,14 +86,14 @@ def state_of(decided: Decided, master: Master, world: Context) -> State:
     )
 
 
-def containers_of(decided: Decided, pod: str) -> tuple[str, ...]:
+def containers_of(decided: Standstill, pod: str) -> tuple[str, ...]:
     """Those that are watched until they have stopped, as the host's own script watches them."""
     if pod == "etcd":
         return tuple(name for name in decided.waits if name.startswith("etcd"))
     return tuple(name for name in decided.waits if name == pod)
 
 
-def right_host(decided: Decided, master: Master) -> Check:
+def right_host(decided: Standstill, master: Master) -> Check:
     """The machine that answers under that name is the one that was meant."""
 
     def check(world: Context) -> Verdict:
@@ -110,7 +110,7 @@ def right_host(decided: Decided, master: Master) -> Check:
     return check
 
 
-def pod_stopped(decided: Decided, master: Master, pod: str) -> Check:
+def pod_stopped(decided: Standstill, master: Master, pod: str) -> Check:
     """Its manifest is away and none of its containers runs."""
 
     def check(world: Context) -> Verdict:
@@ -131,12 +131,12 @@ def pod_stopped(decided: Decided, master: Master, pod: str) -> Check:
     return check
 
 
-def all_stopped(decided: Decided) -> Check:
+def all_stopped(decided: Standstill) -> Check:
     """On every other host that answers, nothing of the old cluster runs, and its data is set aside."""
 
     def check(world: Context) -> Verdict:
         for master in decided.reached:
-            for pod in PODS:
+            for pod in decided.pods:
                 verdict = pod_stopped(decided, master, pod)(world)
                 if not verdict.allowed:
                     return verdict
@@ -151,7 +151,7 @@ def all_stopped(decided: Decided) -> Check:
     return check
 
 
-def put_aside(decided: Decided, master: Master) -> Check:
+def put_aside(decided: Standstill, master: Master) -> Check:
     def check(world: Context) -> Verdict:
         state = state_of(decided, master, world)
         kept = decided.data_aside(master)
@@ -170,7 +170,7 @@ def put_aside(decided: Decided, master: Master) -> Check:
     return check
 
 
-def silent(decided: Decided, master: Master) -> Check:
+def silent(decided: Standstill, master: Master) -> Check:
     """Nothing of a host that is said to be off answers: not its SSH, not its etcd."""
 
     def check(world: Context) -> Verdict:

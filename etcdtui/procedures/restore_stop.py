@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from etcdtui.procedures.procedure import Action, Gate, GateKind, Step
-from etcdtui.procedures.restore_decided import PODS, Decided, Master
+from etcdtui.procedures.restore_decided import Master, Standstill
 from etcdtui.procedures.restore_state import containers_of, pod_stopped, put_aside, right_host, silent
 from etcdtui.text import listed
 
@@ -15,7 +15,7 @@ OTHERS = 90.0
 _MOVE = '[ ! -e "$1" ] || mv -n -- "$1" "$2"'
 
 
-def off_steps(decided: Decided) -> tuple[Step, ...]:
+def off_steps(decided: Standstill) -> tuple[Step, ...]:
     """Hosts that do not answer: somebody says that they are off, and puts their name to it."""
     return tuple(
         Step(
@@ -37,7 +37,7 @@ def off_steps(decided: Decided) -> tuple[Step, ...]:
     )
 
 
-def stop_steps(decided: Decided) -> tuple[Step, ...]:
+def stop_steps(decided: Standstill) -> tuple[Step, ...]:
     """All other hosts, one after another."""
     if not decided.reached:
         return ()
@@ -58,30 +58,31 @@ def begin(title: str, why: str, gate: Gate) -> Step:
     return Step(key="begin", title=title, why=why, gate=gate, skippable=False)
 
 
-def stop_host(decided: Decided, master: Master) -> list[Step]:
+def stop_host(decided: Standstill, master: Master) -> list[Step]:
     """One host brought to a stand: its pods in the documented order, then its data."""
-    steps = [stop_pod(decided, master, pod) for pod in PODS]
+    return [*(stop_pod(decided, master, pod) for pod in decided.pods), set_aside(decided, master)]
+
+
+def set_aside(decided: Standstill, master: Master) -> Step:
+    """Its data, once nothing of it runs."""
     kept = decided.data_aside(master)
-    steps.append(
-        Step(
-            key=f"aside {master.host}",
-            title=f"Set the data of {master.host} aside",
-            why="Its etcd will join the restored cluster as a new member, which must begin with an empty "
-            f"folder. What is there is kept as {kept}.",
-            action=Action.COMMAND,
-            host=master.host,
-            argv=(*master.layout.sudo, "mv", "-n", "-T", "--", master.data, kept),
-            prechecks=(right_host(decided, master), *(pod_stopped(decided, master, p) for p in PODS)),
-            done=put_aside(decided, master),
-            verify=put_aside(decided, master),
-            cancel=f"The way back: sudo mv -T {kept} {master.data}",
-            skippable=False,
-        )
+    return Step(
+        key=f"aside {master.host}",
+        title=f"Set the data of {master.host} aside",
+        why="Its etcd will join the restored cluster as a new member, which must begin with an empty "
+        f"folder. What is there is kept as {kept}.",
+        action=Action.COMMAND,
+        host=master.host,
+        argv=(*master.layout.sudo, "mv", "-n", "-T", "--", master.data, kept),
+        prechecks=(right_host(decided, master), *(pod_stopped(decided, master, p) for p in decided.pods)),
+        done=put_aside(decided, master),
+        verify=put_aside(decided, master),
+        cancel=f"The way back: sudo mv -T {kept} {master.data}",
+        skippable=False,
     )
-    return steps
 
 
-def stop_pod(decided: Decided, master: Master, pod: str) -> Step:
+def stop_pod(decided: Standstill, master: Master, pod: str) -> Step:
     """The kubelet stops what has no manifest any more."""
     aside = decided.manifest_aside(master, pod)
     names = listed(containers_of(decided, pod)) or pod

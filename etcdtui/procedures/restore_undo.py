@@ -14,14 +14,16 @@ from dataclasses import replace
 from etcdtui.errors import Refusal
 from etcdtui.model.health import judge
 from etcdtui.model.quorum import Verdict
+from etcdtui.procedures import restore_quorum
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Procedure, Step
-from etcdtui.procedures.restore_decided import PODS, Decided, Master
+from etcdtui.procedures.restore_decided import Decided, Master, Standstill
 from etcdtui.procedures.restore_state import pod_stopped
 from etcdtui.procedures.restore_stop import begin, stop_host
 from etcdtui.records import Run
 from etcdtui.text import clean, listed
 
 KIND = "restore-undone"
+_RESTORE = "restore"
 ASK = 20.0
 BACK_WITHIN = 600.0  # seconds for etcd to have its quorum again
 
@@ -40,7 +42,7 @@ _THERE = '[ -e "$1" ]'
 
 def plan(run: Run, *, procedure_id: str, stamp: str) -> Procedure:
     """The way back from ``run``, a restore that was done, stopped or interrupted. Raises Refusal."""
-    if run.kind != "restore":
+    if run.kind not in (_RESTORE, restore_quorum.KIND):
         raise Refusal(f"“{clean(run.title)}” is no restore.", "Choose a restore in the journal.")
     if run.alive:
         raise Refusal(f"“{clean(run.title)}” is run by {clean(str(run.who))} right now.", "End it first.")
@@ -50,7 +52,7 @@ def plan(run: Run, *, procedure_id: str, stamp: str) -> Procedure:
             "Abandon it first, with the reason that everything is put back.",
         )
     try:
-        decided = Decided.of(run.parameters)
+        decided = _decided(run.kind, run.parameters)
     except (KeyError, ValueError) as exc:
         raise Refusal(
             f"The record of “{clean(run.title)}” does not hold what is needed: {exc}.",
@@ -64,10 +66,10 @@ def plan(run: Run, *, procedure_id: str, stamp: str) -> Procedure:
     ended = {e.step for e in run.entries if e.kind == "ended"}
     if "restore" in began - ended:
         raise Refusal(
-            f"cluster-restore.sh of “{clean(run.title)}” may still run on {decided.recovery.host}.",
+            f"The script of “{clean(run.title)}” may still run on {decided.recovery.host}.",
             "Go on with that run until its end is known, then put everything back.",
         )
-    return _procedure(procedure_id, decided, stamp, ran="restore" in began)
+    return _procedure(procedure_id, decided, stamp, kind=run.kind, ran="restore" in began)
 
 
 def rebuild(kind: str, procedure_id: str, cluster: str, parameters: Mapping[str, str]) -> Procedure:
@@ -75,12 +77,21 @@ def rebuild(kind: str, procedure_id: str, cluster: str, parameters: Mapping[str,
     if kind != KIND:
         raise ValueError(f"{kind!r} is no way back")
     undo = json.loads(parameters["undo"])
-    return _procedure(procedure_id, Decided.of(parameters), str(undo["stamp"]), ran=bool(undo["ran"]))
+    undone = str(undo.get("kind", _RESTORE))
+    before = _decided(undone, parameters)
+    return _procedure(procedure_id, before, str(undo["stamp"]), kind=undone, ran=bool(undo["ran"]))
 
 
-def _procedure(procedure_id: str, before: Decided, stamp: str, *, ran: bool) -> Procedure:
-    """``before`` is the restore; what is there now is set aside under ``stamp``. ``ran``: its script "
-    "began."""
+def _decided(kind: str, parameters: Mapping[str, str]) -> Standstill:
+    """Raises KeyError and ValueError."""
+    if kind == restore_quorum.KIND:
+        return restore_quorum.Quorum.of(parameters)
+    return Decided.of(parameters)
+
+
+def _procedure(procedure_id: str, before: Standstill, stamp: str, *, kind: str, ran: bool) -> Procedure:
+    """``before`` is the restore, of that ``kind``; what is there now is set aside under ``stamp``. ``ran``:
+    its script began."""
     # Everything that stands now is stopped as the restore stopped it, the recovery host among the others.
     masters = (*before.reached, before.recovery)
     now = replace(before, stamp=stamp, others=masters)
@@ -94,39 +105,38 @@ def _procedure(procedure_id: str, before: Decided, stamp: str, *, ran: bool) -> 
     )
     first = begin(f"Begin: {before.cluster} goes down", "Every host is brought to a stand first.", gate)
     back = [_data_back(before, now, master, ran=ran) for master in masters]
-    manifests = [_manifest_back(before, now, master, pod, ran=ran) for master in masters for pod in PODS]
+    manifests = [
+        _manifest_back(before, now, master, pod, ran=ran) for master in masters for pod in before.pods
+    ]
     steps = (first, *stop, *back, *manifests, _quorum(before))
-    title = f"Put {before.cluster} back to before the restore of {before.backup.when}"
-    parameters = before.parameters() | {"undo": json.dumps({"stamp": stamp, "ran": ran})}
+    title = f"Put {before.cluster} back to before {before.what}"
+    parameters = before.parameters() | {"undo": json.dumps({"stamp": stamp, "kind": kind, "ran": ran})}
     reasons = (
         "What the restore set aside is put back where it was; what it made is set aside, nothing is deleted.",
-        "The static pods' resources that the script unpacked over /etc/kubernetes stay; they are of the same "
-        "release.",
+        "What the script unpacked over the static pods' resources stays; it is of the same release.",
     )
     return Procedure(KIND, procedure_id, before.cluster, title, parameters, steps, reasons, locks=True)
 
 
-def _data_back(before: Decided, now: Decided, master: Master, *, ran: bool) -> Step:
-    if master == before.recovery:
-        # The script moved the data there; where it did not come so far, the data never left its place.
-        kept = (f"{before.kept}/member",) if ran else ()
-    else:
-        kept = (before.data_aside(master),)
+def _data_back(before: Standstill, now: Standstill, master: Master, *, ran: bool) -> Step:
+    kept = before.old if master == before.recovery else before.data_aside(master)
+    # Where the script did not come so far, the data of the recovery host never left its place.
+    there = ran or master != before.recovery
     return _put_back(
         f"data {master.host}",
         f"Put the data of {master.host} back",
         "With it every member is again who it was before the restore.",
         master,
         master.data,
-        (*kept, now.data_aside(master)),
+        ((kept,) if there else ()) + (now.data_aside(master),),
         _nothing_runs(now),
     )
 
 
-def _nothing_runs(now: Decided) -> Check:
+def _nothing_runs(now: Standstill) -> Check:
     def check(world: Context) -> Verdict:
         for master in now.reached:
-            for pod in PODS:
+            for pod in now.pods:
                 verdict = pod_stopped(now, master, pod)(world)
                 if not verdict.allowed:
                     return verdict
@@ -135,10 +145,12 @@ def _nothing_runs(now: Decided) -> Check:
     return check
 
 
-def _manifest_back(before: Decided, now: Decided, master: Master, pod: str, *, ran: bool) -> Step:
+def _manifest_back(before: Standstill, now: Standstill, master: Master, pod: str, *, ran: bool) -> Step:
     candidates = [before.manifest_aside(master, pod)]
     if master == before.recovery and pod != "etcd":
         candidates = [f"{before.stopped}/{pod}-pod.yaml"] if ran else []
+    elif master.disabled and pod == "etcd":
+        candidates.append(f"{master.disabled}/etcd-pod.yaml")
     return _put_back(
         f"manifest {pod} {master.host}",
         f"Start {pod} on {master.host} again",
@@ -189,7 +201,7 @@ def _data_there(master: Master) -> Check:
     return _there(master, master.data)
 
 
-def _quorum(before: Decided) -> Step:
+def _quorum(before: Standstill) -> Step:
     names = listed([m.host for m in (*before.reached, before.recovery)])
 
     def check(world: Context) -> Verdict:

@@ -15,11 +15,13 @@ from etcdtui.cluster import Cluster
 from etcdtui.config import ClusterConfig, from_ssh
 from etcdtui.errors import Refusal
 from etcdtui.journal import Journal
+from etcdtui.platforms.restore_scripts import HostReport
 from etcdtui.procedures import restore_look
 from etcdtui.procedures.operations import Operations
 from etcdtui.procedures.restore_look import Looked
 from tests.procedures import FakeWorld
-from tests.unit.test_restore_plan import looked, placed, survivors
+from tests.unit.test_restore_newest import BESIDE, SCRIPT
+from tests.unit.test_restore_plan import looked, placed, report, survivors
 
 
 def config() -> ClusterConfig:
@@ -32,6 +34,7 @@ def dry_run(
     tmp_path: Path,
     *,
     as_json: bool = False,
+    quorum: bool = False,
     **wanted: str | None,
 ) -> int:
     @contextmanager
@@ -43,7 +46,7 @@ def dry_run(
     monkeypatch.setattr(cli_backups, "opened", opened)
     monkeypatch.setattr(restore_look, "look", lambda world: seen)
     arguments: dict[str, Any] = {"backup": None, "host": None, **wanted}
-    return cli_restore.dry_run(config(), as_json=as_json, **arguments)
+    return cli_restore.dry_run(config(), as_json=as_json, quorum=quorum, **arguments)
 
 
 def stands() -> Looked:
@@ -108,3 +111,25 @@ def test_a_second_restore_waits_until_the_first_one_is_dealt_with(tmp_path: Path
     world.read_only = True  # type: ignore[attr-defined]
     with pytest.raises(Refusal, match="read-only"):
         operations.plan_restore_undo(made.id)
+
+
+def test_a_quorum_restore_is_shown_without_a_backup(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reports: dict[int, HostReport | str] = {n: report(n, script=SCRIPT, beside=BESIDE) for n in (1, 2, 3)}
+    seen = looked(reports=reports, found=survivors(900, 950, 900, running=frozenset()))
+    assert dry_run(seen, monkeypatch, tmp_path, quorum=True) == 0
+    said = capsys.readouterr().out
+    assert "Restore the quorum of prod from the data of masternode2" in said
+    assert "$ sudo -n /usr/local/bin/quorum-restore.sh" in said and "Nothing has been executed." in said
+    assert dry_run(seen, monkeypatch, tmp_path, quorum=True, as_json=True, host="masternode1") == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["plan"]["backup"] is None and told["plan"]["accept"][0]["phrase"] == "lose 50 revisions"
+    assert dry_run(looked(placed()), monkeypatch, tmp_path, quorum=True) == 2
+    assert "no quorum-restore.sh" in capsys.readouterr().out
+
+
+def test_a_quorum_restore_takes_no_backup(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["restore", "--ssh", "core@masternode1", "--dry-run", "--quorum", "--backup", "x"]
+    assert cli.main(words) == cli.USAGE
+    assert "needs no backup" in capsys.readouterr().err

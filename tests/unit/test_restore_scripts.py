@@ -9,33 +9,24 @@ import pytest
 
 import etcdtui.lab
 from etcdtui.errors import Refusal, UnexpectedOutput
+from etcdtui.lab import tree
+from etcdtui.lab.eras import ERAS
 from etcdtui.platforms.eras import Bump, Way
 from etcdtui.platforms.layout import Layout
-from etcdtui.platforms.restore_scripts import only_known, parse_report, recognise, report_script, unfit
+from etcdtui.platforms.restore_scripts import (
+    disabled,
+    parse_report,
+    recognise,
+    report_script,
+    restores_quorum,
+    unfit,
+)
 
 FILES = Path(etcdtui.lab.__file__).parent / "files"
 SCRIPT = (FILES / "cluster-restore.sh").read_text()
 TOOLS = (FILES / "etcd-common-tools").read_text().replace("@ROOT@", "")
 
-# The marks of scripts of other releases, in the shapes that they have there.
-OLDEST = """
-### Created by cluster-etcd-operator. DO NOT edit.
-echo "Waiting for container ${NAME} to stop"
-BACKUP_FILE=$(ls -vd "${BACKUP_DIR}"/static_kuberesources*.tar.gz | tail -1) || true
-SNAPSHOT_FILE=$(ls -vd "${BACKUP_DIR}"/snapshot*.db | tail -1) || true
-mv etcd-pod.yaml
-STATIC_POD_LIST=("kube-apiserver-pod.yaml" "kube-controller-manager-pod.yaml" "kube-scheduler-pod.yaml")
-STATIC_POD_CONTAINERS=("etcd" "etcdctl" "etcd-metrics" "kube-controller-manager" "kube-apiserver")
-echo "...stopping ${POD_FILE_NAME}"
-"""
-NEWEST = """
-### Created by cluster-etcd-operator. DO NOT edit.
-echo "Waiting for container ${container_name} to stop"
-SNAPSHOT_FILE=$(ls -vd "${BACKUP_DIR}"/snapshot*.db | tail -1) || true
-ETCD_STATIC_POD_CONTAINERS=("etcd" "etcdctl" "etcd-metrics" "etcd-readyz" "etcd-rev" "etcd-backup-server")
-echo "...stopping ${POD_FILE_NAME}"
-check_snapshot_status "${SNAPSHOT_FILE}"
-"""
+OLDEST, NEWEST = (tree.script(ERAS[e], ERAS[e].scripts["cluster-restore.sh"]) for e in ("4.5", "newest"))
 
 
 def test_a_script_that_stops_all_pods_is_recognised_with_its_folders() -> None:
@@ -46,7 +37,6 @@ def test_a_script_that_stops_all_pods_is_recognised_with_its_folders() -> None:
         *("etcd", "etcdctl", "etcd-metrics", "etcd-readyz"),
         *("kube-controller-manager", "kube-apiserver", "kube-scheduler"),
     )
-    assert only_known("masternode1", found) is found
 
 
 def test_the_oldest_one_waits_for_other_containers_and_checks_nothing() -> None:
@@ -55,11 +45,12 @@ def test_the_oldest_one_waits_for_other_containers_and_checks_nothing() -> None:
     assert "etcd-readyz" not in found.does.containers and "kube-apiserver" in found.does.containers
 
 
-def test_another_way_is_recognised_and_not_gone() -> None:
+def test_the_newest_one_stops_etcd_alone_and_raises_the_revision() -> None:
     found = recognise("masternode1", NEWEST, TOOLS)
-    assert found.does.way is Way.ETCD_ONLY
-    with pytest.raises(Refusal, match=r"that of OpenShift 4\.18 and newer"):
-        only_known("masternode1", found)
+    assert found.does.way is Way.ETCD_ONLY and found.does.bump is Bump.ALWAYS and not found.does.stops_all
+    assert found.does.containers[-2:] == ("etcd-rev", "etcd-backup-server")
+    with pytest.raises(Refusal, match="none that this etcdtui knows"):
+        recognise("masternode1", NEWEST.replace("snapshot*.db", "my.db"), TOOLS)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +75,11 @@ def test_the_look_at_a_host_tells_script_data_and_disks(tmp_path: Path) -> None:
         file = tmp_path / path.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    (tmp_path / "usr/local/bin/quorum-restore.sh").write_text("")
+    for name in ("quorum-restore.sh", "disable-etcd.sh"):
+        (tmp_path / "usr/local/bin" / name).write_text(tree.script(ERAS["newest"], name))
+    pod = tmp_path / layout.host_certificates.lstrip("/") / "configmaps/restore-etcd-pod"
+    pod.mkdir(parents=True)
+    (pod / "quorum-restore-pod.yaml").write_text("kind: Pod")
     member = tmp_path / "var/lib/etcd/member"
     member.mkdir(parents=True)
     (member / "db").write_bytes(b"x" * 300_000)
@@ -94,11 +89,26 @@ def test_the_look_at_a_host_tells_script_data_and_disks(tmp_path: Path) -> None:
     ).stdout
     found = parse_report(said)
     assert recognise("here", found.script, found.tools).does.stops_all
-    assert found.beside == {"quorum-restore.sh"} and set(found.entries) == {"member", "revision.json"}
+    assert found.beside == {"quorum-restore.sh", "disable-etcd.sh", "quorum-restore-pod.yaml"}
+    assert restores_quorum(found) and disabled(found) == "/home/core/assets/manifests-stopped"
+    assert set(found.entries) == {"member", "revision.json"}
     assert found.data_size is not None and found.data_size >= 300_000
     assert set(found.disks) == {"data", "parent", "folder"} and found.disks["data"][0] > 0
     assert found.certificates == {}
     assert "it has no peer and serving certificate of masternode1" in unfit(found, "masternode1")
+
+
+def test_a_script_of_somebody_else_beside_it_is_no_script_of_openshift(tmp_path: Path) -> None:
+    layout = Layout(root=str(tmp_path), sudo=())
+    folder = tmp_path / "usr/local/bin"
+    folder.mkdir(parents=True)
+    for name in ("quorum-restore.sh", "disable-etcd.sh"):
+        (folder / name).write_text("#!/bin/sh\nrm -rf /var/lib/etcd\n")
+    said = subprocess.run(
+        report_script(layout, "masternode1", "127.0.0.1"), capture_output=True, text=True, check=True
+    ).stdout
+    found = parse_report(said)
+    assert not found.beside and not restores_quorum(found) and disabled(found) == ""
 
 
 def test_an_answer_that_is_cut_off_is_no_answer() -> None:

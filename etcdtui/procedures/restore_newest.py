@@ -1,0 +1,213 @@
+"""From OpenShift 4.18 on: etcd alone is stopped, by the hosts' own disable-etcd.sh, and rolls out by itself.
+
+What differs from the way before it, see restore_stop, restore_back and restore_rollout.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+
+from etcdtui.model.platform import OperatorFacts
+from etcdtui.model.quorum import Verdict
+from etcdtui.platforms import oc, operators
+from etcdtui.platforms.eras import DISABLE
+from etcdtui.platforms.objects import ETCD, OPERATORS, parse_conditions, parse_operators
+from etcdtui.procedures.procedure import Action, Context, Gate, GateKind, Reporter, Step, Work
+from etcdtui.procedures.replace_api import patiently
+from etcdtui.procedures.restore_back import API_WITHIN, api_step, back_steps, nodes_step
+from etcdtui.procedures.restore_decided import Decided, Master, Standstill
+from etcdtui.procedures.restore_rollout import (
+    PAUSE,
+    ROLLOUT,
+    STEADY,
+    ask_for,
+    asked,
+    expected_of,
+    joined,
+    members_step,
+    whole_step,
+)
+from etcdtui.procedures.restore_state import pod_stopped, right_host
+from etcdtui.procedures.restore_stop import begin, set_aside, stop_pod
+from etcdtui.text import clean, listed
+
+STOPPED_WITHIN = 120.0  # seconds
+GRACE = 300.0  # seconds without any movement, after which the rollout is asked for
+STABLE = 60.0  # seconds for which every operator must be settled
+
+
+# -- the other hosts
+
+
+def stop(decided: Standstill) -> tuple[Step, ...]:
+    """All other hosts, one after another: etcd alone."""
+    if not decided.reached:
+        return ()
+    names = listed([m.host for m in decided.reached])
+    gate = Gate(
+        GateKind.PHRASE,
+        decided.cluster,
+        f"etcd is stopped on {names} now; without it the API answers nobody, until {decided.what} is done. "
+        f"The data is kept. Type {decided.cluster} to begin.",
+    )
+    why = f"From here on {decided.cluster} is away. What is on {names} is set aside, nothing is lost."
+    steps = (step for m in decided.reached for step in (_stop_etcd(decided, m), set_aside(decided, m)))
+    return (begin(f"Begin: {decided.cluster} goes down", why, gate), *steps)
+
+
+def _stop_etcd(decided: Standstill, master: Master) -> Step:
+    """By the host's own script; where it has none, its manifest is moved by us."""
+    if not master.disabled:
+        return stop_pod(decided, master, "etcd")
+    stopped = pod_stopped(decided, master, "etcd")
+    layout = master.layout
+    script = posixpath.join(posixpath.dirname(layout.at(layout.restore_script)), DISABLE)
+    return Step(
+        key=f"stop etcd {master.host}",
+        title=f"Stop etcd on {master.host}",
+        why=f"OpenShift's own script moves its manifest to {master.disabled} and waits, without a limit, "
+        "until every container of etcd has stopped; they are watched here too.",
+        action=Action.JOB,
+        host=master.host,
+        argv=(*layout.sudo, script),
+        prechecks=(right_host(decided, master),),
+        done=stopped,
+        verify=stopped,
+        patience=STOPPED_WITHIN,
+        cancel=f"The script would be ended. The way back: sudo mv {master.disabled}/etcd-pod.yaml "
+        f"{master.manifest('etcd')}",
+        directory=layout.at(layout.jobs),
+        skippable=False,
+    )
+
+
+# -- after the script
+
+
+def back(decided: Decided) -> tuple[Step, ...]:
+    """etcd, and the API that was never stopped: no kubelet has to be restarted."""
+    etcd = next(step for step in back_steps(decided) if step.key == "etcd")
+    return (etcd, *answering(decided))
+
+
+def answering(decided: Standstill) -> tuple[Step, ...]:
+    why = "The API servers were not stopped; they find etcd again by themselves, in seconds or a few minutes."
+    return (api_step(decided, why), nodes_step(decided))
+
+
+def rollout(decided: Standstill) -> tuple[Step, ...]:
+    if not decided.api:
+        return (_by_hand(decided), whole_step(decided))
+    etcd = Step(
+        key="redeploy etcd",
+        title="etcd is rolled out to every host",
+        why="The operator sees that the other members are gone and rolls etcd out anew, by itself. Only "
+        f"where nothing moves for {GRACE / 60:.0f} minutes it is asked to.",
+        action=Action.WORK,
+        argv=oc.command("patch", ETCD, operators.redeployment(f"recovery-{decided.stamp}-from-REVISION")),
+        work=_by_itself(decided),
+        cancel="Watching ends; the operator goes on.",
+    )
+    stable = Step(
+        key="stable",
+        title="Every operator is settled",
+        why="As `oc adm wait-for-stable-cluster` waits: all operators available, none at work, none "
+        f"degraded, for {STABLE:.0f} seconds. A quarter of an hour is usual.",
+        action=Action.WORK,
+        argv=("oc", "adm", "wait-for-stable-cluster"),
+        work=_settled(decided),
+        cancel="Watching ends; the operators go on.",
+    )
+    return (etcd, members_step(decided), stable, whole_step(decided))
+
+
+def _by_itself(decided: Standstill) -> Work:
+    def work(world: Context, report: Reporter) -> Verdict:
+        seen, steady, end = "", 0, world.now() + ROLLOUT
+        moved = world.now()
+        while True:
+            resource = patiently(report, lambda: world.objects().get(ETCD))
+            told = operators.parse_rollout(resource)
+            here = [n for n in told.nodes if n.name in expected_of(decided)]
+            voters = joined(decided)(world)
+            there = len(here) == len(expected_of(decided)) and all(n.current == told.latest for n in here)
+            steady = steady + 1 if voters.allowed and there else 0
+            if steady >= STEADY:
+                return Verdict(True, f"{told.sentence} {voters.reason}")
+            said = f"{told.sentence} {voters.reason}"
+            if said != seen:
+                seen, moved = said, world.now()
+                report.say(said)
+            if world.now() - moved > GRACE:
+                if asked(decided, resource):
+                    return Verdict(False, _stuck(said, told.latest, resource))
+                report.say(f"Nothing has moved for {GRACE / 60:.0f} minutes: the operator is asked for it.")
+                ask_for(decided, world, report, ETCD)
+                moved = world.now()
+            if world.now() > end:
+                return Verdict(False, f"It is not done after an hour. Seen last: {seen}")
+            if report.cancelled.wait(PAUSE):
+                return Verdict(False, f"No longer watched. Seen last: {seen}")
+
+    return work
+
+
+def _stuck(said: str, latest: int, resource: dict[str, object]) -> str:
+    """The operator was asked and does nothing: the guard, where its own words say so."""
+    bad = [c for c in parse_conditions(resource) if c.type.endswith("Degraded") and c.status == "True"]
+    conditions = [f"{clean(c.type, 80)}: {clean(c.message, 300)}." for c in bad]
+    guard = next((c for c in conditions if "not fault tolerant" in c), "")
+    words = f"The operator was asked for a rollout, and nothing moves at revision {latest}. {said}"
+    if not guard:
+        return f"{words} {' '.join(conditions[:3])}".rstrip()
+    command = shlex.join(oc.command("patch", ETCD, operators.guard_off()))
+    return (
+        f"{words} Its guard holds it: {guard} Take it off by `{command}`, then try this step again, and put "
+        "the guard on again at the end."
+    )
+
+
+def _settled(decided: Standstill) -> Work:
+    def work(world: Context, report: Reporter) -> Verdict:
+        seen, since, end = "", None, world.now() + max(ROLLOUT, API_WITHIN)
+        while True:
+            items = patiently(report, lambda: world.objects().get_list(OPERATORS))
+            unsettled = [u for o in parse_operators(items) if (u := _unsettled(decided, o))]
+            said = " ".join(unsettled[:4]) or "Every operator is settled."
+            if said != seen:
+                seen = said
+                report.say(clean(said, 600))
+            now = world.now()
+            since = None if unsettled else since or now
+            if since is not None and now - since >= STABLE:
+                return Verdict(True, f"Every operator has been settled for {STABLE:.0f} s.")
+            if now > end:
+                return Verdict(False, f"Not every operator is settled after an hour. {clean(seen, 600)}")
+            if report.cancelled.wait(PAUSE):
+                return Verdict(False, f"No longer watched. Seen last: {clean(seen, 600)}")
+
+    return work
+
+
+def _unsettled(decided: Standstill, operator: OperatorFacts) -> str:
+    name = clean(operator.name)
+    if not operator.available:
+        return f"{name} is not available: {clean(operator.message, 160)}."
+    # As long as a host is off, whatever should run on it is missed.
+    if operator.progressing and not decided.off:
+        return f"{name} is at work: {clean(operator.message, 160)}."
+    if operator.degraded and not decided.off:
+        return f"{name} is degraded: {clean(operator.message, 160)}."
+    return ""
+
+
+def _by_hand(decided: Standstill) -> Step:
+    body = operators.redeployment(f"recovery-{decided.stamp}")
+    return Step(
+        key="by hand",
+        title="Wait until the cluster is stable",
+        why="No kubeconfig is configured, so only you can do this: `oc adm wait-for-stable-cluster`. Where "
+        f"etcd is not rolled out by itself: `{shlex.join(oc.command('patch', ETCD, body))}`.",
+        gate=Gate(GateKind.CONFIRM, prompt="Are all operators settled, and all members of etcd there?"),
+    )

@@ -1,0 +1,314 @@
+"""A quorum restore: the data of one survivor goes on as a cluster of one member. No backup, nothing is lost
+that it has. By the host's own quorum-restore.sh, which came with OpenShift 4.18.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from etcdtui.errors import EtcdTuiError, NotFound, Refusal
+from etcdtui.model.health import judge
+from etcdtui.model.quorum import Verdict
+from etcdtui.model.restore_advice import advise
+from etcdtui.model.survivors import Survivor, best, rank
+from etcdtui.platforms import eras
+from etcdtui.platforms.restore_scripts import HostReport, restores_quorum
+from etcdtui.procedures import restore_choice as choice
+from etcdtui.procedures import restore_newest
+from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Procedure, Step
+from etcdtui.procedures.restore import LayoutOf, accept_steps, check_step, master_of, refuse_unnamed
+from etcdtui.procedures.restore_back import ETCD_WITHIN, access_of, alone
+from etcdtui.procedures.restore_choice import Candidate
+from etcdtui.procedures.restore_decided import Ack, Standstill, hosts_in
+from etcdtui.procedures.restore_look import Looked, report
+from etcdtui.procedures.restore_run import is_safe, left, ran_through, safe_steps
+from etcdtui.procedures.restore_state import all_stopped, right_host, state_of
+from etcdtui.procedures.restore_stop import off_steps
+from etcdtui.procedures.restore_words import explain, way_back
+from etcdtui.reach.remote_db import read_position
+from etcdtui.text import grouped, listed
+
+KIND = "quorum-restore"
+BEFORE = (
+    "Releases before OpenShift 4.18 do not have it. What it does can be done there with etcd's own "
+    "--force-new-cluster alone, which OpenShift does not document."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quorum(Standstill):
+    """Every decision of a quorum restore. ``revision`` is that of the survivor's data when it was planned."""
+
+    revision: int
+
+    @property
+    def script(self) -> str:
+        layout = self.recovery.layout
+        return posixpath.join(posixpath.dirname(layout.at(layout.restore_script)), eras.QUORUM_RESTORE)
+
+    @property
+    def old(self) -> str:
+        """etcd writes on in its own data: of before there is the copy."""
+        return f"{self.safe}/member"
+
+    @property
+    def what(self) -> str:
+        return f"the quorum restore on {self.recovery.host}"
+
+    @property
+    def phrase(self) -> str:
+        return f"{self.cluster} goes on from {self.recovery.host}"
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, str]) -> Quorum:
+        """Raises KeyError and ValueError."""
+        try:
+            return cls(**hosts_in(json.loads(parameters["decided"])))
+        except (TypeError, AttributeError) as exc:
+            raise ValueError(f"what was decided cannot be read: {exc}") from exc
+
+
+def plan(
+    looked: Looked, layout_of: LayoutOf, *, procedure_id: str, stamp: str, host: str | None = None
+) -> Procedure:
+    """The quorum restore on ``host``, or on that whose data is the newest. ``stamp`` dates what is set aside.
+    Nothing is done. Raises Refusal.
+    """
+    view = looked.view
+    if view.read_only:
+        raise Refusal(
+            f"{view.name} is opened read-only: nothing is restored.", "Open it without --read-only."
+        )
+    health = judge(view)
+    if health.quorum.present:
+        raise Refusal(
+            f"{view.name} has its quorum ({health.sentence}) There is nothing that a quorum restore would "
+            "bring back.",
+            "Replace a member that is lost; restore a backup where something was deleted.",
+        )
+    first, reasons = _recovery(looked, host)
+    survivor, told = first.survivor, first.report
+    assert survivor is not None and survivor.position is not None
+    refuse_unnamed(looked)
+    lost, accept = _lost(looked, survivor)
+    version = view.api.value.version if view.api.value else ""
+    positions = [s.position.revision for s in looked.survivors if s.usable and s.position]
+    decided = Quorum(
+        cluster=view.name,
+        stamp=stamp,
+        recovery=master_of(looked, first.host, layout_of),
+        others=tuple(master_of(looked, h, layout_of) for h in view.hosts if h.name != first.host.name),
+        waits=first.script.does.containers,
+        stopped=first.script.stopped,
+        kept=first.script.kept,
+        lost=lost,
+        data_size=told.data_size or 0,
+        seen=max([e.status.value.revision for e in view.endpoints if e.status.value] + positions),
+        accept=accept,
+        api=view.api_configured,
+        guard=eras.recognise(version).guard is True,
+        alone=True,
+        revision=survivor.position.revision,
+    )
+    advice = advise(view, looked.survivors, view.known_backups, looked.quorum_hosts)
+    return _procedure(procedure_id, decided, (*advice.lines, *reasons, lost))
+
+
+def rebuild(kind: str, procedure_id: str, cluster: str, parameters: Mapping[str, str]) -> Procedure:
+    """The same procedure again, from its record. Raises KeyError and ValueError."""
+    if kind != KIND:
+        raise ValueError(f"{kind!r} is no quorum restore")
+    return _procedure(procedure_id, Quorum.of(parameters), ())
+
+
+# -- what is decided
+
+
+def _recovery(looked: Looked, wanted: str | None) -> tuple[Candidate, tuple[str, ...]]:
+    """The host, and why that one. Raises Refusal."""
+    view = looked.view
+    hosts = [h for h in view.hosts if wanted is None or wanted in (h.name, h.node)]
+    if not hosts:
+        known = listed([h.name for h in view.hosts]) or "none"
+        raise Refusal(f"{wanted} is no host of {view.name}: known are {known}.", "Name one of them.")
+    good: list[Candidate] = []
+    bad: list[str] = []
+    for host in hosts:
+        found = choice.assess(looked, host, (0, 0))
+        if isinstance(found, Candidate):
+            why = _unfit(found)
+            if not why:
+                good.append(found)
+                continue
+            found = why
+        bad.append(f"{host.name}: {found}")
+    if not good:
+        raise Refusal(
+            f"No quorum restore can be run now. {'; '.join(bad)}.",
+            f"{BEFORE} Start a member that is stopped, so that there is a quorum again, or restore a backup.",
+        )
+    newest = best(c.survivor for c in good if c.survivor)
+    first = next(c for c in good if c.survivor is newest)
+    assert newest is not None and newest.position is not None
+    said = (
+        f"It runs on {first.host.name}: its data is at revision {grouped(newest.position.revision)}, and it "
+        "has quorum-restore.sh.",
+        *(f"Not possible on {one}." for one in bad),
+    )
+    return first, said
+
+
+def _unfit(candidate: Candidate) -> str:
+    if candidate.script.does.stops_all or not restores_quorum(candidate.report):
+        return "it has no quorum-restore.sh with its pod"
+    survivor = candidate.survivor
+    if survivor is None or not survivor.usable:
+        trouble = survivor.trouble.rstrip(".") if survivor else ""
+        return f"there is no data of this cluster to go on with{': ' + trouble if trouble else ''}"
+    return ""
+
+
+def _lost(looked: Looked, survivor: Survivor) -> tuple[str, tuple[Ack, ...]]:
+    """What others have that this one has not, and what nobody knows."""
+    said: list[str] = []
+    accept: list[Ack] = []
+    newest = best(looked.survivors)
+    assert survivor.position is not None
+    if newest is not None and newest.position is not None:
+        lost = newest.position.revision - survivor.position.revision
+        if lost > 0:
+            sentence = f"{newest.name} has {grouped(lost)} revisions that {survivor.name} has not."
+            said.append(sentence)
+            accept.append(Ack("newer", "Newer data is given up", sentence, f"lose {lost} revisions"))
+    unknown = [s.name for s in rank(looked.survivors) if s.position is None and not s.foreign]
+    if unknown:
+        sentence = f"How far the data of {listed(unknown)} has come is not known: it may be newer."
+        said.append(sentence)
+        accept.append(Ack("unknown", "Data that nobody sees", sentence, f"go on without {unknown[0]}"))
+    return " ".join(said) or f"Nothing is lost that {survivor.name} has, and nobody has more.", tuple(accept)
+
+
+# -- the steps
+
+
+def _procedure(procedure_id: str, decided: Quorum, reasons: tuple[str, ...]) -> Procedure:
+    steps = (
+        check_step(decided, _fit(decided)),
+        *accept_steps(decided),
+        *off_steps(decided),
+        *restore_newest.stop(decided),
+        *safe_steps(decided),
+        _run(decided),
+        _etcd(decided),
+        *restore_newest.answering(decided),
+        *restore_newest.rollout(decided),
+    )
+    title = f"Restore the quorum of {decided.cluster} from the data of {decided.recovery.host}"
+    return Procedure(
+        KIND, procedure_id, decided.cluster, title, decided.parameters(), steps, reasons, locks=True
+    )
+
+
+def _fit(decided: Quorum) -> Check:
+    """The host and its data are as they were when the plan was made, or further."""
+
+    def check(world: Context) -> Verdict:
+        recovery = decided.recovery
+        host = next((h for h in world.view().hosts if h.name == recovery.host), None)
+        if host is None:
+            return Verdict(False, f"{recovery.host} is no longer known as a host.")
+        told: HostReport = report(world, host)
+        try:
+            script = choice.fit(world.view(), host, told, (0, 0))
+        except Refusal as exc:
+            return Verdict(False, f"{host.name}: {exc.message}")
+        found = (script.does.containers, script.stopped, script.kept)
+        if found != (decided.waits, decided.stopped, decided.kept) or not restores_quorum(told):
+            return Verdict(False, f"The scripts on {host.name} are not the ones of the plan: plan again.")
+        return Verdict(True, f"{host.name} has quorum-restore.sh, certificates and room.")
+
+    return check
+
+
+def _run(decided: Quorum) -> Step:
+    recovery, host = decided.recovery, decided.recovery.host
+    return Step(
+        key="restore",
+        title=f"Restore the quorum on {host}",
+        why="OpenShift's own script starts etcd with the data of this host as a cluster of one member, which "
+        "forgets the others. Its exit code 0 is not yet success; what counts is an etcd that answers.",
+        action=Action.JOB,
+        host=host,
+        argv=(*recovery.layout.sudo, decided.script),
+        gate=Gate(
+            GateKind.PHRASE,
+            decided.phrase,
+            f"{decided.cluster} goes on with the data of {host}, revision {grouped(decided.revision)}. "
+            f"{decided.lost} Type “{decided.phrase}”.",
+        ),
+        prechecks=(right_host(decided, recovery), all_stopped(decided), is_safe(decided), _has_data(decided)),
+        verify=ran_through(decided, eras.QUORUM_RESTORE),
+        patience=1.0,
+        cancel=f"The script would be ended in the middle. {way_back(decided)}",
+        after_cancel=left(decided),
+        explain=explain(decided, eras.QUORUM_RESTORE),
+        directory=recovery.layout.at(recovery.layout.jobs),
+        skippable=False,
+    )
+
+
+def _has_data(decided: Quorum) -> Check:
+    """Without its data the pod would begin an empty cluster, and be content with it."""
+
+    def check(world: Context) -> Verdict:
+        recovery = decided.recovery
+        if not state_of(decided, recovery, world).data:
+            return Verdict(False, f"{recovery.data} is not there on {recovery.host}: it would begin empty.")
+        runner, sudo = world.runner(recovery.host), recovery.layout.sudo
+        try:
+            found = read_position(runner, sudo, recovery.layout.at(recovery.layout.data)).position
+        except (NotFound, EtcdTuiError) as exc:
+            return Verdict(False, f"The data of {recovery.host} cannot be read: {exc.message}")
+        at = grouped(found.revision)
+        if found.revision < decided.revision:
+            return Verdict(
+                False,
+                f"The data of {recovery.host} is at revision {at}, and was at "
+                f"{grouped(decided.revision)}: it is not the same.",
+            )
+        return Verdict(True, f"The data of {recovery.host} is at revision {at}.")
+
+    return check
+
+
+def _etcd(decided: Quorum) -> Step:
+    host = decided.recovery.host
+
+    def check(world: Context) -> Verdict:
+        status = alone(decided, world, access_of(decided, world))
+        if isinstance(status, Verdict):
+            return status
+        if status.revision < decided.revision:
+            return Verdict(
+                False,
+                f"etcd of {host} is at revision {grouped(status.revision)}, its data was at "
+                f"{grouped(decided.revision)}: that is not its data.",
+            )
+        return Verdict(
+            True,
+            f"etcd of {host} is healthy and alone, revision {grouped(status.revision)}; before it was at "
+            f"{grouped(decided.revision)}. Nothing of it is lost.",
+        )
+
+    return Step(
+        key="etcd",
+        title=f"etcd of {host} answers as one member",
+        why="It must be alone in its list, and hold all that its data held.",
+        host=host,
+        verify=check,
+        patience=ETCD_WITHIN,
+        skippable=False,
+    )
