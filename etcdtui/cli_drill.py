@@ -47,7 +47,7 @@ def drill(options: argparse.Namespace, open_: Open) -> int:
     from etcdtui.lab.demo import Lab
 
     nodes, programs, server = chosen.nodes, options.etcd_dir, options.ssh_server
-    with Lab(nodes=nodes, etcd_dir=programs, ssh=server, progress=print) as lab:
+    with Lab(nodes=nodes, etcd_dir=programs, ssh=server, era=options.era, progress=print) as lab:
         os.environ["XDG_STATE_HOME"] = str(lab.directory / "state")
         cluster = config.load(lab.config).cluster(None)
         scene = Scene(chosen, lab, cluster, config.state_directory())

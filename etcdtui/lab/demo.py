@@ -12,13 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from etcdtui.errors import CommandFailed
+from etcdtui.errors import CommandFailed, ConfigError
 from etcdtui.lab import control, processes
-from etcdtui.lab.eras import DEFAULT
+from etcdtui.lab.eras import DEFAULT, ERAS
 
 
 class Lab:
-    """A context manager: inside it, a control plane runs.
+    """A context manager: inside it, a control plane runs. Raises ConfigError for an unknown era.
 
     The child holds our end of a pipe: however we end, it sees the pipe close and takes everything away.
     """
@@ -35,6 +35,8 @@ class Lab:
         directory: Path | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> None:
+        if era not in ERAS:
+            raise ConfigError(f"There is no lab of {era}.", f"Known: {', '.join(ERAS)}.")
         self._wanted = directory
         self._words = ["--nodes", str(nodes), "--ssh", ssh, "--keys", str(keys)]
         self._words += ["--pace", str(pace), "--era", era, "--until-stdin-closes"]

@@ -9,7 +9,9 @@ import pytest
 from etcdtui.journal import Journal
 from etcdtui.lab.demo import Lab
 from etcdtui.model.health import Level
-from etcdtui.procedures import restore
+from etcdtui.model.restore_advice import advise
+from etcdtui.procedures import restore, restore_newest, restore_quorum
+from etcdtui.procedures.operations import Operations
 from etcdtui.procedures.procedure import Ending
 from tests.live.test_restore import Typing, backed_up, keys, on_etcd, planned
 from tests.live.watched import Watched, watched
@@ -17,6 +19,11 @@ from tests.live.watched import Watched, watched
 pytestmark = [pytest.mark.live, pytest.mark.drill]
 OLD = Path("/usr/bin")  # etcd 3.4
 ERAS = [("4.5", OLD), ("4.10", None), ("4.12", OLD), ("4.12", None), ("4.16", None), ("newest", None)]
+
+
+@pytest.fixture(autouse=True)
+def soon_stable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restore_newest, "STABLE", 5.0)
 
 
 @pytest.mark.parametrize(("era", "folder"), ERAS, ids=[f"{era}-{'3.4' if f else '3.5'}" for era, f in ERAS])
@@ -42,5 +49,39 @@ def there_and_back(watch: Watched, state: Path) -> None:
     finished = run.run()
     assert finished.ending is Ending.DONE, (finished.sentence, run.stuck, run.events[-3:])
     assert restore.decided_of(made).phrase in run.typed
+    watch.within(60, lambda s: s.health.level is Level.HEALTHY and len(s.health.members) == 3)
+    assert keys(watch) == before
+
+
+def test_the_data_of_a_survivor_goes_on_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    with Lab(keys=300, pace=0.2, era="newest") as lab, watched(lab, tmp_path) as watch:
+        survivor_goes_on(watch, tmp_path)
+
+
+def survivor_goes_on(watch: Watched, state: Path) -> None:
+    watch.healthy()
+    on_etcd(watch, "put", "/wanted/on-all", "1")
+    watch.lab.do("freeze", "masternode1")
+    watch.within(30, lambda s: not s.member("masternode1").well)
+    for number in range(20):
+        on_etcd(watch, "put", f"/wanted/newer-{number}", "2")
+    before = keys(watch)
+    watch.lab.do("freeze", "masternode2")
+    watch.within(60, lambda s: s.health.level is Level.NO_QUORUM)
+    operations = Operations(watch.cluster, state)
+    seen = operations.look_for_restore()
+    assert seen.quorum_hosts == {"masternode1", "masternode2", "masternode3"}
+    told = advise(seen.view, seen.survivors, (), seen.quorum_hosts)
+    assert any("has quorum-restore.sh" in said for said in told.instead)
+    made = operations.plan_quorum_restore(seen)
+    decided = restore_quorum.Quorum.of(made.parameters)
+    assert decided.recovery.host in ("masternode2", "masternode3") and decided.accept == ()
+    run = Typing(watch, made, Journal(state / "journal"))
+    finished = run.run()
+    assert finished.ending is Ending.DONE, (finished.sentence, run.stuck, run.events[-3:])
+    assert decided.phrase in run.typed
     watch.within(60, lambda s: s.health.level is Level.HEALTHY and len(s.health.members) == 3)
     assert keys(watch) == before
