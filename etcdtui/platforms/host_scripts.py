@@ -70,8 +70,11 @@ if have openssl; then command -v openssl | told openssl; fi
 PATH=$PATH:$tools
 if have etcdctl; then command -v etcdctl | told etcdctl; fi
 if have crictl; then
-  crictl ps -q --state Running --label io.kubernetes.container.name=etcdctl 2>/dev/null |
-    head -n 1 | told container
+  # The pod of a restore has etcd's container alone, which has the program too.
+  for inside in etcdctl etcd; do
+    id=$(crictl ps -q --state Running --label "io.kubernetes.container.name=$inside" 2>/dev/null | head -n 1)
+    if [ -n "$id" ]; then printf '%s\\n' "$id" | told container; break; fi
+  done
 fi
 if [ -r "$manifest" ]; then
   printf 'manifest\\n'

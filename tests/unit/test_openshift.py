@@ -170,6 +170,11 @@ class TestAccess:
         master.standin("crictl", 'case "$*" in *=etcdctl) echo 4f2a9c;; esac')
         assert master.access().container == "4f2a9c"
         assert master.access().client(()).container == "4f2a9c"
+        # The pod of a restore has no other container than etcd's.
+        master.standin("crictl", 'case "$*" in *=etcd) echo 77aa;; esac')
+        assert master.access().container == "77aa"
+        master.standin("crictl", 'case "$*" in *=etcd) echo 77aa;; *=etcdctl) echo 4f2a9c;; esac')
+        assert master.access().container == "4f2a9c"
         tool = master.write(f"{master.layout.client_tools}/etcdctl", "#!/bin/sh\n", 0o755)
         access = master.access()
         assert access.etcdctl == str(tool)
