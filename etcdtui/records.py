@@ -17,7 +17,7 @@ from etcdtui.errors import EtcdTuiError
 from etcdtui.procedures.procedure import Ending, StepState
 
 TAIL = 16 * 1024  # characters of output kept of one command
-HALVES = frozenset({"replace", "restore", "restore-undone"})
+HALVES = frozenset({"quorum-restore", "replace", "restore", "restore-undone"})
 """Kinds of procedures that leave a cluster half changed when they fail."""
 
 

@@ -9,7 +9,7 @@ from etcdtui.drill.drills import Danger, Drill
 from etcdtui.drill.facts import Deed, Facts
 from etcdtui.text import age, clean, counted, listed
 
-_CHANGING = frozenset({"replace", "restore", "restore-undone", "leadership"})
+_CHANGING = frozenset({"replace", "restore", "quorum-restore", "restore-undone", "leadership"})
 _ENDINGS = {
     "refused": "was refused",
     "cancelled": "was cancelled",
