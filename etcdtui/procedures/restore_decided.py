@@ -36,6 +36,11 @@ class Master:
     def data(self) -> str:
         return f"{self.layout.at(self.layout.data)}/member"
 
+    @property
+    def disabled_manifest(self) -> str:
+        """Where disable-etcd.sh puts etcd's manifest; empty where there is no such script."""
+        return f"{self.disabled}/etcd-pod.yaml" if self.disabled else ""
+
     def manifest(self, pod: str) -> str:
         return f"{self.layout.at(self.layout.manifests)}/{pod}-pod.yaml"
 

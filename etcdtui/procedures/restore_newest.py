@@ -75,7 +75,7 @@ def _stop_etcd(decided: Standstill, master: Master) -> Step:
         done=stopped,
         verify=stopped,
         patience=STOPPED_WITHIN,
-        cancel=f"The script would be ended. The way back: sudo mv {master.disabled}/etcd-pod.yaml "
+        cancel=f"The script would be ended. The way back: sudo mv {master.disabled_manifest} "
         f"{master.manifest('etcd')}",
         directory=layout.at(layout.jobs),
         skippable=False,

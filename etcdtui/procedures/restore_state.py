@@ -60,6 +60,8 @@ def state_of(decided: Standstill, master: Master, world: Context) -> State:
     """Raises Unreachable and its kin; also when the answer is cut off."""
     layout = master.layout
     pairs = [word for p in PODS for word in (master.manifest(p), decided.manifest_aside(master, p))]
+    if master.disabled_manifest:
+        pairs += ["", master.disabled_manifest]
     argv = (
         *(*layout.sudo, "sh", "-c", _STATE, "etcdtui-restore-state"),
         *(layout.at(layout.data), decided.data_aside(master), decided.safe),
@@ -125,6 +127,8 @@ def pod_stopped(decided: Standstill, master: Master, pod: str) -> Check:
         if still:
             return Verdict(False, f"On {master.host} {listed(still)} still runs.")
         kept = decided.manifest_aside(master, pod)
+        if pod == "etcd" and kept not in state.aside and master.disabled_manifest in state.aside:
+            kept = master.disabled_manifest
         where = f"its manifest is {kept}" if kept in state.aside else "there was no manifest to be moved"
         return Verdict(True, f"{pod} on {master.host} is stopped; {where}.")
 

@@ -149,8 +149,8 @@ def _manifest_back(before: Standstill, now: Standstill, master: Master, pod: str
     candidates = [before.manifest_aside(master, pod)]
     if master == before.recovery and pod != "etcd":
         candidates = [f"{before.stopped}/{pod}-pod.yaml"] if ran else []
-    elif master.disabled and pod == "etcd":
-        candidates.append(f"{master.disabled}/etcd-pod.yaml")
+    elif master.disabled_manifest and pod == "etcd":
+        candidates.append(master.disabled_manifest)
     return _put_back(
         f"manifest {pod} {master.host}",
         f"Start {pod} on {master.host} again",

@@ -130,7 +130,8 @@ def test_the_real_script_stops_etcd_and_leaves_the_rest(newest: Place) -> None:
     assert heard(said).stopped == ("etcd-pod",) and "etcd-rev" in heard(said).ended
     assert Path(stopped_by(newest.two), "etcd-pod.yaml").read_text() == "etcd"
     assert newest.two.at("/etc/kubernetes/manifests/kube-apiserver-pod.yaml").exists()
-    assert stop.verify(newest.context).allowed
+    found = stop.verify(newest.context)
+    assert found.allowed and f"its manifest is {stopped_by(newest.two)}/etcd-pod.yaml" in found.reason
     subprocess.run(stop.argv, capture_output=True, check=True)  # twice does no harm
     newest.runs("etcd-rev")
     assert "etcd-rev still runs" in stop.verify(newest.context).reason
