@@ -58,6 +58,7 @@ class Speaker:
     def etcdctl(self, avoid: str = "") -> tuple[str, ClientAccess]:
         """A host with an etcdctl, the chosen one where it has one, and how it is run there; never ``avoid``.
 
+        For commands that are shown now and run later: no ID of a container is in them, which a rollout ends.
         Raises Unreachable while there is none.
         """
         with self._lock:
@@ -65,7 +66,7 @@ class Speaker:
             for host in sorted(self._ranked(), key=lambda name: name != chosen):
                 _, access, sudo = self._able[host]
                 if access.can_etcdctl and host != avoid:
-                    return host, access.client(sudo)
+                    return host, access.client(sudo).lasting
         raise Unreachable(
             "No control plane host with an etcdctl can be reached.", "See the findings on each host."
         )

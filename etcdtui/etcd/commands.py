@@ -59,8 +59,7 @@ def etcdctl(
     where = tuple(access.endpoints if endpoints is None else endpoints)
     head = access.sudo
     if access.container:
-        inside = ("sh", "-c", _IN_CONTAINER, access.crictl) if access.by_name else ()
-        head = (*head, *(inside or (access.crictl, "exec", access.container)), "env", "-u", _ENVIRONMENT[0])
+        head = (*_inside(access), "env", "-u", _ENVIRONMENT[0])
         identity: tuple[str, ...] = ()
         program = "etcdctl"
     else:
@@ -80,6 +79,13 @@ def etcdctl(
         *(("-w", "json") if json else ()),
         *words,
     )
+
+
+def _inside(access: ClientAccess) -> tuple[str, ...]:
+    """What runs the words after it in the container."""
+    if access.by_name:
+        return (*access.sudo, "sh", "-c", _IN_CONTAINER, access.crictl)
+    return (*access.sudo, access.crictl, "exec", access.container)
 
 
 def endpoint_status_json(access: ClientAccess, endpoints: Sequence[str] | None = None) -> tuple[str, ...]:
@@ -138,7 +144,7 @@ def move_leader(access: ClientAccess, member_id: int, leader: str) -> tuple[str,
     if not access.container:
         return argv
     words = argv[argv.index("etcdctl") + 1 :]
-    return (*access.sudo, access.crictl, "exec", access.container, "sh", "-c", _BY_FLAGS, "etcdctl", *words)
+    return (*_inside(access), "sh", "-c", _BY_FLAGS, "etcdctl", *words)
 
 
 def alarm_list_json(access: ClientAccess, endpoints: Sequence[str] | None = None) -> tuple[str, ...]:

@@ -33,8 +33,8 @@ def compare_hashes(world: Asking, without: Collection[int] = ()) -> Comparison:
     members = listed.members if listed else ()
     voters = [m for m in members if not m.learner and m.id not in without]
     learners = [m.label for m in members if m.learner]
-    host, asked = world.etcdctl()
-    runner, access = world.runner(host), asked.lasting
+    host, access = world.etcdctl()
+    runner = world.runner(host)
     found = compare(0, (), learners)
     for _ in range(TRIES):
         revision, missing = _lowest(runner, access, voters)

@@ -20,7 +20,7 @@ from etcdtui.text import clean
 KIND = "leadership"
 
 Etcdctl = Callable[[], tuple[str, ClientAccess]]
-"""A host on which etcdctl can be run, and how. Raises Unreachable."""
+"""A host on which etcdctl can be run, and how, also later. Raises Unreachable."""
 
 
 @dataclass(frozen=True, slots=True)

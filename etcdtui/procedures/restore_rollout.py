@@ -207,7 +207,7 @@ class _Asking:
         return self.world.runner(host)
 
     def etcdctl(self, avoid: str = "") -> tuple[str, ClientAccess]:
-        return self.decided.recovery.host, access_of(self.decided, self.world)
+        return self.decided.recovery.host, access_of(self.decided, self.world).lasting
 
 
 def _last_looks(decided: Standstill) -> Check:

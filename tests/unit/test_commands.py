@@ -38,6 +38,9 @@ def test_a_command_for_later_looks_for_its_container_then() -> None:
         "5",
     )
     assert commands.member_remove(ACCESS.lasting, 5) == commands.member_remove(ACCESS, 5)
+    argv = commands.move_leader(ClientAccess(container="4f2a").lasting, 5, "https://10.0.0.1:2379")
+    assert "4f2a" not in argv and argv[:4] == ("sudo", "-n", "sh", "-c") and "name=etcdctl" in argv[4]
+    assert argv[5:8] == ("crictl", "sh", "-c") and argv[-2:] == ("move-leader", "5")
 
 
 def test_ids_are_given_in_hex() -> None:

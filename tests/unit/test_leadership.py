@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from etcdtui.cluster.board import Board, Constants
+from etcdtui.cluster.speaker import Speaker
 from etcdtui.errors import Refusal, Unreachable
 from etcdtui.etcd.commands import ClientAccess
 from etcdtui.journal import Journal
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView
+from etcdtui.platforms.openshift import HostAccess
 from etcdtui.procedures import leadership
 from etcdtui.procedures.procedure import Answer as Reply
 from etcdtui.procedures.procedure import Choice, Ending, Procedure, StepState
@@ -116,6 +119,16 @@ def test_no_host_with_etcdctl_is_a_refusal() -> None:
 
     with pytest.raises(Refusal, match="No control plane host can be reached"):
         leadership.plan(led_by(1), TWO, nowhere, procedure_id=ID)
+
+
+def test_a_rollout_after_the_plan_does_no_harm() -> None:
+    """Every rollout gives the etcdctl container another ID: the command looks for it when it runs."""
+    speaker = Speaker(Board(Constants("prod", False, False), lambda: NOW), lambda: None)
+    speaker.able("masternode1", FakeRunner(), HostAccess(container="4f2a"), ("sudo", "-n"))
+    made = leadership.plan(led_by(1), TWO, speaker.etcdctl, procedure_id=ID)
+    assert not [word for word in made.steps[0].argv if "4f2a" in word]
+    assert "name=etcdctl" in " ".join(made.steps[0].argv)
+    assert "4f2a" not in "".join(made.parameters.values())
 
 
 def test_one_far_behind_is_refused() -> None:

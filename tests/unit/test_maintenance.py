@@ -691,5 +691,6 @@ def test_etcdctl_is_run_where_it_is_on_the_chosen_host_if_it_can_be() -> None:
     speaker.able("c", runner, HostAccess(container="abc"), sudo)
     host_name, access = speaker.etcdctl()
     assert host_name == "c" and access.container == "abc"
+    assert access.by_name, "a rollout may end that container before the command runs"
     speaker.able("a", runner, HostAccess(**identity, openssl="openssl", etcdctl="/bin/etcdctl"), sudo)
     assert speaker.etcdctl()[0] == speaker.voice().host == "a"
