@@ -109,7 +109,9 @@ TREATMENTS: dict[Cause, Treatment] = {
     ),
     Cause.NETWORK: Treatment(Advice.REPAIR, "repair the way to it (firewall, route, interface)"),
     Cause.IMPOSTOR: Treatment(
-        Advice.REPLACE, "find out whose etcd answers there and stop that one first", _MACHINE
+        Advice.REPLACE,
+        "find out whose machine it is and stop its etcd first, if it has one",
+        _MACHINE,
     ),
     Cause.OTHER_CLUSTER: Treatment(
         Advice.REPLACE, "stop it before clients write to both; its data are not this cluster's", _CRASH

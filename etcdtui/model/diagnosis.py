@@ -55,6 +55,22 @@ def _impostor(e: Evidence) -> Diagnosis | None:
     )
 
 
+def _another_machine(e: Evidence) -> Diagnosis | None:
+    """The address was given away: what lies and runs there says nothing about the member."""
+    if not e.stranger or e.row.current:
+        return None
+    address = e.row.host.address if e.row.host else "its address"
+    because = [f"who answers over SSH at {address} calls itself {e.stranger}"]
+    away = e.node_gone or (e.node is not None and not e.node.ready)
+    if away:
+        because.append(f"the API has {'no node' if e.node_gone else 'the node not Ready'}: {e.name}")
+    if e.unreached:
+        because.append(f"its etcd is not there, tried from {hosts_of(e.tries)}")
+    sure = Sure.CERTAIN if len(because) > 1 else Sure.LIKELY
+    what = f"{e.name}'s address was used again, another machine is there: {e.stranger}"
+    return Diagnosis(Cause.IMPOSTOR, what, tuple(because), sure)
+
+
 def _unstarted(e: Evidence) -> Diagnosis | None:
     if e.row.member.started:
         return None
@@ -220,6 +236,7 @@ def _sure(e: Evidence, one: int) -> Sure:
 
 _RULES: tuple[Callable[[Evidence], Diagnosis | None], ...] = (
     _impostor,
+    _another_machine,
     _unstarted,
     silence.other_machine,
     silence.machine,

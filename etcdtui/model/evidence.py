@@ -9,6 +9,7 @@ from etcdtui.model.health import ClusterHealth, MemberHealth, MemberState
 from etcdtui.model.platform import NodeFacts
 from etcdtui.model.probe import ContainerSeen, Port, Probe, Signature, Try
 from etcdtui.model.problems import Fault
+from etcdtui.model.stranger import stranger
 from etcdtui.model.view import FRESH_API, ClusterView
 from etcdtui.text import listed
 
@@ -85,6 +86,13 @@ class Evidence:
     @property
     def own_asked(self) -> bool:
         return self.probe.own is not None
+
+    @property
+    def stranger(self) -> str:
+        """How the machine at its address calls itself, when that is another one; else empty."""
+        own, host = self.probe.own, self.row.host
+        known = host.facts.value.hostname if host is not None and host.facts.value is not None else ""
+        return stranger(self.health, self.row, own.hostname if own is not None else known)
 
     @property
     def ssh_fails(self) -> bool:

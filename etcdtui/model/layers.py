@@ -290,6 +290,8 @@ def _ssh(e: Evidence) -> _Seen:
     bad = offset is not None and abs(offset) > CLOCK_LIMIT
     if host.link.value is None and not e.own_asked:
         return _not_yet(e)
+    if e.stranger and not e.row.current:
+        return Outcome.BAD, f"{host.address} is another machine, {e.stranger}{clock}", ()
     return Outcome.BAD if bad else Outcome.OK, f"{host.address}, {trip}{clock}", ()
 
 

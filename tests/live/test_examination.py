@@ -260,6 +260,26 @@ def test_a_machine_that_was_destroyed(tmp_path: Path) -> None:
         )
 
 
+def test_a_machine_whose_address_was_used_again(tmp_path: Path) -> None:
+    """A host that is no node yet got the address of one that was destroyed: it is not taken for it."""
+    with Lab(keys=20) as lab, watched(lab, tmp_path) as cluster:
+        lab.do("machine-api-off")
+        lab.do("destroy-node", M3)
+        lab.do("reuse-address", M3)
+        lab.do("build-node", "masternode7")
+        cluster.within(NOTICED, lambda seen: state(*AWAY)(seen) and _answers(seen, M3))
+        seen = look(cluster, M3)
+        assert (seen.cause, seen.advice, seen.case) == (Cause.IMPOSTOR, Advice.REPLACE, Case.MACHINE), (
+            seen.sentence
+        )
+        assert "another machine is there: masternode7" in seen.sentence
+        assert outcome(seen, "SSH") is Outcome.BAD
+
+
+def _answers(seen: Seen, name: str) -> bool:
+    return any(h.name == name and h.link.problem is None and h.facts.problem is None for h in seen.view.hosts)
+
+
 @pytest.mark.drill
 @pytest.mark.parametrize(
     "hurt", [hurt for hurt in HURTS if hurt.action in OWN_WORDS], ids=lambda hurt: hurt.action

@@ -268,6 +268,31 @@ def test_an_address_that_is_somebody_elses_now() -> None:
     assert seen.cause is Cause.IMPOSTOR and "another etcd" in seen.sentence
 
 
+def test_an_address_that_another_machine_has_now() -> None:
+    """What lies and runs there is not the member's: no word of a manifest that was taken away."""
+    there = own(None, hostname="worker7.example.com", manifest=False, data=DataSeen("/var/lib/etcd"))
+    nodes = tuple(NodeFacts(n, "192.168.50.12", n != M3) for n in NAMES)
+    view = replace(view_of(gone(3)), api=api(nodes=nodes))
+    seen = look(view, probe(tries(REFUSED), there))
+    assert (seen.cause, seen.sure, seen.advice) == (Cause.IMPOSTOR, Sure.CERTAIN, Advice.REPLACE)
+    assert "another machine is there: worker7.example.com" in seen.sentence
+    assert outcome(seen, "SSH") is Outcome.BAD
+
+
+def test_a_machine_may_be_called_otherwise_than_its_member() -> None:
+    """Where that is so for the others, too, its name says nothing."""
+    facts = host(1).facts.value
+    assert facts is not None
+    named = tuple(
+        host(n, facts=Reading(replace(facts, hostname=f"ip-10-0-0-{n}"), NOW - 3)) for n in (1, 2, 3)
+    )
+    view = replace(view_of(gone(3)), hosts=named)
+    seen = look(view, probe(tries(REFUSED), own(None, hostname="ip-10-0-0-3", manifest=False)))
+    assert seen.cause is Cause.MANIFEST_AWAY
+    dotted = own(None, hostname=f"{M3}.example.com", manifest=False)
+    assert look(view_of(gone(3)), probe(tries(REFUSED), dotted)).cause is Cause.MANIFEST_AWAY
+
+
 def test_a_full_disk_is_named_though_etcd_answers() -> None:
     full = DiskSpace("/var", 100 * GIB, 0, 1_000_000)
     seen = look(WELL, probe(tries(), own(RUNNING, disk=full)))
