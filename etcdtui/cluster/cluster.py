@@ -22,7 +22,7 @@ from etcdtui.cluster.live_keys import LiveKeys, live_keys
 from etcdtui.cluster.places import Places
 from etcdtui.cluster.problems import problem_of
 from etcdtui.cluster.roster import Roster
-from etcdtui.cluster.settled import members_asked, places_listed
+from etcdtui.cluster.settled import begun, members_asked, places_listed
 from etcdtui.cluster.speaker import Speaker
 from etcdtui.cluster.watcher import Watcher
 from etcdtui.config import ClusterConfig, Host
@@ -138,8 +138,10 @@ class Cluster:
 
     def look_again(self, timeout: float) -> ClusterView:
         """Ask every source but the places anew and wait, at most ``timeout`` seconds, for their answers."""
+        end = time.monotonic() + timeout
+        self.wait(begun, timeout / 2)
         since = time.monotonic()
-        self._board.wait_rounds(since, timeout, self._ask(lambda w: not self._places.own(w)))
+        self._board.wait_rounds(since, end - since, self._ask(lambda w: not self._places.own(w)))
         return self.view()
 
     def look_at_places(self, timeout: float = 0.0) -> ClusterView:
@@ -173,7 +175,7 @@ class Cluster:
         return known.layout if known else self.config.layout
 
     def etcdctl(self, avoid: str = "") -> tuple[str, ClientAccess]:
-        """A host on which etcdctl can be run, not ``avoid``, and how. Raises Unreachable."""
+        """A host on which etcdctl can be run, not ``avoid``, and how, also later. Raises Unreachable."""
         return self._speaker.etcdctl(avoid)
 
     def objects(self) -> Api:
@@ -388,12 +390,9 @@ class Cluster:
     def _remember(self) -> None:
         view = self._board.view()
         old = self._remembered
-        new = Inventory(
-            tuple((host.name, host.address) for host in self._roster.hosts()),
-            view.members.value,
-            view.members.at or 0.0,
-            view.speaking or old.speaking,
-        )
+        hosts = tuple((host.name, host.address) for host in self._roster.hosts())
+        spoken = view.speaking or old.speaking
+        new = Inventory(hosts, view.members.value, view.members.at or 0.0, spoken)
         changed = (new.hosts, new.members, new.speaking) != (old.hosts, old.members, old.speaking)
         if changed and (new.members or new.hosts):
             self._remembered = new

@@ -30,6 +30,11 @@ def settled(view: ClusterView) -> bool:
     return members_asked(view)
 
 
+def begun(view: ClusterView) -> bool:
+    """Not just after the start any more, when there is nobody yet to ask the members through."""
+    return not view.hosts or settled(view)
+
+
 def places_listed(view: ClusterView) -> bool:
     """Every place where backups are was listed, or failed to be."""
     return all(_said(place.sets) for place in view.places)

@@ -69,8 +69,13 @@ class Run:
 
     @property
     def current(self) -> Step | None:
-        """The step that is at work or waits; else, before the end, the one that was last."""
-        begun = [s for s in self.procedure.steps if self.records[s.key].state is not StepState.TO_COME]
+        """The step that is at work or waits, or is looked at before it begins; else the one that was last."""
+        records = self.records
+        begun = [
+            s
+            for s in self.procedure.steps
+            if records[s.key].state is not StepState.TO_COME or records[s.key].awaiting
+        ]
         for step in reversed(begun):
             record = self.records[step.key]
             if record.state in ACTIVE or record.choices:
