@@ -58,6 +58,9 @@ def mark_verdict(
         told = listed([f"{r.member.label} {in_words(r.state)}" for r in others])
         beside = f" Not well beside it: {told}." if told else ""
         return Verdict(False, f"Refused: {verdict.reason}{beside}")
+    coming = [r.member.label for r in rows if r.member.learner and not row.member.learner]
+    if coming:
+        return refused(f"one at a time, {listed(coming)} is a learner: let it vote, or remove it, first")
     returned = _returned(rows)
     settled = len(voting) - len(returned)
     # etcd lets one that is gone be removed at any time; of the others it counts those connected for 5 s.
@@ -108,6 +111,12 @@ def may_add(
         counts = f"{connected} voters are connected for {SETTLING} s, {asked} would be needed"
         return refused(f"etcd counts the new member as one that is down: {counts}")
     return Verdict(True, f"Allowed: {sums}.")
+
+
+def adds_only_when_whole(view: ClusterView) -> str:
+    """The oldest etcd of the cluster, where it adds nobody while one member is not connected; else empty."""
+    oldest = _oldest(judge(view).members, "")
+    return "" if _majority_suffices(oldest) else oldest or "an etcd before 3.5.30 and 3.6.11"
 
 
 def _hindrance(view: ClusterView, rows: tuple[MemberHealth, ...], now: float | None) -> str:

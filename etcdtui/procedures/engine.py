@@ -174,6 +174,7 @@ class _Course:
         """One try. Returns the sentence of success, raises a Turn otherwise."""
         if not past.announced:
             self._desk.go_on()
+            self._checker.pass_over(step)
         if past.status is None:
             already = self._already(step, past)
             if already is not None:

@@ -298,9 +298,15 @@ class Operations:
 
     def resume(self, interruption: Interruption) -> Procedure:
         """Raises Refusal."""
+        run = self._journal.read(interruption.id)
         if self._cluster.read_only:
-            raise Refusal(f"{self._cluster.name} is opened read-only: nothing is resumed.")
-        return resume(self._journal.read(interruption.id))
+            at = f" at “{clean(run.last_step.title)}”" if run.last_step else ""
+            raise Refusal(
+                f"{self._cluster.name} is opened read-only: nothing is resumed. “{clean(run.title)}” would "
+                f"go on{at}.",
+                "Open it without --read-only, and without read_only in the configuration, to do that.",
+            )
+        return resume(run)
 
     def abandon(self, interruption: Interruption, reason: str) -> None:
         """Leave it for good; its lock is lifted meanwhile. Raises Refusal without a reason, JournalError."""

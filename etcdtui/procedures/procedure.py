@@ -62,7 +62,7 @@ class World(Protocol):
         """Seconds since the epoch."""
 
     def etcdctl(self, avoid: str = "") -> tuple[str, ClientAccess]:
-        """A host on which etcdctl can be run, not ``avoid``, and how. Raises Unreachable."""
+        """A host on which etcdctl can be run, not ``avoid``, and how, also later. Raises Unreachable."""
 
     def objects(self) -> Objects:
         """The Kubernetes API, logged in. Raises ConfigError where none is configured, Unreachable."""
@@ -140,7 +140,8 @@ class Step:
     tells what is true afterwards, ``explain`` puts known failures of the command into words.
     ``directory`` is the folder on the host where a JOB keeps its record. A step that is not ``skippable``
     can be repeated or left, never passed over. ``ask`` makes the gate when the step is reached, from what is
-    true then; the plan shows ``gate``. ``work`` is what a WORK does.
+    true then; the plan shows ``gate``. ``work`` is what a WORK does. ``needless`` says whether the step is
+    passed over for what this run did before; nothing is read anew for that.
     """
 
     key: str
@@ -154,6 +155,7 @@ class Step:
     work: Work | None = None
     prechecks: tuple[Check, ...] = ()
     done: Check | None = None
+    needless: Check | None = None
     verify: Check | None = None
     patience: float = 30.0
     timeout: float = 30.0

@@ -7,19 +7,20 @@ itself (operator, Machine API, machine set, or nobody).
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from etcdtui.errors import ConfigError, EtcdTuiError, Refusal
 from etcdtui.etcd.commands import ClientAccess, member_add, member_remove
 from etcdtui.model.health import MemberHealth, judge
 from etcdtui.model.members import Member
-from etcdtui.model.removal import mark_verdict
+from etcdtui.model.removal import adds_only_when_whole, mark_verdict
 from etcdtui.model.versions import parse
 from etcdtui.model.view import ClusterView
 from etcdtui.procedures import backup, replace_api, replace_backup, replace_machine, replace_return
 from etcdtui.procedures import replace_checks as checks
 from etcdtui.procedures.procedure import Action, Gate, GateKind, Objects, Procedure, Step, World
-from etcdtui.procedures.replace_decided import Case, Command, Decided, Platform, Rebuild
+from etcdtui.procedures.replace_decided import DECIDED, Case, Command, Decided, Platform, Rebuild
 from etcdtui.procedures.replace_evidence import in_one, signs_of, weigh
 from etcdtui.procedures.replace_host import stop_steps
 from etcdtui.procedures.replace_look import case_of, look
@@ -42,6 +43,28 @@ def plan(
     """The replacement of one member, ``marked`` among others in their order. Asks the API, so it may take
     some seconds. Raises Refusal when it may not be removed, or lives.
     """
+    first = _decide(view, _chosen(view, member_id, marked, now), (), world, now)
+    all_of_them = _together(view, first, marked, world, now)
+    offered, unoffered = _backup(view, world, procedure_id, now)
+    reasons = (
+        *(sentence for decided in all_of_them for sentence in _why(view, decided, now)),
+        *_why_together(all_of_them),
+        *unoffered,
+    )
+    return _procedure(procedure_id, view.name, all_of_them, offered, reasons)
+
+
+def rebuild(kind: str, procedure_id: str, cluster: str, parameters: Mapping[str, str]) -> Procedure:
+    """The same procedure again, from its record. Raises KeyError and ValueError."""
+    if kind != KIND:
+        raise ValueError(f"{kind!r} is no replacement")
+    first = Decided.of(parameters)
+    more = [Decided.of(parameters, _numbered(DECIDED, n)) for n in range(1, len(first.together))]
+    return _procedure(procedure_id, cluster, (first, *more), first.backup, ())
+
+
+def _chosen(view: ClusterView, member_id: int, marked: Collection[int], now: float) -> MemberHealth:
+    """The row of a member that may go, and is dead. Raises Refusal."""
     row = judge(view).member(member_id)
     if row is None:
         raise Refusal(
@@ -54,33 +77,81 @@ def plan(
     signs = signs_of(view, row.member)
     if any(not sign.dead for sign in signs):
         raise Refusal(weigh(row.member.label, signs).reason, "Examine it first: enter on its row.")
-    case = case_of(view, row.member)
-    decided = _decide(view, row, case, world, now)
-    offered, unoffered = _backup(view, world, procedure_id, now)
-    reasons = (
-        f"The case: {case.value}. {in_one(signs)[:1].upper()}{in_one(signs)[1:]}.",
+    return row
+
+
+def _together(
+    view: ClusterView, first: Decided, marked: Collection[int], world: World, now: float
+) -> tuple[Decided, ...]:
+    """Where nobody can be added while another failed member is in the list, that one leaves it, too, before
+    the first comes back: it must be marked. Raises Refusal."""
+    if not first.ailing:
+        return (first,)
+    old = adds_only_when_whole(view)
+    if not first.platform.operator and not old:
+        return (first,)
+    who = "etcd's operator" if first.platform.operator else f"etcd {old}"
+    rows = {one: judge(view).member(one) for one in first.ailing}
+    names = listed([row.member.label for row in rows.values() if row])
+    if not set(first.ailing) <= set(marked):
+        raise Refusal(
+            f"{names} is not well either, and {who} adds nobody while a member of the list is not: "
+            f"{first.name} would be taken out, and nothing could come in its place.",
+            f"Bring {names} back first, or mark it, too (x on its row).",
+        )
+    order = [one for one in marked if one in rows]
+    ids = (first.target.id, *order)
+    members = {m.id: m for m in first.members}
+    together = tuple(members[one] for one in ids)
+    made = [replace(first, together=together, ailing=())]
+    for number, one in enumerate(order, 1):
+        gone = ids[:number]
+        row = _chosen(view, one, (one,), now)
+        taken = [str(d.platform.successor["metadata"]["name"]) for d in made if d.platform.successor]
+        decided = _decide(view, row, taken, world, now)
+        made.append(
+            replace(
+                decided,
+                members=tuple(m for m in decided.members if m.id not in gone),
+                stamp=f"{decided.stamp}-{number + 1}",
+                ailing=(),
+                together=together,
+            )
+        )
+    # Until the last of them is out, those that are still in the list cannot be asked.
+    return tuple(replace(d, ailing=ids[number + 1 :]) for number, d in enumerate(made))
+
+
+def _why(view: ClusterView, decided: Decided, now: float) -> tuple[str, ...]:
+    told = in_one(signs_of(view, decided.target))
+    verdict = mark_verdict(view, decided.target.id, now=now)
+    name = f"{decided.name}: " if decided.together else ""
+    return (
+        f"{name}The case: {decided.case.value}. {told[:1].upper()}{told[1:]}.",
         verdict.reason,
         _how(decided),
-        *unoffered,
     )
-    return _procedure(procedure_id, view.name, decided, offered, reasons)
 
 
-def rebuild(kind: str, procedure_id: str, cluster: str, parameters: Mapping[str, str]) -> Procedure:
-    """The same procedure again, from its record. Raises KeyError and ValueError."""
-    if kind != KIND:
-        raise ValueError(f"{kind!r} is no replacement")
-    decided = Decided.of(parameters)
-    return _procedure(procedure_id, cluster, decided, decided.backup, ())
+def _why_together(all_of_them: Sequence[Decided]) -> tuple[str, ...]:
+    if len(all_of_them) < 2:
+        return ()
+    names = listed([decided.name for decided in all_of_them])
+    return (
+        f"{names} leave the list one after the other, each by its own name, before anybody is added: nobody "
+        "can be while a member of the list is not well. Then they come back one after the other, the next "
+        "only when the former votes.",
+    )
 
 
-def _decide(view: ClusterView, row: MemberHealth, case: Case, world: World, now: float) -> Decided:
+def _decide(view: ClusterView, row: MemberHealth, taken: Sequence[str], world: World, now: float) -> Decided:
     target, told = row.member, view.members.value
     assert told is not None
     others = [r for r in judge(view).members if r.member.id != target.id]
     urls = [r.member.client_urls[0] for r in others if r.votes and r.member.client_urls]
     host, access = _etcdctl(view, world, target)
-    platform = look(_objects(world), view, target, case)
+    case = case_of(view, target)
+    platform = look(_objects(world), view, target, case, taken)
     own = row.host.name if row.host else target.name
     add = Command("", ())
     learner = all((parse(r.status.version) or LEARNERS) >= LEARNERS for r in others if r.status)
@@ -112,10 +183,9 @@ def _etcdctl(view: ClusterView, world: World, target: Member) -> tuple[str, Clie
     """A host to run etcdctl on that is not the member's own. Raises Refusal."""
     own = view.host_of(target)
     try:
-        host, access = world.etcdctl(own.name if own else "")
+        return world.etcdctl(own.name if own else "")
     except EtcdTuiError as exc:
         raise Refusal(f"Nobody could be told to remove {target.label}: {exc.message}", exc.hint) from exc
-    return host, access.lasting
 
 
 def _objects(world: World) -> Objects | None:
@@ -154,31 +224,58 @@ def _how(decided: Decided) -> str:
 def _procedure(
     procedure_id: str,
     cluster: str,
-    decided: Decided,
+    all_of_them: Sequence[Decided],
     offered: Mapping[str, str],
     reasons: tuple[str, ...],
 ) -> Procedure:
-    platform = decided.platform
-    guard = platform.operator and platform.guard
+    first, last = all_of_them[0], all_of_them[-1]
+    guard = first.platform.operator and first.platform.guard
     steps = (
-        _state(decided),
+        _state(first),
         *replace_backup.steps(procedure_id, cluster, offered),
+        *_out(first, (replace_api.guard_off(first),) if guard else ()),
+        *(step for n, d in enumerate(all_of_them[1:], 1) for step in _named(n, _out(d))),
+        *(step for n, d in enumerate(all_of_them) for step in _named(n, _in(d))),
+        *((replace_api.guard_on(first.platform.overrides),) if guard else ()),
+        *replace_return.whole_again(last),
+        report_step(all_of_them),
+    )
+    parameters = first.parameters() | {f"backup {key}": value for key, value in offered.items()}
+    if len(all_of_them) > 1:
+        parameters["together"] = " ".join(d.target.hex_id for d in all_of_them)
+    parameters |= {_numbered(DECIDED, n): d.document for n, d in enumerate(all_of_them) if n}
+    title = f"Replace {listed([d.name for d in all_of_them])} in {cluster}"
+    return Procedure(KIND, procedure_id, cluster, title, parameters, steps, reasons, locks=True)
+
+
+def _numbered(key: str, number: int) -> str:
+    return f"{key} {number + 1}" if number else key
+
+
+def _named(number: int, steps: Iterable[Step]) -> tuple[Step, ...]:
+    return tuple(replace(step, key=_numbered(step.key, number)) for step in steps)
+
+
+def _out(decided: Decided, guard: tuple[Step, ...] = ()) -> tuple[Step, ...]:
+    """From the list, for good."""
+    return (
         _right_one(decided),
         *(stop_steps(decided) if decided.case is Case.CRASHING else ()),
-        *((replace_api.guard_off(decided),) if guard else ()),
+        *guard,
         _remove(decided),
+    )
+
+
+def _in(decided: Decided) -> tuple[Step, ...]:
+    """A new member in its place, until it votes."""
+    platform = decided.platform
+    return (
         *((replace_api.secrets(decided),) if platform.secrets else ()),
         *replace_machine.steps(decided),
         *((replace_api.redeploy(decided),) if _redeploys(platform) else ()),
         *((replace_return.scale_up(decided),) if platform.operator else replace_return.by_hand(decided)),
         *replace_machine.late_requests(decided),
-        *((replace_api.guard_on(platform.overrides),) if guard else ()),
-        *replace_return.whole_again(decided),
-        report_step(decided),
     )
-    parameters = decided.parameters() | {f"backup {key}": value for key, value in offered.items()}
-    title = f"Replace {decided.name} in {cluster}"
-    return Procedure(KIND, procedure_id, cluster, title, parameters, steps, reasons, locks=True)
 
 
 def _redeploys(platform: Platform) -> bool:

@@ -53,9 +53,9 @@ def _only_if_taken(step: Step) -> Step:
     def nothing(world: Context) -> Verdict:
         if world.said("take"):
             return Verdict(False, "A backup was taken in this run.")
-        return Verdict(True, "No backup was taken in this run.")
+        return Verdict(True, "no backup was taken in this run.")
 
-    return replace(step, done=nothing, skippable=True)
+    return replace(step, needless=nothing, skippable=True)
 
 
 def _proven(offered: bool) -> Step:

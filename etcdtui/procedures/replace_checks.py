@@ -159,7 +159,7 @@ def removed_everywhere(decided: Decided) -> Check:
         runner = world.runner(host)
         for row in voters:
             name = row.member.label
-            done = runner.run(member_list_json(access.lasting, [row.member.client_urls[0]]), timeout=ASK)
+            done = runner.run(member_list_json(access, [row.member.client_urls[0]]), timeout=ASK)
             if not done.ok:
                 problem = causes.explain(done.err())
                 said = problem.message if problem else causes.last_words(done.err())
@@ -239,7 +239,7 @@ def reachable(host: str) -> Check:
             return Verdict(
                 False,
                 f"{host}, on which this runs, does not answer: {exc.message} Nothing was done. Try again "
-                "when it is back.",
+                "when it is back; or stop, abandon this run and begin anew: then another host is taken.",
             )
         return Verdict(done.ok, f"{host} answers." if done.ok else f"{host} cannot run commands.")
 

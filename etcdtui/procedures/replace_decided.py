@@ -13,6 +13,7 @@ from etcdtui.model.members import Member
 from etcdtui.platforms.layout import Layout
 
 MANIFEST = "etcd-pod.yaml"
+DECIDED = "decided"  # the parameter; of the second member that one procedure replaces, "decided 2"
 
 
 class Case(StrEnum):
@@ -65,7 +66,8 @@ class Decided:
     """Every decision of a plan.
 
     ``members`` are all of the list then; ``host`` is where the member ran, as SSH knows it; ``stamp`` dates
-    what is moved aside; ``add`` is empty where the operator adds.
+    what is moved aside; ``add`` is empty where the operator adds. ``together`` are all that one procedure
+    replaces, in their order, where nobody can be added before all of them are out; else nobody.
     """
 
     cluster_id: int
@@ -80,6 +82,7 @@ class Decided:
     add: Command = Command("", ())
     learner: bool = False  # the new member comes as a learner first
     ailing: tuple[int, ...] = ()  # other voters that failed already: their turn comes later
+    together: tuple[Member, ...] = ()
     backup: Mapping[str, str] = field(default_factory=dict)  # of a backup taken within this procedure
 
     @property
@@ -92,9 +95,21 @@ class Decided:
         return self.target.name or self.target.hex_id
 
     @property
+    def before(self) -> tuple[Member, ...]:
+        """Those of ``together`` that are new members by the time this one becomes one."""
+        ids = [m.id for m in self.together]
+        return self.together[: ids.index(self.target.id)] if self.target.id in ids else ()
+
+    @property
+    def after(self) -> tuple[Member, ...]:
+        """Those of ``together`` that are out of the list, and come back later."""
+        ids = [m.id for m in self.together]
+        return self.together[ids.index(self.target.id) + 1 :] if self.target.id in ids else ()
+
+    @property
     def voters(self) -> int:
         """How many there are to be in the end."""
-        return 1 + sum(1 for m in self.remaining if not m.learner)
+        return 1 + len(self.before) + sum(1 for m in self.remaining if not m.learner)
 
     @property
     def tolerance(self) -> int:
@@ -127,21 +142,27 @@ class Decided:
     @property
     def initial_cluster(self) -> str:
         """For ETCD_INITIAL_CLUSTER of the new member: etcdctl leaves out names that it does not know."""
-        known = [(m.name, url) for m in self.remaining if m.name for url in m.peer_urls]
+        there = (*(m for m in self.remaining if m not in self.after), *self.before)
+        known = [(m.name, url) for m in there if m.name for url in m.peer_urls]
         new = [(self.target.name, url) for url in self.target.peer_urls]
         return ",".join(f"{name}={url}" for name, url in (*known, *new))
 
     def parameters(self) -> dict[str, str]:
-        document = asdict(self)
-        del document["backup"]
         names = {"member": self.target.hex_id, "name": self.name, "case": self.case.value}
         backup = {f"backup {key}": value for key, value in self.backup.items()}
-        return names | backup | {"decided": json.dumps(document, sort_keys=True)}
+        return names | backup | {DECIDED: self.document}
+
+    @property
+    def document(self) -> str:
+        """All of it but the backup, as JSON."""
+        document = asdict(self)
+        del document["backup"]
+        return json.dumps(document, sort_keys=True)
 
     @classmethod
-    def of(cls, parameters: Mapping[str, str]) -> Decided:
+    def of(cls, parameters: Mapping[str, str], key: str = DECIDED) -> Decided:
         """Raises KeyError and ValueError."""
-        told = json.loads(parameters["decided"])
+        told = json.loads(parameters[key])
         backup = {key[7:]: value for key, value in parameters.items() if key.startswith("backup ")}
         try:
             platform = told["platform"]
@@ -158,6 +179,7 @@ class Decided:
                 add=_command(told["add"]),
                 learner=bool(told["learner"]),
                 ailing=tuple(int(one) for one in told["ailing"]),
+                together=tuple(_member(one) for one in told.get("together", ())),
                 backup=backup,
             )
         except (TypeError, AttributeError) as exc:

@@ -9,6 +9,7 @@ from typing import Any
 from etcdtui.errors import EtcdTuiError, Forbidden, NotFound, Refusal
 from etcdtui.model.health import judge
 from etcdtui.model.members import Member
+from etcdtui.model.stranger import stranger
 from etcdtui.model.view import FRESH, FRESH_API, ClusterView
 from etcdtui.platforms.csrs import V1
 from etcdtui.platforms.eras import recognise
@@ -17,6 +18,7 @@ from etcdtui.platforms.objects import ETCD, VERSION, parse_version
 from etcdtui.platforms.operators import guard_is_off, secret_names, secret_path
 from etcdtui.procedures.procedure import Objects
 from etcdtui.procedures.replace_decided import Case, Platform, Rebuild
+from etcdtui.text import clean
 
 
 def case_of(view: ClusterView, target: Member) -> Case:
@@ -25,7 +27,9 @@ def case_of(view: ClusterView, target: Member) -> Case:
     host = row.host if row else None
     facts = view.api.current(view.now, FRESH_API)
     node = next((n for n in facts.nodes if n.name == target.name), None) if facts else None
-    if host is not None and host.link.current(view.now, FRESH) is not None:
+    there = host.facts.value.hostname if host is not None and host.facts.value is not None else ""
+    other = stranger(judge(view), row, there) if row is not None else ""
+    if host is not None and not other and host.link.current(view.now, FRESH) is not None:
         if node is not None and not node.ready:
             return Case.NOT_READY
         return Case.CRASHING
@@ -33,6 +37,12 @@ def case_of(view: ClusterView, target: Member) -> Case:
         return Case.GONE
     if not node.ready:
         return Case.NOT_READY
+    if other:
+        raise Refusal(
+            f"The node {target.name} is Ready, so its etcd is to be stopped there first, but who answers by "
+            f"SSH at its address calls itself {clean(other, 100)}: it may be another machine.",
+            f"Look which of them is {target.name}, then begin again.",
+        )
     said = f": {host.link.problem.message}" if host and host.link.problem else "."
     raise Refusal(
         f"The node {target.name} is Ready, so its etcd is to be stopped there first, but it cannot be "
@@ -41,12 +51,15 @@ def case_of(view: ClusterView, target: Member) -> Case:
     )
 
 
-def look(api: Objects | None, view: ClusterView, target: Member, case: Case) -> Platform:
-    """``api`` is None where none is configured. Raises Refusal when it does not answer."""
+def look(
+    api: Objects | None, view: ClusterView, target: Member, case: Case, taken: Sequence[str] = ()
+) -> Platform:
+    """``api`` is None where none is configured, ``taken`` are names for machines that are to be made before
+    this one. Raises Refusal when it does not answer."""
     if api is None:
         return Platform(rebuild=Rebuild.STAYS if case is Case.CRASHING else Rebuild.BY_HAND)
     try:
-        return _look(api, target, case)
+        return _look(api, target, case, taken)
     except EtcdTuiError as exc:
         raise Refusal(
             f"The API must be asked before {target.label} can be replaced: guard, secrets and machine are "
@@ -55,7 +68,7 @@ def look(api: Objects | None, view: ClusterView, target: Member, case: Case) -> 
         ) from exc
 
 
-def _look(api: Objects, target: Member, case: Case) -> Platform:
+def _look(api: Objects, target: Member, case: Case, taken: Sequence[str]) -> Platform:
     etcd = _object(api, ETCD)
     if etcd is None:  # Kubernetes without OpenShift's operator
         return Platform(rebuild=Rebuild.STAYS if case is Case.CRASHING else Rebuild.BY_HAND)
@@ -72,7 +85,7 @@ def _look(api: Objects, target: Member, case: Case) -> Platform:
         secrets=secrets,
         csrs=era.csrs or V1,
     )
-    return base if case is Case.CRASHING else _machine(api, base, target)
+    return base if case is Case.CRASHING else _machine(api, base, target, taken)
 
 
 def _secrets(api: Objects, node: str) -> dict[str, str]:
@@ -84,7 +97,7 @@ def _secrets(api: Objects, node: str) -> dict[str, str]:
     return found
 
 
-def _machine(api: Objects, base: Platform, target: Member) -> Platform:
+def _machine(api: Objects, base: Platform, target: Member, taken: Sequence[str]) -> Platform:
     found = _list(api, MACHINES)
     mine = of_node(found, target.name)
     if mine is None:
@@ -93,7 +106,7 @@ def _machine(api: Objects, base: Platform, target: Member) -> Platform:
     held = replace(base, machine=name, machine_uid=_uid(mine))
     if set_active(_list(api, MACHINE_SETS)):
         return replace(held, rebuild=Rebuild.MACHINE_SET)
-    names = [str(m["metadata"]["name"]) for m in found]
+    names = [*taken, *(str(m["metadata"]["name"]) for m in found)]
     return replace(held, rebuild=Rebuild.MACHINE, successor=successor(mine, names))
 
 

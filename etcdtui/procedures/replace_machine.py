@@ -261,10 +261,12 @@ def node_state(decided: Decided, view: ClusterView) -> Verdict:
         return Verdict(False, "The API does not answer now; it goes on being asked.")
     taken = {m.name for m in decided.remaining}
     new = [n for n in facts.nodes if n.name not in taken]
-    ready = next((n for n in new if n.ready), None)
-    if ready is not None:
-        return Verdict(True, f"The node {ready.name} is Ready.")
-    if new:
-        why = f" ({clean(new[0].reason, 80)})" if new[0].reason else ""
-        return Verdict(False, f"The node {new[0].name} is not Ready yet{why}.")
+    # Those that were replaced before it in the same procedure have nodes of their own.
+    ready = [n.name for n in new if n.ready][len(decided.before) :]
+    if ready:
+        return Verdict(True, f"The node {ready[-1]} is Ready.")
+    late = next((n for n in new if not n.ready), None)
+    if late is not None:
+        why = f" ({clean(late.reason, 80)})" if late.reason else ""
+        return Verdict(False, f"The node {late.name} is not Ready yet{why}.")
     return Verdict(False, "There is no new node yet.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from etcdtui.model.health import judge
 from etcdtui.model.quorum import Verdict
@@ -12,17 +12,19 @@ from etcdtui.procedures.replace_return import newcomers
 from etcdtui.text import listed
 
 
-def report_step(decided: Decided) -> Step:
-    """The end: old and new member, what was kept where, what to do next."""
+def report_step(all_of_them: Sequence[Decided]) -> Step:
+    """The end: old and new members, what was kept where, what to do next."""
 
     def work(world: Context, report: Reporter) -> Verdict:
-        for line in _lines(decided, world):
+        for line in _lines(all_of_them, world):
             report.say(line)
-        came = newcomers(decided, world.view())
-        new = f"{came[0].member.label} ({came[0].member.hex_id})" if came else "nobody yet"
+        old = [f"{decided.name} ({decided.target.hex_id})" for decided in all_of_them]
+        new = [row.member for row in newcomers(all_of_them[0], world.view())]
+        came = [f"{member.label} ({member.hex_id})" for member in new]
+        verb = "is" if len(old) == 1 else "are"
         return Verdict(
             True,
-            f"{decided.name} ({decided.target.hex_id}) is replaced by {new}. {_standing(world)} Take a new "
+            f"{listed(old)} {verb} replaced by {listed(came) or 'nobody yet'}. {_standing(world)} Take a new "
             "backup now: older ones know the old member.",
         )
 
@@ -36,19 +38,20 @@ def report_step(decided: Decided) -> Step:
     )
 
 
-def _lines(decided: Decided, world: Context) -> Iterator[str]:
-    target = decided.target
-    yield f"# {decided.name} was replaced: {decided.case.value}"
-    yield f"- removed: {decided.name}, ID {target.hex_id}, {listed(target.peer_urls)}"
-    for row in newcomers(decided, world.view()):
+def _lines(all_of_them: Sequence[Decided], world: Context) -> Iterator[str]:
+    for decided in all_of_them:
+        target = decided.target
+        yield f"# {decided.name} was replaced: {decided.case.value}"
+        yield f"- removed: {decided.name}, ID {target.hex_id}, {listed(target.peer_urls)}"
+        if decided.case is Case.CRASHING:
+            yield f"- kept on {decided.host}: {decided.manifest_aside}"
+            yield f"- kept on {decided.host}: {decided.data_aside}; remove it when all was well for some days"
+        if decided.platform.machine:
+            yield f"- machine deleted: {decided.platform.machine}"
+        if decided.platform.successor:
+            yield f"- machine made: {decided.platform.successor['metadata']['name']}"
+    for row in newcomers(all_of_them[0], world.view()):
         yield f"- new: {row.member.label}, ID {row.member.hex_id}, {listed(row.member.peer_urls)}"
-    if decided.case is Case.CRASHING:
-        yield f"- kept on {decided.host}: {decided.manifest_aside}"
-        yield f"- kept on {decided.host}: {decided.data_aside}; remove it when all was well for some days"
-    if decided.platform.machine:
-        yield f"- machine deleted: {decided.platform.machine}"
-    if decided.platform.successor:
-        yield f"- machine made: {decided.platform.successor['metadata']['name']}"
     yield f"- {_standing(world)}"
 
 

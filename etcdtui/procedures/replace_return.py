@@ -25,9 +25,10 @@ PAUSE = 1.0  # seconds between two tries
 
 
 def newcomers(decided: Decided, view: ClusterView) -> list[MemberHealth]:
-    """Members that were not there when the plan was made."""
-    known = {m.id for m in decided.members}
-    return [row for row in judge(view).members if row.member.listed and row.member.id not in known]
+    """Members that were not there when the plan was made, but those that others of it have become."""
+    known = {m.id for m in (*decided.members, *decided.together)}
+    rows = [row for row in judge(view).members if row.member.listed and row.member.id not in known]
+    return sorted(rows, key=lambda row: not row.votes or row.member.learner)[len(decided.before) :]
 
 
 def scale_up(decided: Decided) -> Step:
@@ -137,9 +138,9 @@ def comes(decided: Decided) -> Check:
         view = world.view()
         rows = newcomers(decided, view)
         if not rows:
-            told = f"No new member yet. {_around(decided, view)} {_old_disk(decided)}"
-            return Verdict(False, " ".join(told.split()))
-        if len(rows) > 1:
+            told = (_hinders(decided, view), _around(decided, view), _old_disk(decided))
+            return Verdict(False, " ".join(("No new member yet.", *(words for words in told if words))))
+        if len(rows) > 1 + len(decided.after):
             names = listed([f"{r.member.label} ({r.member.hex_id})" for r in rows])
             return Verdict(False, f"{names} are new: one was expected. Find out who adds members.")
         row = rows[0]
@@ -155,6 +156,15 @@ def comes(decided: Decided) -> Check:
         return Verdict(True, f"{name} votes, {counted(row.lag, 'entry', 'entries')} behind the leader.")
 
     return check
+
+
+def _hinders(decided: Decided, view: ClusterView) -> str:
+    """Another member that is not well keeps an operator, and an older etcd, from adding anybody."""
+    rows = [row for row in judge(view).members if not row.member.learner and not row.votes]
+    names = [f"{row.member.label} {in_words(row.state)}" for row in rows if row.member.listed]
+    if not names or not decided.platform.operator:
+        return ""
+    return f"etcd's operator adds nobody while a member is not well: {listed(names)}."
 
 
 def _old_disk(decided: Decided) -> str:
@@ -244,7 +254,7 @@ def _promote(decided: Decided) -> Callable[[Context, Reporter], Verdict]:
                 return Verdict(True, f"{member.label} votes.")
             try:
                 host, access = world.etcdctl(decided.host)
-                argv = member_promote(access.lasting, member.id)
+                argv = member_promote(access, member.id)
                 done = world.runner(host).run(argv, timeout=checks.ASK)
             except Unreachable as exc:
                 said = _once(report, said, f"{exc.message} Waiting for a host to ask from.")

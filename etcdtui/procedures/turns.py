@@ -15,7 +15,7 @@ class Again(Turn):
 
 
 class Skipped(Turn):
-    """The human passes over the step; the message is the typed reason."""
+    """The step is passed over; the message is the typed reason, or why it is not needed."""
 
 
 class End(Turn):

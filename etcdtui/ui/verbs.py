@@ -10,7 +10,7 @@ from textual.app import App
 from etcdtui.errors import EtcdTuiError, Refusal
 from etcdtui.model.places import owed_anywhere
 from etcdtui.text import clean
-from etcdtui.ui.commands import WRITING, Verb
+from etcdtui.ui.commands import VERBS, WRITING, Verb
 from etcdtui.ui.marks import Marks, marks_document, waiting
 
 if TYPE_CHECKING:
@@ -55,16 +55,18 @@ class VerbActions(App[None]):
     def do(self, verb: Verb, words: str = "") -> None:
         """Run a verb, as its key would; where the key is taken away, say why."""
         if not self.allows(verb):
-            self.tell(self.only_looking())
+            self.tell(self.only_looking(verb.action))
         elif verb.takes:
             self.call_later(self.run_action, ("app", verb.action, (words,)))
         else:
             self.call_later(self.run_action, f"app.{verb.action}")
 
-    def only_looking(self) -> EtcdTuiError:
-        """Why nothing is done here that changes anything."""
+    def only_looking(self, action: str) -> EtcdTuiError:
+        """Why that action is not done here, and what it would have done."""
         hint = "Start without --read-only, and without read_only in the configuration, to do that."
-        return EtcdTuiError(f"{self.cluster.name} is read-only here.", hint)
+        what = next((verb.help for verb in VERBS if verb.action == action), "")
+        told = f" Not done: {what[:1].lower()}{what[1:]}." if what else ""
+        return EtcdTuiError(f"{self.cluster.name} is read-only here.{told}", hint)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "upload" and not (self.picture and owed_anywhere(self.picture.view)):
@@ -136,11 +138,12 @@ class VerbActions(App[None]):
             words = "No member is marked for removal."
             self.tell(Refusal(words, "Go to its row and press x; the verdict then stands below the table."))
             return
-        said = waiting(marks)
 
         def make(procedures: ProcedurePort[Any], view: ClusterView) -> Procedure:
             ids = [mark.member_id for mark in marks]
             made = procedures.plan_replace(view, ids[0], ids)
+            taken = made.parameters.get("together", "").split()
+            said = waiting((marks[0], *(mark for mark in marks[1:] if f"{mark.member_id:x}" not in taken)))
             return replace(made, reasons=(*made.reasons, said)) if said else made
 
         self.control.plan(make)

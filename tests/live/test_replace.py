@@ -7,30 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from etcdtui.journal import Journal
 from etcdtui.lab.demo import Lab
-from etcdtui.model.health import Level, judge
-from etcdtui.procedures.engine import Engine
-from etcdtui.procedures.operations import Operations
-from etcdtui.procedures.procedure import (
-    Answer,
-    Choice,
-    Ending,
-    Event,
-    Finished,
-    Procedure,
-    Progress,
-    StepChanged,
-    StepState,
-)
-from etcdtui.procedures.replace_api import GUARD_ON
-from etcdtui.procedures.replace_evidence import signs_of
+from tests.live.guiding import GONE, keys_of, replaced
 from tests.live.watched import Watched, watched
 
 pytestmark = [pytest.mark.live, pytest.mark.drill]
 
 KEYS = 300
-GONE = "masternode3"
 
 
 @pytest.fixture
@@ -44,78 +27,6 @@ def cluster(
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     with Lab(keys=KEYS, pace=0.3, etcd_dir=folder) as lab, watched(lab, tmp_path) as watch:
         yield watch
-
-
-class Guided:
-    """Runs the guide and answers as somebody who wants the member replaced."""
-
-    def __init__(self, watch: Watched, made: Procedure, journal: Journal) -> None:
-        self.watch, self.made = watch, made
-        self.events: list[Event] = []
-        self.tries = 0
-        self.engine = Engine(made, watch.cluster, journal, self._emit)
-
-    def run(self) -> Finished:
-        return self.engine.run()
-
-    def _emit(self, event: Event) -> None:
-        self.events.append(event)
-        if isinstance(event, StepChanged) and event.choices:
-            self.engine.answer(self._answer(event))
-
-    def _answer(self, asked: StepChanged) -> Answer:
-        if Choice.NO in asked.choices:
-            return Answer(Choice.NO, step=asked.step)
-        if asked.step == "backup":
-            return Answer(Choice.SKIP, "only a test", asked.step)
-        if Choice.GO in asked.choices:
-            phrase = GONE if asked.step == "remove" else self.made.step(asked.step).gate.phrase
-            return Answer(Choice.GO, phrase, asked.step)
-        self.tries += 1
-        # What a starved machine was late with is tried again.
-        again = Choice.RETRY in asked.choices and self.tries < 8
-        return Answer(Choice.RETRY if again else Choice.STOP, step=asked.step)
-
-    def done(self, step: str) -> str:
-        return next(
-            e.sentence
-            for e in reversed(self.events)
-            if isinstance(e, StepChanged) and e.step == step and e.state is StepState.DONE
-        )
-
-    @property
-    def last_words(self) -> list[str]:
-        return [e.awaiting for e in self.events if isinstance(e, Progress)][-3:]
-
-
-def keys_of(watch: Watched) -> set[tuple[bytes, int]]:
-    """All keys and when each was changed last, but those that the cluster itself renews all the time."""
-    found = watch.cluster.live_keys(lambda: False)
-    return {(one.key, one.revision) for one in found if b"/leases/" not in one.key}
-
-
-def replaced(watch: Watched, tmp_path: Path) -> Guided:
-    """Wait until two sources call it dead, then walk the guide to its end."""
-    target = watch.look().member(GONE).member
-    watch.within(60, lambda seen: _dead(watch, target.id))
-    operations = Operations(watch.cluster, tmp_path)
-    made = operations.plan_replace(watch.look().view, target.id)
-    guided = Guided(watch, made, Journal(tmp_path / "journal"))
-    finished = guided.run()
-    assert finished.ending is Ending.DONE, (finished.sentence, guided.last_words)
-    assert operations.debts() == ()
-    after = judge(watch.look().view)
-    assert after.level is Level.HEALTHY and after.quorum.voters == 3
-    assert after.member(target.id) is None
-    assert "identical keys" in guided.done("hash") and "guard is on" in guided.done(GUARD_ON)
-    return guided
-
-
-def _dead(watch: Watched, member: int) -> bool:
-    view = watch.look().view
-    row = judge(view).member(member)
-    signs = signs_of(view, row.member) if row else ()
-    return len({sign.source for sign in signs}) >= 2 and all(sign.dead for sign in signs)
 
 
 @pytest.mark.parametrize("cluster", [Path("/usr/bin")], indirect=True, ids=["etcd 3.4"])

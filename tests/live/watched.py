@@ -42,8 +42,8 @@ class Seen:
 
 
 class Watched:
-    def __init__(self, lab: Lab, cluster: Cluster, state: Path) -> None:
-        self.lab, self.cluster, self.state = lab, cluster, state
+    def __init__(self, lab: Lab, cluster: Cluster, state: Path, voters: int = 3) -> None:
+        self.lab, self.cluster, self.state, self.voters = lab, cluster, state, voters
 
     def look(self) -> Seen:
         view = self.cluster.view()
@@ -78,11 +78,11 @@ class Watched:
             return (
                 seen.health.level is Level.HEALTHY
                 and seen.health.source == "etcd"
-                and len(seen.health.members) == 3
+                and len(seen.health.members) == self.voters
                 and all(host.link.problem is None for host in seen.view.hosts)
                 and all(host.facts.value is not None for host in seen.view.hosts)
                 and word is not None
-                and word.available == 3
+                and word.available == self.voters
             )
 
         return self.within(HEALED_WITHIN, well)
@@ -125,10 +125,10 @@ class Watched:
 
 
 @contextmanager
-def watched(lab: Lab, state: Path) -> Iterator[Watched]:
+def watched(lab: Lab, state: Path, voters: int = 3) -> Iterator[Watched]:
     cluster = Cluster(config.load(lab.config).cluster(None), state / "etcdtui")
     cluster.start()
-    watch = Watched(lab, cluster, state)
+    watch = Watched(lab, cluster, state, voters)
     try:
         watch.healthy()
         yield watch

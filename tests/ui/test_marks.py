@@ -161,25 +161,44 @@ async def test_all_verdicts_in_full() -> None:
         assert "✗ refused  masternode1" in it.text
 
 
-@pytest.mark.parametrize("key", ["x", "space", "X", "L", "b"])
-async def test_read_only_by_key(key: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("x", "mark a member for removal"),
+        ("space", "mark a member for removal"),
+        ("X", "open the guide for the marked member"),
+        ("L", "let this member lead"),
+        ("b", "plan a backup"),
+    ],
+)
+async def test_read_only_by_key(key: str, words: str) -> None:
     cluster = fakes.FakeCluster(fakes.one_down(), read_only=True)
     async with driven(cluster=cluster) as it:
         assert "x Mark" not in it.text
         await it.press("G", key)
         assert "prod is read-only here." in it.text
+        assert all(word in it.text for word in ("Not done:", *words.split()))
         assert it.screen_name == "DashboardScreen"
         assert "would leave" not in it.text
         assert it.procedures.asked == []
 
 
-@pytest.mark.parametrize("line", ["mark masternode3", "replace", "lead masternode2"])
-async def test_read_only_by_command(line: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("mark masternode3", "mark a member for removal"),
+        ("replace", "open the guide for the marked member"),
+        ("lead masternode2", "let this member lead"),
+        ("resume", "go on with what was interrupted"),
+    ],
+)
+async def test_read_only_by_command(line: str, words: str) -> None:
     cluster = fakes.FakeCluster(fakes.one_down(), read_only=True)
     async with driven(cluster=cluster) as it:
         await it.press("colon", *line, "enter")
         assert it.screen_name == "Notice"
         assert "prod is read-only here." in it.text
+        assert all(word in it.text for word in ("Not done:", *words.split()))
         assert it.procedures.asked == []
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from etcdtui import cli_resume
+from etcdtui.config import ClusterConfig
 from etcdtui.errors import Refusal
 from etcdtui.journal import Journal
 from etcdtui.procedures import debts
@@ -97,10 +100,24 @@ def test_nothing_is_resumed_or_paid_in_read_only(tmp_path: Path) -> None:
     world.read_only = True
     ours = operations(world, tmp_path)
     (found,) = ours.interrupted(look=False)
-    with pytest.raises(Refusal, match="read-only: nothing is resumed"):
+    with pytest.raises(Refusal, match=r"nothing is resumed\. “Replace masternode3 in prod” would go on at “"):
         ours.resume(found)
     with pytest.raises(Refusal, match="read-only: nothing is put back"):
         ours.plan_pay_debt(ours.debts()[0])
+
+
+def test_nothing_is_resumed_by_the_command_line_in_read_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = Opened()
+    run_id = left_after(world, tmp_path, "guard off")
+    world.read_only = True
+    ours = operations(world, tmp_path)
+    monkeypatch.setattr(cli_resume, "opened", lambda config: nullcontext((world, ours)))
+    assert cli_resume.resume(ClusterConfig("prod"), run_id, yes=True, as_json=False) == 2
+    said = capsys.readouterr().out
+    assert said.startswith("refused   prod is opened read-only: nothing is resumed.")
+    assert "“Replace masternode3 in prod” would go on" in said and world.ran == []
 
 
 def test_a_debt_is_paid_from_the_screen(tmp_path: Path) -> None:

@@ -249,9 +249,21 @@ def test_nothing_is_moved_on_another_machine(tmp_path: Path) -> None:
     facts = host(3).facts.value
     assert facts is not None
     other = host(3, node="", name="masternode3", facts=Reading(replace(facts, hostname="worker7"), NOW - 3))
-    world = Situation(one_down(crashing=True, hosts=(host(1), host(2), other)))
-    finished, _ = run(world.plan(), Journal(tmp_path), world=world, human=willing())
+    hosts = (host(1), host(2), other)
+    with pytest.raises(Refusal, match="at its address calls itself worker7: it may be another machine"):
+        Situation(one_down(crashing=True, hosts=hosts)).plan()
+    world = Situation(one_down(crashing=True))
+    human = change_after("right one", lambda: shown(hosts=hosts)(world))
+    finished, _ = run(world.plan(), Journal(tmp_path), world=world, human=human)
     assert world.ran == [] and "calls itself worker7" in finished.sentence
+
+
+def test_a_machine_whose_address_another_has_is_gone() -> None:
+    facts = host(3).facts.value
+    assert facts is not None
+    other = host(3, node="", facts=Reading(replace(facts, hostname="worker7"), NOW - 3))
+    made = Situation(one_down(hosts=(host(1), host(2), other))).plan()
+    assert "stop" not in [step.key for step in made.steps] and "node is not ready" in made.reasons[0]
 
 
 def test_data_stays_while_a_container_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

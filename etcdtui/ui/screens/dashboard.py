@@ -109,7 +109,7 @@ class DashboardScreen(Screen[None]):
         for binding in taken:
             if event.key in binding.key.split(",") and not self.check_action(binding.action, ()):
                 event.stop()
-                error = cast("EtcdTui", self.app).only_looking()
+                error = cast("EtcdTui", self.app).only_looking(binding.action.removeprefix("app."))
                 self.notify(str(error), severity="warning", markup=False)
 
     def action_pane(self, number: int) -> None:
