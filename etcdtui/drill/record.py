@@ -38,6 +38,7 @@ def _skipped(run: Run) -> tuple[tuple[str, str], ...]:
         for entry in run.entries
         if entry.kind == "state"
         and entry.text("state") == StepState.SKIPPED.value
+        and entry.text("sentence").startswith("Skipped: ")
         and entry.text("sentence") != _SAID_NO
     }
     return tuple(passed.items())

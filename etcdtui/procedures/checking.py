@@ -25,7 +25,7 @@ from etcdtui.procedures.procedure import (
     StepState,
     World,
 )
-from etcdtui.procedures.turns import Skipped, choices_of, turn
+from etcdtui.procedures.turns import Needless, choices_of, turn
 from etcdtui.reach.runner import Runner
 from etcdtui.text import age
 
@@ -88,13 +88,13 @@ class Checker:
         return verdict.reason if verdict.allowed else None
 
     def pass_over(self, step: Step) -> None:
-        """Raises Skipped when nothing is left to do here, after what this run did before."""
+        """Raises Needless when nothing is left to do here, after what this run did before."""
         if step.needless is None:
             return
         verdict = self.check(step, step.needless, "whether it is needed")
         self._note(step, "needless", verdict)
         if verdict.allowed:
-            raise Skipped(verdict.reason)
+            raise Needless(verdict.reason)
 
     def gate(self, step: Step) -> Gate:
         """What the human must do before it runs, as things are now. Raises what reading them raises."""

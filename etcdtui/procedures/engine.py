@@ -163,8 +163,8 @@ class _Course:
                     past.confirmed or past.status is not None or step.action is Action.COMMAND
                 ):
                     self._desk.note("attempt", step, number=past.attempt + 1)
-            except Skipped as reason:
-                self._desk.change(step, StepState.SKIPPED, f"Skipped: {reason}")
+            except Skipped as skipped:
+                self._desk.change(step, StepState.SKIPPED, skipped.sentence)
                 return ""
             else:
                 self._desk.change(step, StepState.DONE, sentence)

@@ -15,7 +15,19 @@ class Again(Turn):
 
 
 class Skipped(Turn):
-    """The step is passed over; the message is the typed reason, or why it is not needed."""
+    """The human passes over the step; the message is the typed reason."""
+
+    @property
+    def sentence(self) -> str:
+        return f"Skipped: {self}"
+
+
+class Needless(Skipped):
+    """Nothing is left to do in the step; the message says why."""
+
+    @property
+    def sentence(self) -> str:
+        return f"Not needed: {self}"
 
 
 class End(Turn):

@@ -217,6 +217,19 @@ def test_without_a_backup_it_waits_and_a_reason_is_wanted(tmp_path: Path) -> Non
     assert "say in a few words why" in human.questions[2].sentence
 
 
+def test_what_a_backup_would_need_is_passed_over_without_one(tmp_path: Path) -> None:
+    _, human = walk(Situation(), Journal(tmp_path))
+    passed = {
+        e.step: e.sentence
+        for e in human.events
+        if isinstance(e, StepChanged) and e.state is StepState.SKIPPED
+    }
+    assert passed.pop("take") == "Skipped: you said no."
+    assert passed.pop("backup").startswith("Skipped: the last one")
+    assert set(passed) == {"verify", "bring", "prove", "manifest"}
+    assert set(passed.values()) == {"Not needed: no backup was taken in this run."}
+
+
 def test_a_removal_that_etcd_refuses_is_explained(tmp_path: Path) -> None:
     world = Situation()
     world.refuses = {"remove": "etcdserver: unhealthy cluster"}
