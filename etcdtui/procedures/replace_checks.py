@@ -77,39 +77,50 @@ def identity(decided: Decided, view: ClusterView) -> Verdict:
     told, target = view.members.value, decided.target
     old = view.members.age(view.now)
     if told is None or old is None or old > STALE:
-        return Verdict(False, f"The member list is {age(old)} old; nothing is decided by it. Look again.")
+        return Verdict(
+            False,
+            f"The member list is {age(old)} old. Somebody else may have failed since, and the removal could "
+            "cost the quorum. Look again.",
+        )
     if decided.cluster_id and told.cluster_id and told.cluster_id != decided.cluster_id:
         return Verdict(
             False,
             f"This is another cluster than the plan was made for: {told.cluster_id:x}, not "
-            f"{decided.cluster_id:x}. It was restored or built anew meanwhile: plan again.",
+            f"{decided.cluster_id:x}. It was restored or built anew meanwhile, and the removal would go to a "
+            "cluster that nobody looked at. Plan again.",
         )
     found = next((m for m in told.members if m.id == target.id), None)
     for other in told.members:
         taken = sorted(set(other.peer_urls) & set(target.peer_urls))
         if other.id != target.id and taken:
             words = f"The address {taken[0]} belongs to the member {other.label} ({other.hex_id}) now"
-            return Verdict(False, f"{words}, no longer to {target.hex_id}: it was used again. Plan again.")
+            told = "it was used again, and the removal could hit who is there now. Plan again."
+            return Verdict(False, f"{words}, no longer to {target.hex_id}: {told}")
         if other.id != target.id and target.name and other.name == target.name:
             words = f"The name {target.name} belongs to the member {other.hex_id} now"
-            return Verdict(False, f"{words}; the plan was for {target.hex_id}. Plan again.")
+            told = f"the plan was for {target.hex_id}, and the removal could hit the wrong one. Plan again."
+            return Verdict(False, f"{words}; {told}")
     if found is None:
         return Verdict(False, f"{decided.name} ({target.hex_id}) is no longer in the member list.")
     if found.name != target.name:
         return Verdict(
             False,
-            f"The member {target.hex_id} is called {found.label} now, the plan was for {decided.name}. "
-            "Plan again.",
+            f"The member {target.hex_id} is called {found.label} now, the plan was for {decided.name}: "
+            f"{found.label} would be removed. Plan again.",
         )
     if set(found.peer_urls) != set(target.peer_urls):
         return Verdict(
             False,
             f"{decided.name} has other addresses than when it was chosen: {listed(found.peer_urls)}, not "
-            f"{listed(target.peer_urls)}. Plan again.",
+            f"{listed(target.peer_urls)}: one that came back elsewhere would be removed. Plan again.",
         )
     changed = _changes(decided, told.members)
     if changed:
-        return Verdict(False, f"The member list has changed since the plan was made: {changed}. Plan again.")
+        return Verdict(
+            False,
+            f"The member list has changed since the plan was made: {changed}. What the removal would leave "
+            "was reckoned for another list. Plan again.",
+        )
     return Verdict(
         True,
         f"It is {decided.name}, ID {target.hex_id}, {listed(target.peer_urls)}; the list of "

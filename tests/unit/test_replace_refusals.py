@@ -192,6 +192,7 @@ def test_not_removed(tmp_path: Path, change: Callable[[Situation], object], word
     assert finished.ending is Ending.STOPPED
     assert finished.sentence.startswith("Stopped before “Remove masternode3 from the member list”")
     assert re.search(words, finished.sentence), finished.sentence
+    assert re.search(r"would|could cost|could hit", finished.sentence), "it says what would have happened"
 
 
 def test_not_while_somebody_else_is_at_work(tmp_path: Path) -> None:
