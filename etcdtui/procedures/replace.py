@@ -13,7 +13,7 @@ from dataclasses import replace
 from etcdtui.errors import ConfigError, EtcdTuiError, Refusal
 from etcdtui.etcd.commands import ClientAccess, member_add, member_remove
 from etcdtui.model.health import MemberHealth, judge
-from etcdtui.model.members import Member
+from etcdtui.model.members import Member, MemberList
 from etcdtui.model.removal import adds_only_when_whole, mark_verdict
 from etcdtui.model.versions import parse
 from etcdtui.model.view import ClusterView
@@ -124,13 +124,19 @@ def _together(
 
 def _why(view: ClusterView, decided: Decided, now: float) -> tuple[str, ...]:
     told = in_one(signs_of(view, decided.target))
-    verdict = mark_verdict(view, decided.target.id, now=now)
+    # Who goes before it is out by the time it goes.
+    then = replace(view, members=replace(view.members, value=_still_there(view, decided)))
+    verdict = mark_verdict(then, decided.target.id, now=now)
     name = f"{decided.name}: " if decided.together else ""
     return (
         f"{name}The case: {decided.case.value}. {told[:1].upper()}{told[1:]}.",
         verdict.reason,
         _how(decided),
     )
+
+
+def _still_there(view: ClusterView, decided: Decided) -> MemberList | None:
+    return replace(view.members.value, members=decided.members) if view.members.value else None
 
 
 def _why_together(all_of_them: Sequence[Decided]) -> tuple[str, ...]:
@@ -233,9 +239,9 @@ def _procedure(
     steps = (
         _state(first),
         *replace_backup.steps(procedure_id, cluster, offered),
-        *_out(first, (replace_api.guard_off(first),) if guard else ()),
-        *(step for n, d in enumerate(all_of_them[1:], 1) for step in _named(n, _out(d))),
-        *(step for n, d in enumerate(all_of_them) for step in _named(n, _in(d))),
+        *_named(0, first, _out(first, (replace_api.guard_off(first),) if guard else ())),
+        *(step for n, d in enumerate(all_of_them[1:], 1) for step in _named(n, d, _out(d))),
+        *(step for n, d in enumerate(all_of_them) for step in _named(n, d, _in(d))),
         *((replace_api.guard_on(first.platform.overrides),) if guard else ()),
         *replace_return.whole_again(last),
         report_step(all_of_them),
@@ -252,8 +258,14 @@ def _numbered(key: str, number: int) -> str:
     return f"{key} {number + 1}" if number else key
 
 
-def _named(number: int, steps: Iterable[Step]) -> tuple[Step, ...]:
-    return tuple(replace(step, key=_numbered(step.key, number)) for step in steps)
+def _named(number: int, decided: Decided, steps: Iterable[Step]) -> tuple[Step, ...]:
+    """Steps that several members have, each under a key of its own, and told apart for people."""
+
+    def title(step: Step) -> str:
+        told = not decided.together or decided.name in step.title or step.key == replace_api.GUARD_OFF
+        return step.title if told else f"{step.title} ({decided.name})"
+
+    return tuple(replace(step, key=_numbered(step.key, number), title=title(step)) for step in steps)
 
 
 def _out(decided: Decided, guard: tuple[Step, ...] = ()) -> tuple[Step, ...]:

@@ -94,12 +94,12 @@ def identity(decided: Decided, view: ClusterView) -> Verdict:
         taken = sorted(set(other.peer_urls) & set(target.peer_urls))
         if other.id != target.id and taken:
             words = f"The address {taken[0]} belongs to the member {other.label} ({other.hex_id}) now"
-            told = "it was used again, and the removal could hit who is there now. Plan again."
-            return Verdict(False, f"{words}, no longer to {target.hex_id}: {told}")
+            then = "it was used again, and the removal could hit who is there now. Plan again."
+            return Verdict(False, f"{words}, no longer to {target.hex_id}: {then}")
         if other.id != target.id and target.name and other.name == target.name:
             words = f"The name {target.name} belongs to the member {other.hex_id} now"
-            told = f"the plan was for {target.hex_id}, and the removal could hit the wrong one. Plan again."
-            return Verdict(False, f"{words}; {told}")
+            then = f"the plan was for {target.hex_id}, and the removal could hit the wrong one. Plan again."
+            return Verdict(False, f"{words}; {then}")
     if found is None:
         return Verdict(False, f"{decided.name} ({target.hex_id}) is no longer in the member list.")
     if found.name != target.name:

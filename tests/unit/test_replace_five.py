@@ -99,6 +99,9 @@ def test_both_leave_before_one_comes_and_the_second_only_after_the_first(tmp_pat
     made = world.plan(FOUR, marked=[FOUR, FIVE])
     assert made.title == "Replace masternode4 and masternode5 in prod"
     assert any("leave the list one after the other" in reason for reason in made.reasons)
+    reasons = " ".join(made.reasons)
+    assert "Removing masternode5 would leave 3 of 3 voters well, quorum 2 (now 3 of 4, quorum 3)" in reasons
+    assert made.step("scale 2").title == "The operator scales etcd up (masternode5)"
     keys = [step.key for step in made.steps]
     assert len(set(keys)) == len(keys)
     order = ["remove", "right one 2", "remove 2", "machine new", "scale", "machine new 2", "scale 2", "whole"]
