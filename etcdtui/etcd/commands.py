@@ -14,9 +14,11 @@ _BY_FLAGS = (
     '${ETCDCTL_CACERT:+"--cacert=$ETCDCTL_CACERT"} ${ETCDCTL_CERT:+"--cert=$ETCDCTL_CERT"} '
     '${ETCDCTL_KEY:+"--key=$ETCDCTL_KEY"} "$@"'
 )
+# The pod of a restore has etcd's container alone, which has the program too.
 _IN_CONTAINER = (
-    'exec "$0" exec "$("$0" ps -q --state Running --label io.kubernetes.container.name=etcdctl | '
-    'head -n 1)" "$@"'
+    'for name in etcdctl etcd; do id=$("$0" ps -q --state Running --label '
+    '"io.kubernetes.container.name=$name" | head -n 1); [ -z "$id" ] || exec "$0" exec "$id" "$@"; done; '
+    'echo "no container of etcd runs here" >&2; exit 1'
 )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from etcdtui.etcd import commands
@@ -31,7 +34,7 @@ def test_etcdctl_in_the_container_keeps_its_identity() -> None:
 
 def test_a_command_for_later_looks_for_its_container_then() -> None:
     argv = commands.member_remove(ClientAccess(container="4f2a").lasting, 5, ["https://10.0.0.1:2379"])
-    assert "4f2a" not in argv and argv[2:4] == ("sh", "-c") and "name=etcdctl" in argv[4]
+    assert "4f2a" not in argv and argv[2:4] == ("sh", "-c") and "for name in etcdctl etcd" in argv[4]
     assert argv[5:9] == ("crictl", "env", "-u", "ETCDCTL_ENDPOINTS") and argv[-3:] == (
         "member",
         "remove",
@@ -39,8 +42,32 @@ def test_a_command_for_later_looks_for_its_container_then() -> None:
     )
     assert commands.member_remove(ACCESS.lasting, 5) == commands.member_remove(ACCESS, 5)
     argv = commands.move_leader(ClientAccess(container="4f2a").lasting, 5, "https://10.0.0.1:2379")
-    assert "4f2a" not in argv and argv[:4] == ("sudo", "-n", "sh", "-c") and "name=etcdctl" in argv[4]
+    assert (
+        "4f2a" not in argv
+        and argv[:4] == ("sudo", "-n", "sh", "-c")
+        and "for name in etcdctl etcd" in argv[4]
+    )
     assert argv[5:8] == ("crictl", "sh", "-c") and argv[-2:] == ("move-leader", "5")
+
+
+@pytest.mark.parametrize(
+    ("running", "said", "status"),
+    [
+        ("etcdctl=4f2a etcd=77aa", "in 4f2a: env -u ETCDCTL_ENDPOINTS", 0),
+        ("etcd=77aa", "in 77aa: env -u ETCDCTL_ENDPOINTS", 0),
+        ("", "no container of etcd runs here", 1),
+    ],
+)
+def test_the_container_that_runs_then(tmp_path: Path, running: str, said: str, status: int) -> None:
+    crictl = tmp_path / "crictl"
+    crictl.write_text(
+        '#!/bin/sh\nif [ "$1" = exec ]; then shift; id=$1; shift; echo "in $id: $*"; exit 0; fi\n'
+        f'for one in {running}; do case "$6" in *"name=${{one%=*}}") echo "${{one#*=}}";; esac; done\n'
+    )
+    crictl.chmod(0o755)
+    access = ClientAccess(container="old", crictl=str(crictl), sudo=()).lasting
+    done = subprocess.run(commands.member_remove(access, 5), capture_output=True, text=True, check=False)
+    assert (done.returncode, said in done.stdout + done.stderr) == (status, True), done
 
 
 def test_ids_are_given_in_hex() -> None:

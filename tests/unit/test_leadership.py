@@ -127,7 +127,7 @@ def test_a_rollout_after_the_plan_does_no_harm() -> None:
     speaker.able("masternode1", FakeRunner(), HostAccess(container="4f2a"), ("sudo", "-n"))
     made = leadership.plan(led_by(1), TWO, speaker.etcdctl, procedure_id=ID)
     assert not [word for word in made.steps[0].argv if "4f2a" in word]
-    assert "name=etcdctl" in " ".join(made.steps[0].argv)
+    assert "for name in etcdctl etcd" in " ".join(made.steps[0].argv)
     assert "4f2a" not in "".join(made.parameters.values())
 
 
