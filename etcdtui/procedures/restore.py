@@ -58,11 +58,14 @@ def plan(
     lost, seen = choice.what_is_lost(found, looked, view.now)
     version = view.api.value.version if view.api.value else taken.version
     refuse_unnamed(looked)
+    alone = not first.script.does.stops_all
     decided = Decided(
         cluster=view.name,
         stamp=stamp,
         recovery=master_of(looked, first.host, layout_of),
-        others=tuple(master_of(looked, h, layout_of) for h in view.hosts if h.name != first.host.name),
+        others=tuple(
+            master_of(looked, h, layout_of, disables=alone) for h in view.hosts if h.name != first.host.name
+        ),
         backup=taken,
         waits=first.script.does.containers,
         stopped=first.script.stopped,
@@ -73,7 +76,7 @@ def plan(
         accept=choice.to_accept(view, found, taken, looked.survivors),
         api=view.api_configured,
         guard=eras.recognise(version).guard is True,
-        alone=not first.script.does.stops_all,
+        alone=alone,
     )
     advice = advise(view, looked.survivors, (found,), looked.quorum_hosts)
     return _procedure(procedure_id, decided, (*advice.lines, *reasons, lost))
@@ -91,8 +94,8 @@ def decided_of(procedure: Procedure) -> Decided:
     return Decided.of(procedure.parameters)
 
 
-def master_of(looked: Looked, host: HostView, layout_of: LayoutOf) -> Master:
-    """A host, as a plan remembers it."""
+def master_of(looked: Looked, host: HostView, layout_of: LayoutOf, *, disables: bool = False) -> Master:
+    """A host, as a plan remembers it. ``disables``: etcd there is stopped by disable-etcd.sh where it is."""
     view, told = looked.view, looked.reports.get(host.name, "")
     reached = host.link.problem is None and host.link.at is not None
     return Master(
@@ -101,7 +104,7 @@ def master_of(looked: Looked, host: HostView, layout_of: LayoutOf) -> Master:
         layout_of(host.name),
         client_url_of(view, host),
         reached,
-        disabled(told) if isinstance(told, HostReport) else "",
+        disabled(told) if disables and isinstance(told, HostReport) else "",
     )
 
 

@@ -142,6 +142,10 @@ class Standstill:
         return f"{self.kept}/member"
 
     @property
+    def script(self) -> str:
+        return self.recovery.layout.at(self.recovery.layout.restore_script)
+
+    @property
     def what(self) -> str:
         """For people: what this is."""
         return "the restore"
@@ -183,10 +187,6 @@ class Decided(Standstill):
         """On the recovery host: exactly the pair that is restored, and nothing else."""
         layout = self.recovery.layout
         return f"{layout.at(layout.backups)}/restore-{self.stamp}"
-
-    @property
-    def script(self) -> str:
-        return self.recovery.layout.at(self.recovery.layout.restore_script)
 
     @property
     def what(self) -> str:

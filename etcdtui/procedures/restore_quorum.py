@@ -100,7 +100,9 @@ def plan(
         cluster=view.name,
         stamp=stamp,
         recovery=master_of(looked, first.host, layout_of),
-        others=tuple(master_of(looked, h, layout_of) for h in view.hosts if h.name != first.host.name),
+        others=tuple(
+            master_of(looked, h, layout_of, disables=True) for h in view.hosts if h.name != first.host.name
+        ),
         waits=first.script.does.containers,
         stopped=first.script.stopped,
         kept=first.script.kept,

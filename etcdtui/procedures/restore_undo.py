@@ -149,7 +149,7 @@ def _manifest_back(before: Standstill, now: Standstill, master: Master, pod: str
     candidates = [before.manifest_aside(master, pod)]
     if master == before.recovery and pod != "etcd":
         candidates = [f"{before.stopped}/{pod}-pod.yaml"] if ran else []
-    elif master.disabled_manifest and pod == "etcd":
+    elif pod == "etcd" and master.disabled_manifest:
         candidates.append(master.disabled_manifest)
     return _put_back(
         f"manifest {pod} {master.host}",

@@ -70,6 +70,14 @@ def test_where_the_script_is_missing_its_manifest_is_moved_by_us() -> None:
     assert stop.action is Action.COMMAND and "mv -n" in " ".join(stop.argv)
 
 
+def test_one_host_that_is_updated_already_does_not_change_the_way_of_the_recovery_host() -> None:
+    reports = {n: report(n, **({"script": SCRIPT, "beside": BESIDE} if n == 1 else {})) for n in (1, 2, 3)}
+    found = survivors(900, 900, 900, running=frozenset({3}))
+    told = restore.decided_of(plan(looked(placed(), reports=reports, found=found), host="masternode3"))
+    assert not told.alone and not any(m.disabled for m in told.others)
+    assert not decided().recovery.disabled and all(m.disabled for m in decided().others)
+
+
 def test_it_is_made_again_from_its_record_step_by_step() -> None:
     first = made()
     again = restore.rebuild("restore", first.id, "prod", dict(first.parameters))
