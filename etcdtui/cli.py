@@ -223,8 +223,10 @@ def _backup_commands(commands: Any, where: argparse.ArgumentParser) -> None:
     )
     prune.set_defaults(run=_prune)
 
-    from etcdtui import cli_restore
+    from etcdtui import cli_fetch, cli_rehearse, cli_restore
 
+    cli_fetch.register(commands, [where, shared], cluster_config)
+    cli_rehearse.register(commands, [where, shared], cluster_config)
     cli_restore.register(commands, [where, shared], cluster_config)
 
     resume = commands.add_parser(

@@ -53,6 +53,16 @@ def verify(what: str, folder: Callable[[], Path], *, as_json: bool) -> int:
 
 
 def _verified(what: str, folder: Callable[[], Path]) -> Iterator[Verified]:
+    alone, sets = located(what, folder)
+    for place, made in sets:
+        yield from _of_set(place, made, alone)
+
+
+def located(what: str, folder: Callable[[], Path]) -> tuple[Path | None, list[tuple[Path, BackupSet | None]]]:
+    """The file that was named alone, and folders with the backups in them that are meant.
+
+    Raises ConfigError when there is no such thing on this machine, LocalFault.
+    """
     from etcdtui.landing import faults
 
     alone: Path | None = None
@@ -74,8 +84,7 @@ def _verified(what: str, folder: Callable[[], Path]) -> Iterator[Verified]:
             f"{clean(what)} is no file, no folder with a backup, and no backup on this machine.",
             "Name a snapshot file, the folder of a backup, or its time stamp as etcdtui backups shows it.",
         )
-    for place, made in sets:
-        yield from _of_set(place, made, alone)
+    return alone, sets
 
 
 def _sets(folder: Path, names: Sequence[str]) -> Sequence[BackupSet]:

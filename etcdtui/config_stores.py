@@ -7,6 +7,7 @@
     keep = {last = 7, days = 30}      # what stays here; nothing named: everything stays
     keep_on_hosts = {last = 2}        # what stays in the backup folders of the hosts
     max_age = 24                      # hours; a last proven backup older than this is a finding
+    age_identity = "~/.age/mine"      # opens what comes back encrypted from a store; see there
 
     [[clusters.prod.stores]]          # as many as wanted
     kind = "directory"                # directory, nexus or s3
@@ -16,7 +17,7 @@
     keep = {days = 30, daily = 7, weekly = 4, monthly = 6}
     age_recipients = ["age1…"]        # encrypt both files to these; also ssh-ed25519 … and ssh-rsa …
     age_recipients_file = "~/.age/team"   # and to those in this file, one in a line
-    age_identity = "~/.age/mine"      # opens them when a backup comes back; default --identity
+    age_identity = "~/.age/mine"      # opens them when a backup comes back; default: that of backups
 
     [[clusters.prod.stores]]
     kind = "nexus"                    # a raw repository, or another server that takes HTTP PUT
@@ -88,12 +89,16 @@ _SECRETS = {
 
 @dataclass(frozen=True, slots=True)
 class BackupsConfig:
-    """Copies on this machine. ``max_age`` in hours; an empty rule keeps everything."""
+    """Copies on this machine. ``max_age`` in hours; an empty rule keeps everything.
+
+    ``age_identity`` is the file with what opens a backup from a store that names none.
+    """
 
     directory: Path = Path()
     keep: Rule = field(default_factory=Rule)
     keep_on_hosts: Rule = field(default_factory=Rule)
     max_age: float = MAX_AGE
+    age_identity: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +167,7 @@ def backups_of(raw: Any, path: Path, where: str) -> BackupsConfig:
         keep=_rule(table, "keep", path, where),
         keep_on_hosts=_rule(table, "keep_on_hosts", path, where),
         max_age=MAX_AGE if max_age is None else float(max_age),
+        age_identity=file_of(table, "age_identity", path, where),
     )
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from etcdtui.landing import PART, faults
 from etcdtui.model.places import Backup, Place, PlaceKind, foreign_to
 from etcdtui.model.view import ClusterView
+
+if TYPE_CHECKING:
+    from etcdtui.procedures.rehearsal import Rehearsed
 
 _HELP = {
     "etcdtui_backup_last_proven_timestamp_seconds": "When the last proven backup in this place was taken.",
@@ -17,6 +21,15 @@ _HELP = {
     "etcdtui_backup_place_listed": "Whether this place could be listed (1) or not (0).",
     "etcdtui_backup_last_run_timestamp_seconds": "When the backup was run that wrote this file.",
     "etcdtui_backup_last_run_success": "Whether it ended with a proven backup in every place (1) or not (0).",
+}
+
+_REHEARSED: dict[str, tuple[str, Callable[[Rehearsed], float]]] = {
+    "etcdtui_rehearsal_timestamp_seconds": ("When this snapshot was rehearsed.", lambda done: done.at),
+    "etcdtui_rehearsal_success": (
+        "Whether it was restored as it was proven (1) or not, or could not be tried (0).",
+        lambda done: float(done.outcome.value == "ok"),
+    ),
+    "etcdtui_rehearsal_duration_seconds": ("How long that took.", lambda done: done.seconds),
 }
 
 
@@ -43,6 +56,17 @@ def text(view: ClusterView, *, success: bool | None = None) -> str:
     for metric, sentence in _HELP.items():
         if metric in samples:
             lines += [f"# HELP {metric} {sentence}", f"# TYPE {metric} gauge", *samples[metric]]
+    return "\n".join(lines) + "\n"
+
+
+def rehearsals(done: Sequence[Rehearsed]) -> str:
+    """What came of rehearsals: one that could not be tried is no success either."""
+    lines = []
+    for metric, (sentence, value) in _REHEARSED.items():
+        lines += [f"# HELP {metric} {sentence}", f"# TYPE {metric} gauge"]
+        lines += [
+            f'{metric}{{snapshot="{_escaped(each.snapshot.name)}"}} {value(each):.17g}' for each in done
+        ]
     return "\n".join(lines) + "\n"
 
 

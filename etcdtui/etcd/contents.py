@@ -8,7 +8,8 @@ kind, the namespace (when there is one) and the name.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple
@@ -16,7 +17,7 @@ from typing import Final, NamedTuple
 from etcdtui.errors import Cancelled
 from etcdtui.etcd.bbolt import LEAF, Damaged, PagedFile, metas
 from etcdtui.etcd.bbolt_check import leaves
-from etcdtui.etcd.bbolt_pages import Leaf, bucket_header, inline_leaf, joined, leaf
+from etcdtui.etcd.bbolt_pages import Leaf, bucket_header, inline_leaf, joined, leaf, spans
 from etcdtui.etcd.buckets import KEYS
 from etcdtui.etcd.revisions import LIMIT, TOMBSTONE, live_marks, user_keys
 from etcdtui.model.contents import Summary, Tally, key_name
@@ -143,6 +144,38 @@ class Contents:
                         name = found.keys[place]
                         main, sub = int.from_bytes(name[:8], "big"), int.from_bytes(name[9:17], "big")
                         yield Entry(keys[place], (main, sub), found.value_sizes[place])
+
+    def values(self, revisions: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+        """What is stored at each of these revisions, whole: etcd's KeyValue as protobuf."""
+        for main, sub in revisions:
+            self._check()
+            name = main.to_bytes(8, "big") + b"_" + sub.to_bytes(8, "big")
+            if self._inline is not None:
+                found, place = self._inline, self._place(self._inline, name)
+                yield found.data[found.starts[place] + found.key_sizes[place] : found.ends[place]]
+                continue
+            # Pages lie in the order of revisions.
+            at = max(0, bisect_right(range(len(self._pages)), name, key=self._first) - 1)
+            found = self._leaf(at)
+            place = self._place(found, name)
+            there = list(spans(self._file, self._pages[at]))
+            before = sum(found.key_sizes[:place]) + sum(found.value_sizes[:place])
+            # One span for each entry, or one for all of them that lie behind each other.
+            offset = there[place][0] if len(there) > 1 else there[0][0] + before
+            yield self._file.read(offset + len(name), found.value_sizes[place])
+
+    def _leaf(self, at: int) -> Leaf:
+        number = self._pages[at]
+        return leaf(self._file, *self._file.page(number), number)
+
+    def _first(self, at: int) -> bytes:
+        return self._leaf(at).keys[0]
+
+    def _place(self, found: Leaf, name: bytes) -> int:
+        try:
+            return found.keys.index(name)
+        except ValueError as exc:
+            raise Damaged("A revision is not where it was a moment ago.") from exc
 
     def summary(self) -> Summary:
         """Counts by kind, namespace and prefix. Sizes are those of the values that live."""

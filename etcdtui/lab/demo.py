@@ -12,8 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from etcdtui.children import processes
 from etcdtui.errors import CommandFailed, ConfigError
-from etcdtui.lab import control, processes
+from etcdtui.lab import control
 from etcdtui.lab.eras import DEFAULT, ERAS
 
 

@@ -13,17 +13,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
+from etcdtui.children import processes
 from etcdtui.errors import ConfigError, Refusal
-from etcdtui.lab import processes, sshd, tree
+from etcdtui.lab import sshd, tree
 from etcdtui.lab.documents import now
 from etcdtui.lab.hole import Hole
 from etcdtui.lab.kubelet import Kubelet
 from etcdtui.lab.slowness import Slowness
 
 if TYPE_CHECKING:
+    from etcdtui.children.reaper import Reaper
     from etcdtui.lab.members import Monitor
     from etcdtui.lab.places import Node, Plan
-    from etcdtui.lab.reaper import Reaper
 
 _Part = TypeVar("_Part")
 

@@ -18,13 +18,14 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etcdtui.lab import places, processes
+from etcdtui.children import processes
+from etcdtui.lab import places
 from etcdtui.lab.certificates import write_private
 from etcdtui.lab.pod import Container, Pod, parse
 
 if TYPE_CHECKING:
+    from etcdtui.children.reaper import Reaper
     from etcdtui.lab.places import Node
-    from etcdtui.lab.reaper import Reaper
 
 POLL = 0.2
 BACKOFF = (1.0, 2.0, 4.0, 8.0, 10.0)

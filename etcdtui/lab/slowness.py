@@ -6,7 +6,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
-from etcdtui.lab import processes
+from etcdtui.children import processes
 
 if TYPE_CHECKING:
     from etcdtui.lab.kubelet import Kubelet

@@ -17,13 +17,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from etcdtui.children import processes
 from etcdtui.errors import ConfigError
-from etcdtui.lab import places, processes
+from etcdtui.lab import places
 from etcdtui.lab.certificates import ssh_key, write_private
 
 if TYPE_CHECKING:
+    from etcdtui.children.reaper import Reaper
     from etcdtui.lab.places import Node, Plan
-    from etcdtui.lab.reaper import Reaper
 
 KINDS = ("auto", "openssh", "builtin")
 

@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from etcdtui.children import binaries
 from etcdtui.errors import CommandFailed
-from etcdtui.lab import binaries, content, manifests, places, sshd, tree
+from etcdtui.lab import content, manifests, places, sshd, tree
 from etcdtui.lab.api import ApiServer
 from etcdtui.lab.certificates import Authority, ssh_key, write_private
 from etcdtui.lab.documents import Maker, now
@@ -31,9 +32,9 @@ from etcdtui.lab.revisions import Revisions
 from etcdtui.lab.store import NODES, Store, operator_resource
 
 if TYPE_CHECKING:
+    from etcdtui.children.reaper import Reaper
     from etcdtui.lab.kubelet import Kubelet
     from etcdtui.lab.pace import Pace
-    from etcdtui.lab.reaper import Reaper
 
 Say = Callable[[str], None]
 

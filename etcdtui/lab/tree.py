@@ -18,7 +18,7 @@ from etcdtui.lab.certificates import write_private
 from etcdtui.lab.eras import Era, kept
 
 if TYPE_CHECKING:
-    from etcdtui.lab.binaries import Binaries
+    from etcdtui.children.binaries import Binaries
     from etcdtui.lab.certificates import Authority, Pair
     from etcdtui.lab.places import Node, Plan
 

@@ -8,8 +8,9 @@ import signal
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from etcdtui.children import processes
 from etcdtui.errors import Refusal
-from etcdtui.lab import guard, places, processes, tree
+from etcdtui.lab import guard, places, tree
 from etcdtui.lab.certificates import Authority
 from etcdtui.lab.registry import On, action
 from etcdtui.lab.store import operator_resource

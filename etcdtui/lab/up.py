@@ -11,11 +11,11 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from etcdtui.children.reaper import Reaper
 from etcdtui.errors import ConfigError, EtcdTuiError, Refusal
 from etcdtui.lab import actions, control, places
 from etcdtui.lab.eras import DEFAULT, ERAS
 from etcdtui.lab.pace import Pace
-from etcdtui.lab.reaper import Reaper
 from etcdtui.lab.sshd import KINDS as SSH_KINDS
 from etcdtui.lab.supervisor import Supervisor
 

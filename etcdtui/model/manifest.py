@@ -29,6 +29,8 @@ One JSON object, schema 1; all sizes in bytes, all times ISO 8601 with a zone, a
 ``encrypted``, where it is there, are the files as they lie in that place; ``snapshot`` and ``resources`` are
 what they hold.
 
+A check ``restored`` is of a rehearsal; its ``details`` are when it was and which etcd restored it.
+
 ``entries`` counts as etcdctl up to 3.5 does, ``live`` as 3.6 and newer. Keys that are not known are an error:
 a manifest decides what is restored, so it is read strictly.
 """

@@ -300,9 +300,9 @@ def _home(placed: PlacedSet, same_size: Sequence[list[PlacedSet]]) -> list[Place
 
 
 def _backup(stamp: str, dirty: bool, copies: list[PlacedSet]) -> Backup:
-    manifest = next((c.manifest for c in copies if c.proven), None) or next(
-        (c.manifest for c in copies if c.fits), None
-    )
+    # The one here first: it also tells of rehearsals.
+    proven = sorted((c for c in copies if c.proven), key=lambda c: c.place != HERE)
+    manifest = next((c.manifest for c in proven), None) or next((c.manifest for c in copies if c.fits), None)
     if manifest is not None and len(copies) > 1:
         bare = [c for c in copies if c.place.is_host and c.manifest is None and not c.trouble]
         meant = [c for c in bare if _taken_on(manifest, c.place)]

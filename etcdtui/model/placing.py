@@ -44,7 +44,8 @@ def sets_in(
 ) -> tuple[PlacedSet, ...]:
     """The backups in ``place``, newest first. A manifest that is not in ``read`` is to be read yet.
 
-    What is not complete and was written until now (epoch seconds) is called being written.
+    What is not complete and was written until now (epoch seconds) is called being written. A manifest
+    whose files are gone is a set without files: a removal that broke off has left it.
     """
     plain: list[FoundFile] = []
     sealed: list[FoundFile] = []
@@ -61,7 +62,18 @@ def sets_in(
         for encrypted, some in ((False, plain), (True, sealed))
         for backup in join(some)
     ]
+    whole = {(one.set.directory, manifest_name(one.set)) for one in found}
+    alone = [file for at, file in manifests.items() if at not in whole and file in read]
+    found += [_orphan(place, file, read[file]) for file in alone]
     return tuple(sorted(found, key=lambda p: (p.set.stamp, p.set.directory, p.encrypted), reverse=True))
+
+
+def _orphan(place: Place, file: FoundFile, said: Told) -> PlacedSet:
+    mark = "__POSSIBLY_DIRTY__"
+    stamp = file.name.removeprefix("snapshot_").removesuffix(SUFFIX)
+    dirty = stamp.endswith(mark)
+    made = BackupSet(file.host, file.directory, stamp.removesuffix(mark), (), dirty)
+    return PlacedSet(place, made, said.manifest, said.trouble)
 
 
 def _placed(

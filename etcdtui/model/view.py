@@ -136,7 +136,7 @@ def _known(
     on_hosts: Same[tuple[BackupSet, ...]], placed: tuple[Same[tuple[PlacedSet, ...]], ...]
 ) -> tuple[Backup, ...]:
     everywhere = [one for sets in placed for one in sets.value]
-    off_hosts = [one for one in everywhere if not one.place.is_host]
+    off_hosts = [one for one in everywhere if not one.place.is_host and one.set.files]
     told = {_at(one.set): one for one in everywhere if one.place.is_host}
     wrapped = []
     for found in on_hosts.value:

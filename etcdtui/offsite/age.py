@@ -29,6 +29,10 @@ class CannotDecrypt(EtcdTuiError):
     """A file that no identity at hand opens, or that is damaged."""
 
 
+class WrongIdentity(CannotDecrypt):
+    """The file may be whole; it was not encrypted to this identity."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipients:
     """Whom to encrypt to. ``mark`` tells the same recipients again; ``keys`` are age's own objects."""
@@ -86,13 +90,16 @@ def decrypt(
     identity: Path,
     progress: Progress | None = None,
     cancelled: Cancel | None = None,
+    *,
+    expected: tuple[int, str] | None = None,
 ) -> File:
     """Write what ``source`` holds to ``target``, mode 0600, all of it or nothing; what it is then.
 
     ``identity`` is a file with identities as age-keygen writes it, or an SSH private key without a
-    passphrase. Compare the digest with the manifest's. Raises CannotDecrypt when it does not fit or
-    ``source`` is damaged, ConfigError when the identity cannot be read, Refusal when there is a ``target``,
-    LocalFault, Cancelled.
+    passphrase. ``expected`` are size and SHA-256 of what it must hold; without them compare the digest with
+    the manifest's. Raises CannotDecrypt when it does not fit or ``source`` is damaged or holds something
+    else, ConfigError when the identity cannot be read, Refusal when there is a ``target``, LocalFault,
+    Cancelled.
     """
     pyrage = _pyrage(f"{source.name} is encrypted with age")
     identities = _identities(pyrage, identity)
@@ -103,16 +110,28 @@ def decrypt(
             pyrage.decrypt_io(reader, writer, identities)
         except (pyrage.DecryptError, OSError) as exc:
             if "no matching keys" in str(exc).lower():
-                raise CannotDecrypt(
+                raise WrongIdentity(
                     f"{source} is not encrypted to the identity in {identity}.",
-                    "Name the file of another identity with --identity.",
+                    "Name the file of another identity: age_identity in clusters.toml, or --identity FILE.",
                 ) from exc
             raise CannotDecrypt(
                 f"{source} cannot be decrypted, it is damaged or cut: {clean(str(exc), 160)}.",
                 "Bring it from the store again, or take another backup.",
             ) from exc
 
-    return _through(run, source, target, f"Decrypting {source.name}", progress, cancelled)
+    def right(made: File) -> None:
+        if expected not in (None, (made.size, made.sha256)):
+            raise CannotDecrypt(
+                f"{source} holds another file than its manifest says: its SHA-256 is {made.sha256[:16]}….",
+                "Take it from another place, or another backup.",
+            )
+
+    return _through(run, source, target, f"Decrypting {source.name}", progress, cancelled, right=right)
+
+
+def identities_in(path: Path) -> int:
+    """How many identities that file holds: to be asked before anything long is begun. Raises ConfigError."""
+    return len(_identities(_pyrage("The backup is encrypted with age"), path))
 
 
 @contextlib.contextmanager
@@ -235,7 +254,9 @@ def _through(
     progress: Progress | None,
     cancelled: Cancel | None,
     sha256: str | None = None,
+    right: Callable[[File], None] = lambda made: None,
 ) -> File:
+    """``right`` raises when what was made must not be kept."""
     stop = Cancelled(f"{doing}: this was stopped.", "Nothing is left of it.")
     with faults(f"{source} cannot be read"):
         size = source.stat().st_size
@@ -256,6 +277,7 @@ def _through(
                 raise _changed(source)
             landing.sync()
             made = File(target.name, landing.length, writer.digest.hexdigest())
+            right(made)
             landing.settle()
         except BaseException:
             with contextlib.suppress(LocalFault):
@@ -298,7 +320,9 @@ def _identities(pyrage: Any, path: Path) -> list[Any]:
         content = _read(path)
     except (OSError, UnicodeDecodeError) as exc:
         said = exc.strerror if isinstance(exc, OSError) else "it is no text"
-        raise ConfigError(f"The identity file {path} cannot be read: {said}.", "Check --identity.") from exc
+        raise ConfigError(
+            f"The identity file {path} cannot be read: {said}.", "Check age_identity, or --identity."
+        ) from exc
     wrong = ConfigError(
         f"{path} holds no identity of age.",
         "It must hold a line AGE-SECRET-KEY-1…, as age-keygen writes it, or an SSH key without a passphrase.",

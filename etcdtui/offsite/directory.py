@@ -118,6 +118,12 @@ class DirectoryStore:
     @contextlib.contextmanager
     def read_back(self, name: str) -> Iterator[Iterator[bytes]]:
         """As ``Store.read_back``; asks the system to read from the disk and not from its memory."""
+        with self.read_on(name, 0) as (_, blocks):
+            yield blocks
+
+    @contextlib.contextmanager
+    def read_on(self, name: str, begin: int) -> Iterator[tuple[int, Iterator[bytes]]]:
+        """As ``Store.read_on``, from the disk too."""
         with self._faults(f"{name} cannot be read"):
             self._there()
             try:
@@ -127,7 +133,8 @@ class DirectoryStore:
             try:
                 if hasattr(os, "posix_fadvise"):
                     os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-                yield iter(lambda: os.read(fd, BLOCK), b"")
+                os.lseek(fd, begin, os.SEEK_SET)
+                yield begin, iter(lambda: os.read(fd, BLOCK), b"")
             finally:
                 os.close(fd)
 

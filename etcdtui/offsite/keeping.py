@@ -21,12 +21,16 @@ Sealing = Callable[
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """A store of this cluster, opened when it is used. ``seal`` encrypts for the way out; None: as it is."""
+    """A store of this cluster, opened when it is used. ``seal`` encrypts for the way out; None: as it is.
+
+    ``identity`` is the file with what opens it again on the way back.
+    """
 
     name: str
     open: Callable[[], Store]
     rule: Rule = field(default_factory=Rule)
     seal: Sealing | None = None
+    identity: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

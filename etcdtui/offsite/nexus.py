@@ -128,6 +128,23 @@ class NexusStore:
         ) as answer:
             yield answer.stream(BLOCK)
 
+    @contextlib.contextmanager
+    def read_on(self, name: str, begin: int) -> Iterator[tuple[int, Iterator[bytes]]]:
+        """As ``Store.read_on``: not every server knows parts of an object."""
+        if not begin:
+            with self.read_back(name) as blocks:
+                yield 0, blocks
+            return
+        what = f"{name} cannot be read from {self._name}"
+        headers = {"Cache-Control": "no-cache", "Range": f"bytes={begin}-"}
+        with self._http.open("GET", self._url(name), what=what, headers=headers) as answer:
+            part = answer.headers.get("Content-Range", "").startswith(f"bytes {begin}-")
+            if answer.status == 206 and not part:
+                raise UnexpectedOutput(
+                    f"{what}: it sent another part of it than was asked for.", "Check the proxy before it."
+                )
+            yield begin if part else 0, answer.stream(BLOCK)
+
     def delete(self, name: str) -> None:
         what = f"{name} cannot be deleted from {self._name}"
         self._http.ask("DELETE", self._url(name), what=what, fine=(404,))

@@ -30,7 +30,13 @@ def open_keeping(cluster: ClusterConfig) -> Keeping:
         cluster.name,
         backups.directory,
         tuple(
-            Shelf(store.name, partial(open_store, store), store.keep, _sealing(store))
+            Shelf(
+                store.name,
+                partial(open_store, store),
+                store.keep,
+                _sealing(store),
+                _identity(store, backups.age_identity),
+            )
             for store in cluster.stores
         ),
         backups.keep,
@@ -77,6 +83,13 @@ def open_recipients(config: StoreConfig) -> Recipients | None:
     from etcdtui.offsite.age import recipients_of
 
     return recipients_of(config.name, wanted.recipients, wanted.recipients_file)
+
+
+def _identity(config: StoreConfig, otherwise: str | None) -> Path | None:
+    """That of the store, or the one for all of them: it may have been encrypted to formerly."""
+    own = config.encryption.identity if config.encryption else None
+    found = own or otherwise
+    return Path(found) if found else None
 
 
 def _sealing(config: StoreConfig) -> Sealing | None:

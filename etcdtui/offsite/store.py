@@ -100,6 +100,10 @@ class Store(Protocol):
     def read_back(self, name: str) -> AbstractContextManager[Iterator[bytes]]:
         """The bytes of an object, in blocks. Raises NotFound."""
 
+    def read_on(self, name: str, begin: int) -> AbstractContextManager[tuple[int, Iterator[bytes]]]:
+        """The bytes of an object from ``begin`` (less than its size) on, in blocks, and where they really
+        begin: at 0 when the store cannot begin elsewhere. Raises NotFound."""
+
     def delete(self, name: str) -> None:
         """Take one object away; no error when there is none."""
 

@@ -131,7 +131,11 @@ def prove_here(homes_of: HomesOf) -> Work:
         made = arrival.files(folder)
         proof, resources = prove_files(made, folder, report)
         view = world.view()
-        checks = [*_named(proof, resources), _arrived(arrival, proof, resources), _identity(view, proof)]
+        checks = [
+            *named_checks(proof, resources),
+            _arrived(arrival, proof, resources),
+            _identity(view, proof),
+        ]
         for check in checks:
             report.say(f"{SIGN[check.outcome]} {check.name}: {check.sentence}")
         if not proof.good:
@@ -197,7 +201,7 @@ def _with_earlier(manifest: Manifest, view: ClusterView, folder: Path) -> Manife
     return manifest
 
 
-def _named(proof: Proof, resources: ResourcesProof) -> list[Check]:
+def named_checks(proof: Proof, resources: ResourcesProof) -> list[Check]:
     """Both files' checks, those of the second with its name in front."""
     return [*proof.checks, *(replace(check, name=f"resources {check.name}") for check in resources.checks)]
 

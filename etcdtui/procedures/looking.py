@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from etcdtui.errors import Cancelled, EtcdTuiError, Refusal
 from etcdtui.etcd.comparing import compare_entries, compare_live
@@ -24,6 +24,9 @@ from etcdtui.model.contents import Summary
 from etcdtui.model.manifest import File, Manifest
 from etcdtui.model.places import HERE, Backup, PlacedSet, manifest_name
 from etcdtui.model.proof import Check, Outcome, Proof, ResourcesProof
+
+if TYPE_CHECKING:
+    from etcdtui.procedures.rehearsal import Rehearsed
 
 PASSES = 2  # over the keys of a snapshot: which of them live, and then these
 
@@ -127,6 +130,14 @@ def prove_again(backup: Backup, look: Look) -> Again:
     if copy is None or told is None or again.good:
         return again
     return replace(again, against=(*again.against, _put_aside(path.with_name(manifest_name(copy.set)))))
+
+
+def rehearse_here(backup: Backup, look: Look) -> Rehearsed:
+    """Restore the copy here into a throw-away etcd on this machine. Raises Refusal, Cancelled."""
+    from etcdtui.children import binaries
+    from etcdtui.procedures.rehearsal import rehearse
+
+    return rehearse(snapshot_here(backup), binaries.find, look.at, look.stopped)
 
 
 def compare(before: Backup, after: Backup, look: Look) -> Differences:

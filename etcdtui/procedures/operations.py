@@ -109,6 +109,18 @@ class Operations:
         name = _name(bring.KIND, cluster.now())
         return bring.plan(view, cluster.layout_of, cluster.keeping, found, procedure_id=name)
 
+    def plan_fetch(
+        self, view: ClusterView, stamp: str, store: str | None = None, *, identity: Path | None = None
+    ) -> Procedure:
+        """The backup with that time stamp from ``store``, or the best one, to this machine; opened with what
+        is in ``identity``, or in the file that is configured. Raises Refusal."""
+        from etcdtui.procedures import fetch
+
+        found = fetch.named(view, stamp, store)
+        name = _name(fetch.KIND, self._cluster.now())
+        keeping = self._cluster.keeping
+        return fetch.plan(view, keeping, found, store, procedure_id=name, identity=identity)
+
     def plan_upload(self, view: ClusterView) -> Procedure:
         """The newest backup that stores lack, into these. Raises Refusal."""
         from etcdtui.procedures import upload

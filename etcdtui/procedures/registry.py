@@ -16,6 +16,7 @@ KINDS: Mapping[str, str] = {
     "backup": "backup",
     "bring": "bring",
     "debt": "debts",
+    "fetch": "fetch",
     "leadership": "leadership",
     "maintenance": "maintenance",
     "prune": "prune",

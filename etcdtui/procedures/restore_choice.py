@@ -72,7 +72,7 @@ def chosen(view: ClusterView, backup: Backup, recovery: str) -> Chosen:
     if not copies:
         raise Refusal(
             f"The {name} is only in {listed(backup.places)}: a restore begins with files here or on a host.",
-            "Fetch its three files from there into a folder of their own below the backups of this machine.",
+            f"Fetch it to this machine: b in its details on the screen, or etcdtui fetch {backup.stamp}.",
         )
     copy = copies[0]
     taken = told.taken.timestamp()

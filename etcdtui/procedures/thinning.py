@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
@@ -13,20 +13,28 @@ from pathlib import Path
 from etcdtui.errors import CommandFailed, EtcdTuiError, Refusal
 from etcdtui.landing import PART, Landing, alone_in, faults, sync_folder
 from etcdtui.model.manifest import SUFFIX
-from etcdtui.model.places import HERE, Place, PlacedSet, PlaceKind, manifest_name
+from etcdtui.model.places import AGE, HERE, Place, PlacedSet, PlaceKind, manifest_name
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.retention import Doomed, Kept, Rule, doomed, in_words, rule_of_words
 from etcdtui.model.view import ClusterView
 from etcdtui.offsite.keeping import Keeping
 from etcdtui.procedures.backup_arrival import NAME as ARRIVAL
+from etcdtui.procedures.fetch_arrival import NAME as FETCHED
 from etcdtui.procedures.procedure import Context, Gate, GateKind, Reporter
 from etcdtui.text import clean, counted, listed, size
 
 REMOVING = 60.0  # seconds for removing files on a host
 LOOK = 30.0  # seconds to wait for all places to be listed anew
-NOTES = (ARRIVAL, ".*.age", f"*{SUFFIX}.refuted")
-"""What etcdtui keeps beside a backup for itself: what arrived, what an upload that broke off has encrypted,
-and a manifest that a later proof refuted."""
+NOTES = (ARRIVAL, FETCHED, ".*.age", f"*{SUFFIX}.refuted")
+"""What etcdtui keeps beside a backup for itself: what arrived, what an upload or a fetch that broke off has
+left encrypted, and a manifest that a later proof refuted."""
+THERE = 3  # exit code: the files are there again
+# Arguments: MANIFEST FILE... Removes it where none of the files is.
+_ORPHAN = f"""
+manifest=$1; shift
+for f in "$@"; do [ ! -e "$f" ] || exit {THERE}; done
+rm -f -- "$manifest"
+"""
 _OURS = re.compile(
     r"(?:snapshot_\d{4}-\d\d-\d\d_\d{6}(?:__POSSIBLY_DIRTY__)?(?:\.db|\.manifest\.json)"
     r"|static_kuberesources_\d{4}-\d\d-\d\d_\d{6}(?:__POSSIBLY_DIRTY__)?\.tar\.gz)(?:\.age|\.part)?\Z"
@@ -85,11 +93,7 @@ def ruled(keeping: Keeping, rules: str) -> Keeping:
 
 def rulings(view: ClusterView, keeping: Keeping, now: float) -> Mapping[Place, Doomed]:
     """What stays and what goes in each place that has a rule and can be listed."""
-    rule_of = rules_of(keeping)
-    cluster = f"{view.members.value.cluster_id:x}" if view.members.value else ""
-    listed_now = {seen.place for seen in view.places if seen.listed} | {
-        Place(PlaceKind.HOST, host.name) for host in view.hosts if host.facts.problem is None
-    }
+    rule_of, cluster, listed_now = rules_of(keeping), _cluster_id(view), _listed(view)
     placed: dict[Place, list[PlacedSet]] = {}
     for backup in view.known_backups:
         for copy in backup.copies:
@@ -101,13 +105,39 @@ def rulings(view: ClusterView, keeping: Keeping, now: float) -> Mapping[Place, D
     }
 
 
+def _cluster_id(view: ClusterView) -> str:
+    return f"{view.members.value.cluster_id:x}" if view.members.value else ""
+
+
+def _listed(view: ClusterView) -> set[Place]:
+    """Places whose listing speaks for now."""
+    return {seen.place for seen in view.places if seen.listed} | {
+        Place(PlaceKind.HOST, host.name) for host in view.hosts if host.facts.problem is None
+    }
+
+
 def going(view: ClusterView, keeping: Keeping, now: float) -> tuple[Going, ...]:
-    """Everything that may go, place by place, newest first."""
-    return tuple(
+    """Everything that may go, place by place, newest first; then manifests of what has gone already."""
+    backups = (
         Going(ruling.backup.key, ", ".join(ruling.reasons))  # type: ignore[arg-type]
         for ruled in rulings(view, keeping, now).values()
         for ruling in ruled.delete
     )
+    return (*backups, *_orphans(view, keeping))
+
+
+def _orphans(view: ClusterView, keeping: Keeping) -> Iterator[Going]:
+    """What a removal that broke off has left: a manifest of this cluster whose files are gone."""
+    rule_of, cluster, there = rules_of(keeping), _cluster_id(view), _listed(view)
+    for seen in view.places:
+        if seen.place not in there or rule_of(seen.place).empty:
+            continue
+        for placed in seen.sets.value or ():
+            told = placed.manifest
+            if placed.set.files or told is None or not cluster or told.cluster_id != cluster:
+                continue
+            if told.snapshot.name.removesuffix(".db") + SUFFIX == manifest_name(placed.set):
+                yield Going(placed, "its files are gone already")
 
 
 def told(found: Sequence[Going]) -> str:
@@ -118,8 +148,13 @@ def told(found: Sequence[Going]) -> str:
     sentences = []
     for label, there in places.items():
         where = "Here" if label == "here" else f"On {label}"
-        stamps = listed([each.placed.set.stamp for each in there])
-        sentences.append(f"{where} {counted(len(there), 'backup')} may go: {stamps}.")
+        for what, some in (
+            ("backup", [each for each in there if each.placed.set.files]),
+            ("left-over manifest", [each for each in there if not each.placed.set.files]),
+        ):
+            stamps = listed([each.placed.set.stamp for each in some])
+            if some:
+                sentences.append(f"{where} {counted(len(some), what)} may go: {stamps}.")
     return " ".join(sentences)
 
 
@@ -165,7 +200,8 @@ class Thinning:
         world.look_at_places(LOOK)
         if failed:
             return Verdict(False, f"{gone} of {len(found)} removed. {failed[0]}")
-        return Verdict(True, f"{counted(gone, 'old backup')} removed.")
+        left = sum(not each.placed.set.files for each in found[:gone])
+        return Verdict(True, f"{_counts(gone - left, left)} removed.")
 
     def _going(self, world: Context) -> tuple[Going, ...]:
         keeping = ruled(world.keeping, self._rules) if self._rules else world.keeping
@@ -182,6 +218,9 @@ def remove(world: Context, placed: PlacedSet) -> None:
         if not _OURS.fullmatch(name):
             raise Refusal(f"{clean(name)} is not the name of a backup's file; it is left alone.")
     place, folder = placed.place, placed.set.directory
+    if not placed.set.files:
+        _remove_orphan(world, placed)
+        return
     match place.kind:
         case PlaceKind.HOST:
             layout = world.layout_of(place.name)
@@ -199,10 +238,43 @@ def remove(world: Context, placed: PlacedSet) -> None:
                 store.delete(f"{folder}/{name}")
 
 
-def _remove_here(folder: Path, names: Sequence[str]) -> None:
+def _remove_orphan(world: Context, placed: PlacedSet) -> None:
+    """A manifest without its files, seen to be without them once more. Raises as ``remove``."""
+    place, folder, name = placed.place, placed.set.directory, manifest_name(placed.set)
+    told = placed.manifest
+    assert told is not None
+    files = [file.name for file in (told.snapshot, told.resources) if file is not None]
+    there = [each for file in files for each in (file, f"{file}{PART}", f"{file}{AGE}")]
+    again = Refusal(
+        f"The backup {placed.set.stamp} is in {place.label} again; its manifest stays.", "Look at it there."
+    )
+    match place.kind:
+        case PlaceKind.HOST:
+            sudo = world.layout_of(place.name).sudo
+            paths = (f"{folder}/{each}" for each in (name, *there))
+            argv = (*sudo, "sh", "-c", _ORPHAN, "remove-manifest", *paths)
+            done = world.runner(place.name).run(argv, timeout=REMOVING)
+            if done.status == THERE:
+                raise again
+            if not done.ok:
+                said = clean(done.err().strip(), 200) or f"exit code {done.status}"
+                raise CommandFailed(f"{folder}/{name} on {place.name} stays: {said}.", said=said)
+        case PlaceKind.HERE:
+            _remove_here(Path(folder), [name], unless=there)
+        case PlaceKind.STORE:
+            store = world.keeping.shelf(place.name).open()
+            if any(store.stat(f"{folder}/{each}") for each in there):
+                raise again
+            store.delete(f"{folder}/{name}")
+
+
+def _remove_here(folder: Path, names: Sequence[str], unless: Sequence[str] = ()) -> None:
+    """Raises Refusal when one of ``unless`` is there."""
     with alone_in(folder), faults(f"{folder} cannot be thinned out"), ExitStack() as held:
         for part in folder.glob(f"*{PART}"):  # who writes it may have been silent for long
             held.enter_context(Landing(part.with_name(part.name.removesuffix(PART))))
+        if any((folder / name).exists() for name in unless):
+            raise Refusal(f"There is a backup in {folder} again; its manifest stays.", "Look at it there.")
         for name in names:
             (folder / name).unlink(missing_ok=True)
         for pattern in NOTES:
@@ -211,6 +283,11 @@ def _remove_here(folder: Path, names: Sequence[str]) -> None:
         sync_folder(folder)
         with suppress(OSError):  # something else lies in it: then it stays
             folder.rmdir()
+
+
+def _counts(backups: int, manifests: int) -> str:
+    words = [counted(backups, "old backup")] if backups or not manifests else []
+    return listed([*words, *([counted(manifests, "left-over manifest")] if manifests else [])])
 
 
 def _kept(copy: PlacedSet, cluster: str) -> Kept:

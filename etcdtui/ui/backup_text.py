@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from etcdtui.model.contents import Summary, Tally
 from etcdtui.model.manifest import Manifest
@@ -15,6 +16,9 @@ from etcdtui.text import age, clean, counted, grouped, listed, size
 from etcdtui.ui.backup_words import OUTCOME, copy_state, members_of, verdict, when
 from etcdtui.ui.looks import Line, Paragraph, Role, fit
 from etcdtui.ui.titled import TITLES, heading, titled
+
+if TYPE_CHECKING:
+    from etcdtui.procedures.rehearsal import Rehearsed
 
 MOST = 12  # rows of one list of what is in it
 NAMES = 44  # cells of a name in such a list
@@ -66,6 +70,16 @@ def again(found: Again) -> list[Paragraph]:
     if not all_passed(found.against) and found.against:
         said = "Do not restore from this copy: it is not what was proven when the backup was taken."
         out.append(Paragraph((("→ ", Role.KEY), (said, Role.PLAIN)), 2))
+    return [*out, *checks(found.checks)]
+
+
+def rehearsed(found: Rehearsed) -> list[Paragraph]:
+    """What came of a rehearsal."""
+    sign, role = OUTCOME[found.outcome]
+    words = f"{found.sentence} {age(found.seconds)}. {found.kept}".strip()
+    out = [Paragraph(((f"{sign} ", role), (clean(words, 1000), _tone(role))), 2)]
+    if found.hint:
+        out.append(Paragraph((("→ ", Role.KEY), (clean(found.hint, 1000), Role.PLAIN)), 2))
     return [*out, *checks(found.checks)]
 
 

@@ -77,8 +77,9 @@ PROCEDURE = [
 ]
 
 BACKUP = [
-    _key("b", "bring", "Bring", "Plan to bring it from its host to this machine", show=True),
+    _key("b", "bring", "Bring", "Plan to bring it from its host, or a store, to this machine", show=True),
     _key("v", "prove", "Prove", "Read the files that are here from end to end again", show=True),
+    _key("h", "rehearse", "Rehearse", "Restore it into a throw-away etcd on this machine", show=True),
     _key(*_COMPARE, show=True),
     _key(*_FIND, show=True),
 ]

@@ -143,6 +143,9 @@ class ProcedurePort(Protocol[Past]):
     def plan_bring(self, view: ClusterView, found: BackupSet, /) -> Procedure:
         """A backup that lies on a host, brought off and proven. Raises Refusal."""
 
+    def plan_fetch(self, view: ClusterView, stamp: str, store: str, /) -> Procedure:
+        """The backup of this time stamp, from a store to this machine. Raises Refusal."""
+
     def plan_leadership(self, view: ClusterView, member_id: int, /) -> Procedure:
         """Let this member lead; the leader itself hands over to the fittest. Raises Refusal."""
 

@@ -102,6 +102,10 @@ class VerbActions(App[None]):
 
         self.control.plan(make)
 
+    def action_fetch(self, stamp: str, store: str) -> None:
+        """The backup of this stamp that lies in this store."""
+        self.control.plan(lambda procedures, view: procedures.plan_fetch(view, stamp, store))
+
     def action_maintenance(self) -> None:
         """Of the member under the cursor."""
         row = self._member("")

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
-from etcdtui.lab import __main__, processes, up
+from etcdtui.children import processes
+from etcdtui.lab import __main__, up
 from etcdtui.lab.demo import Lab
 
 

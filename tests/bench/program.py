@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from etcdtui.lab import processes
+from etcdtui.children import processes
 from tests.bench.terminal import Program
 
 PANES = ("1 Members", "2 Latency", "3 Backups", "4 Findings")

@@ -163,8 +163,32 @@ class Nexus(BaseHTTPRequestHandler):
             names, start = sorted(self.objects), int(query.get("continuationToken", ["0"])[0])
             return self.page(names[start : start + 2], str(start + 2) if len(names) > start + 2 else None)
         if self.key in self.objects:
-            return self.answer(200, self.objects[self.key])
+            return self.give(self.objects[self.key])
         self.answer(404)
+
+    def give(self, content: bytes) -> None:
+        """An object, or the part of it that was asked for where that is known here ("ranges").
+
+        After "cut" bytes it is no more than that, once; "hang" stands still there, "garble" sends others.
+        """
+        begin = int(self.headers.get("Range", "bytes=0-")[6:-1]) if "ranges" in self.faults else 0
+        self.faults.setdefault("asked for", []).append(self.headers.get("Range"))  # type: ignore[attr-defined]
+        rest = bytes(len(content) - begin) if "garble" in self.faults else content[begin:]
+        part = {"Content_Range": f"bytes {begin}-{len(content) - 1}/{len(content)}"} if begin else {}
+        cut = self.faults.pop("cut", None)
+        if cut is None:
+            return self.answer(206 if begin else 200, rest, **part)
+        self.close_connection = True
+        self.send_response(206 if begin else 200)
+        for name, value in part.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(rest)))
+        self.end_headers()
+        self.wfile.write(rest[: int(str(cut))])
+        self.wfile.flush()
+        if "hang" in self.faults:
+            time.sleep(4)
+        self.connection.close()
 
     def page(self, names: list[str], token: str | None) -> None:
         items = [

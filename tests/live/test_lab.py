@@ -23,7 +23,7 @@ from typing import Any
 import paramiko
 import pytest
 
-from etcdtui.lab import processes
+from etcdtui.children import processes
 from etcdtui.lab.control import read
 from etcdtui.lab.demo import Lab
 

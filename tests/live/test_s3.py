@@ -33,6 +33,7 @@ from etcdtui.errors import (
     UnexpectedOutput,
 )
 from etcdtui.landing import BLOCK, Moved
+from etcdtui.offsite.fetching import fetch
 from etcdtui.offsite.s3 import PART_SIZE, S3Store
 from etcdtui.offsite.store import Item, StoreFault, StoreFull, WrongDigest, shelve
 from tests.live.storing import free_port, make_certificate
@@ -198,6 +199,16 @@ def test_a_large_file_goes_in_parts_and_is_read_back(moto, large):
         store.read_back("nothing"),
     ):
         pass
+
+
+def test_what_is_fetched_goes_on_in_the_middle(moto, large, tmp_path):
+    between, url, _ = moto
+    shelve(at(url), [large])
+    (tmp_path / "here.part").write_bytes(LARGE[: BLOCK + 9])
+    between.asked.clear()
+    made = fetch(at(url), "a/large", tmp_path / "here", size=len(LARGE), sha256=digest(LARGE))
+    assert made.sha256 == digest(LARGE) and (tmp_path / "here").read_bytes() == LARGE
+    assert [asked[2].get("HTTP_RANGE") for asked in between.asked][-1] == f"bytes={BLOCK + 9}-"
 
 
 def test_an_empty_file(moto, tmp_path):

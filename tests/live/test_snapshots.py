@@ -22,11 +22,13 @@ from pathlib import Path
 
 import pytest
 
+from etcdtui.children.binaries import Binaries
 from etcdtui.etcd.comparing import compare
 from etcdtui.etcd.contents import Contents
 from etcdtui.etcd.snapshot import etcd_hash, prove
 from etcdtui.model.members import Member
-from etcdtui.model.proof import behind, same_cluster
+from etcdtui.model.proof import Outcome, behind, same_cluster
+from etcdtui.procedures.rehearsal import rehearse
 from tests.data.record import HERE, Trio, found_binaries, run
 from tests.snapshotfiles import mutated, resealed
 
@@ -289,6 +291,17 @@ def test_what_status_and_restore_refuse_is_refused_at_random(taken: Taken, tmp_p
             refused += 1
             assert not prove(bad).good, bad.read_bytes()
     assert refused > 5
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("case", CASES)
+def test_every_good_one_is_restored_as_it_was_proven(taken: Taken, case: str) -> None:
+    tool = taken.binaries / "etcdutl"
+    programs = Binaries(
+        taken.binaries / "etcd", taken.binaries / "etcdctl", tool if tool.exists() else None, taken.version
+    )
+    done = rehearse(taken.snapshots[case], lambda: programs, lambda *_: None, lambda: False)
+    assert done.outcome is Outcome.OK, (done.sentence, done.checks)
 
 
 def make_fixtures() -> None:

@@ -613,6 +613,10 @@ class FakeProcedures:
         self.asked.append(f"bring {found.stamp} from {found.host}")
         return self.plan_backup(view)
 
+    def plan_fetch(self, view: ClusterView, stamp: str, store: str) -> Procedure:
+        self.asked.append(f"fetch {stamp} from {store}")
+        return self.plan_backup(view)
+
     def run(self, procedure: Procedure, emit: Callable[[Event], None]) -> FakeHandle:
         self.ran.append(procedure)
         self.handle = FakeHandle(emit)

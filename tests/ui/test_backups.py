@@ -20,8 +20,10 @@ from etcdtui.etcd.listing import Compacted, LiveKey
 from etcdtui.model.backups import BackupSet, FoundFile
 from etcdtui.model.places import HERE, Place, PlacedSet, PlaceKind, PlaceView
 from etcdtui.model.problems import Fault, Problem
+from etcdtui.model.proof import Check, Outcome
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView
+from etcdtui.procedures import rehearsal
 from etcdtui.ui.commands import find_command, unknown
 
 SIZES = [(80, 24), (120, 36)]
@@ -182,6 +184,55 @@ async def test_what_is_not_here_is_not_looked_into(view: ClusterView) -> None:
         assert it.screen_name == "Notice" and "not on this machine" in it.text
         await it.press("escape", "c")
         await it.until(lambda: it.screen_name == "Notice" and "cannot" in it.text)
+
+
+async def test_what_is_only_in_a_store_is_fetched_from_there(view: ClusterView) -> None:
+    procedures = fakes.FakeProcedures()
+    async with driven(view, procedures=procedures) as it:
+        await opened(it, "2026-11-19_020000")
+        assert "b Bring" in it.text
+        await it.press("b")
+        await it.until(lambda: bool(procedures.asked))
+    assert procedures.asked[-1] == "fetch 2026-11-19_020000 from nexus"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "sentence"),
+    [
+        (Outcome.OK, "it is what was proven"),
+        (Outcome.FAILED, "it is NOT"),
+        (Outcome.NOT_APPLICABLE, "no etcd"),
+    ],
+)
+async def test_a_rehearsal_runs_in_the_background_and_tells_its_result(
+    view: ClusterView, outcome: Outcome, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+
+    def rehearse(
+        snapshot: Path, find: object, tell: rehearsal.Tell, cancelled: object
+    ) -> rehearsal.Rehearsed:
+        tell("starting etcd 3.5.1", 0, 0)
+        assert go_on.wait(10) and snapshot.exists()
+        check = Check("objects", Outcome.OK, "64 objects from everywhere, all the same.")
+        return rehearsal.Rehearsed(snapshot, outcome, f"So {sentence}.", "A hint.", checks=(check,))
+
+    monkeypatch.setattr(rehearsal, "rehearse", rehearse)
+    async with driven(view) as it:
+        await opened(it, NEW)
+        await it.press("h")
+        await it.until(lambda: "rehearsing: starting etcd 3.5.1" in it.text)
+        await it.press("j")  # nothing waits for it
+        go_on.set()
+        await it.until(lambda: sentence in body(it))
+        assert "64 objects from everywhere" in body(it) and "A hint." in body(it)
+
+
+async def test_what_is_not_here_is_not_rehearsed(view: ClusterView) -> None:
+    async with driven(view) as it:
+        await opened(it, "2026-11-21_020000")
+        await it.press("h")
+        assert "so nothing can be restored here" in it.text
 
 
 async def test_a_copy_that_is_no_longer_what_was_proven(view: ClusterView) -> None:

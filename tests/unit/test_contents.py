@@ -11,6 +11,7 @@ from etcdtui.errors import Cancelled, Refusal
 from etcdtui.etcd.bbolt import Damaged
 from etcdtui.etcd.comparing import compare, compare_entries
 from etcdtui.etcd.contents import Contents, Entry
+from etcdtui.etcd.samples import sampled
 from etcdtui.model.contents import KeyName, key_name, singular
 from tests.recorded import VERSIONS
 from tests.snapshotfiles import REAL, with_page, written
@@ -121,3 +122,20 @@ def test_kinds_in_one_and_many() -> None:
     }.items():  # fmt: skip
         assert singular(one) == singular(many)
     assert str(key_name("/registry/pods/prod/\x1b[31m")) == "pods prod/\\x1b[31m"
+
+
+@pytest.mark.parametrize("version", REAL)
+def test_samples_are_what_is_stored_at_the_last_change_of_their_keys(version: str, tmp_path: Path) -> None:
+    path = written(tmp_path, REAL[version])
+    with Contents(path) as contents:
+        live = {entry.key: entry.revision[0] for entry in contents.live()}
+    everything = sampled(path, 10_000)
+    assert {sample.key: sample.modified for sample in everything} == live
+    assert [sample.key for sample in everything] == sorted(live)
+    assert all(0 < sample.created <= sample.modified and sample.version for sample in everything)
+    some = sampled(path, 5, seed=3)
+    assert 5 <= len(some) <= 8 and set(some) <= set(everything)
+    assert {min(live), max(live), max(live, key=lambda key: live[key])} & {s.key for s in some} >= {
+        min(live),
+        max(live),
+    }

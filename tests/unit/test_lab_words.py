@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from etcdtui import cli
+from etcdtui.children import binaries
 from etcdtui.errors import ConfigError, Refusal
 from etcdtui.lab import __main__ as command
-from etcdtui.lab import actions, binaries, content, control, up
+from etcdtui.lab import actions, content, control, up
 from etcdtui.lab.api import selected
 
 

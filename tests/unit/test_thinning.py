@@ -10,9 +10,10 @@ import pytest
 from etcdtui.errors import Refusal
 from etcdtui.journal import Journal
 from etcdtui.landing import Landing, alone_in
-from etcdtui.model.backups import FoundFile, join
+from etcdtui.model.backups import FoundFile
 from etcdtui.model.manifest import SUFFIX
 from etcdtui.model.places import HERE, Place, PlacedSet, PlaceKind, PlaceView
+from etcdtui.model.placing import Told, is_manifest, sets_in
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.readings import Reading
 from etcdtui.model.retention import Rule
@@ -85,8 +86,9 @@ class World(FakeWorld):
             if path.is_file()
         ]
         identity = {"cluster_id": f"{healthy().members.value.cluster_id:x}", **self.changes}  # type: ignore[union-attr]
+        sets = sets_in(place, found, {file: Told() for file in found if is_manifest(file)}, NOW)
         return tuple(
-            PlacedSet(place, s, None if s.partial else manifest(s.stamp, **identity)) for s in join(found)
+            replace(s, manifest=None if s.set.partial else manifest(s.set.stamp, **identity)) for s in sets
         )
 
     def _folder(self, place: Place, path: Path) -> str:
@@ -255,3 +257,65 @@ def test_what_etcdtui_noted_for_itself_goes_with_the_backup(world: World, tmp_pa
         (folder / name).write_text("{}")
     thin(world, tmp_path, Answer(Choice.GO))
     assert not folder.exists()
+
+
+ORPHAN = f"snapshot_{STAMPS[4]}{SUFFIX}"
+
+
+class TestAManifestWhoseFilesAreGone:
+    """What a removal that was stopped after the files has left."""
+
+    @pytest.fixture
+    def places(self, world: World) -> dict[str, Path]:
+        found = {"here": world.here / f"{STAMPS[4]}-m2", "share": world.share / "prod" / f"{STAMPS[4]}-m2"}
+        found["host"] = world.host
+        for folder in found.values():
+            for path in folder.glob(f"*{STAMPS[4]}*"):
+                if not path.name.endswith(SUFFIX):
+                    path.unlink()
+        return found
+
+    def test_is_taken_away_by_the_next_prune(
+        self, world: World, places: dict[str, Path], tmp_path: Path
+    ) -> None:
+        ending, sentence, asked = thin(world, tmp_path, Answer(Choice.GO))
+        assert ending is Ending.DONE and "3 left-over manifests" in sentence
+        assert f"On share 1 left-over manifest may go: {STAMPS[4]}." in asked
+        assert not any((folder / ORPHAN).exists() for folder in places.values())
+        assert not places["here"].exists()
+        assert world.left == {"host": STAMPS[:1], "here": STAMPS[:3], "share": STAMPS[:4]}
+
+    def test_is_no_backup_in_any_list(self, world: World, places: dict[str, Path]) -> None:
+        assert [b.stamp for b in world.view().known_backups].count(STAMPS[4]) == 0
+
+    @pytest.mark.parametrize("place", ["here", "share", "host"])
+    @pytest.mark.parametrize("file", [f"snapshot_{STAMPS[4]}.db", f"snapshot_{STAMPS[4]}.db.age"])
+    def test_stays_when_its_files_are_there_again(
+        self, world: World, places: dict[str, Path], place: str, file: str
+    ) -> None:
+        found = next(
+            g.placed
+            for g in going(world.view(), world.keeping, NOW)
+            if not g.placed.set.files
+            and g.placed.place.label in (place, "masternode2")
+            and (place == "host") == g.placed.place.is_host
+        )
+        (places[place] / file).write_bytes(b"back")
+        with pytest.raises(Refusal, match="again; its manifest stays"):
+            remove(world, found)  # type: ignore[arg-type]
+        assert (places[place] / ORPHAN).exists()
+
+    def test_of_another_cluster_or_unknown_stays(
+        self, world: World, places: dict[str, Path], tmp_path: Path
+    ) -> None:
+        world.changes = {"cluster_id": "dead"}
+        assert "left-over" not in thin(world, tmp_path)[2]
+        assert (places["here"] / ORPHAN).exists()
+
+    def test_in_a_place_without_a_rule_stays(
+        self, world: World, places: dict[str, Path], tmp_path: Path
+    ) -> None:
+        shelf = replace(world.keeping.shelves[0], rule=Rule())
+        world.keeping = replace(world.keeping, shelves=(shelf,))
+        assert thin(world, tmp_path, Answer(Choice.GO))[0] is Ending.DONE
+        assert (places["share"] / ORPHAN).exists() and not (places["here"] / ORPHAN).exists()

@@ -173,10 +173,9 @@ def whole(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
 @lru_cache(maxsize=32)
 def _faults(sets: Same[tuple[PlacedSet, ...]]) -> tuple[tuple[PlacedSet, ...], tuple[PlacedSet, ...]]:
     """Looked for once for each listing: those not whole, and those whose manifest is odd."""
-    halves = tuple(p for p in sets.value if not p.complete and not p.set.writing)
-    odd = tuple(
-        p for p in sets.value if p.trouble or (p.complete and p.manifest is not None and not p.proven)
-    )
+    found = [p for p in sets.value if p.set.files]  # the others are left-over manifests
+    halves = tuple(p for p in found if not p.complete and not p.set.writing)
+    odd = tuple(p for p in found if p.trouble or (p.complete and p.manifest is not None and not p.proven))
     return halves, odd
 
 

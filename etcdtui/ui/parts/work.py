@@ -28,11 +28,12 @@ class Work(Generic[T]):
         *,
         name: str,
         clock: Callable[[], float],
+        doing: str = "reading",
     ) -> None:
         self.look = Look()
         self.result: T | None = None
         self.error: EtcdTuiError | None = None
-        self._moved, self._clock = moved, clock
+        self._moved, self._clock, self._doing = moved, clock, doing
         self._began, self.running = clock(), True
         in_background(pump, lambda: call(self.look), self._done, self._failed, name=name)
 
@@ -54,7 +55,7 @@ class Work(Generic[T]):
             return ("◌ ", Role.ADVICE), (f"stopping · {seconds}", Role.PLAIN)
         return (
             ("◌ ", Role.ADVICE),
-            (f"reading {clean(look.what, 120) or '…'}{far} · {seconds} · ", Role.PLAIN),
+            (f"{self._doing} {clean(look.what, 120) or '…'}{far} · {seconds} · ", Role.PLAIN),
             ("x", Role.KEY),
             (" stops it", Role.PLAIN),
         )

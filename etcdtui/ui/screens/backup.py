@@ -12,8 +12,8 @@ from textual.screen import Screen
 
 from etcdtui.errors import Refusal
 from etcdtui.model.contents import Summary
-from etcdtui.model.places import Backup, PlacedSet
-from etcdtui.procedures.looking import Again, Look, contents, copy_here, prove_again
+from etcdtui.model.places import HERE, Backup, PlacedSet
+from etcdtui.procedures.looking import Again, Look, contents, copy_here, prove_again, rehearse_here
 from etcdtui.ui import backup_text, keys
 from etcdtui.ui.backup_words import found_again
 from etcdtui.ui.looks import Paragraph, muted
@@ -26,6 +26,7 @@ from etcdtui.ui.picture import Picture
 from etcdtui.ui.titled import heading
 
 if TYPE_CHECKING:
+    from etcdtui.procedures.rehearsal import Rehearsed
     from etcdtui.ui.app import EtcdTui
 
 T = TypeVar("T")
@@ -51,6 +52,7 @@ class BackupScreen(Screen[None]):
         self._picture, self._clock = picture, clock
         self._contents: Work[Summary] | None = None
         self._again: Work[Again] | None = None
+        self._rehearsed: Work[Rehearsed] | None = None
         self.title_bar = Bar(classes="title", most=2)
         self.body = Lines(id="text", classes="text")
         self.progress = Bar(classes="progress", most=2)
@@ -80,19 +82,25 @@ class BackupScreen(Screen[None]):
         if action == "stop":
             return any(work.running for work in self._works)
         if action == "bring":
-            return self._to_bring() is not None and not self._picture.read_only
+            copy = self._to_bring()
+            # From a store nothing is changed but this machine.
+            return copy is not None and not (copy.place.is_host and self._picture.read_only)
         return True
 
     async def action_bring(self) -> None:
         copy = self._to_bring()
         if copy is not None:
-            await self.app.run_action(("app", "bring", (copy.set.stamp, copy.place.name)))
+            action = "bring" if copy.place.is_host else "fetch"
+            await self.app.run_action(("app", action, (copy.set.stamp, copy.place.name)))
 
     def _to_bring(self) -> PlacedSet | None:
-        """A whole copy on a host, where none is here yet."""
+        """A whole copy on a host, where none is here yet; else one in a store."""
         if copy_here(self.backup) is not None:
             return None
-        return next((c for c in self.backup.copies if c.place.is_host and c.complete), None)
+        copies = [c for c in self.backup.copies if c.complete and c.place != HERE]
+        # A host first, then what is proven, then what needs no identity to be opened.
+        order = sorted(copies, key=lambda c: (not c.place.is_host, not c.proven, c.encrypted))
+        return order[0] if order else None
 
     def action_prove(self) -> None:
         if copy_here(self.backup) is None:
@@ -100,6 +108,15 @@ class BackupScreen(Screen[None]):
             cast("EtcdTui", self.app).tell(Refusal(words, "Bring it here first."))
         elif self._again is None or not self._again.running:
             self._again = self._work(partial(prove_again, self.backup), "proof")
+            self._show()
+            self.body.scroll_home(animate=False)
+
+    def action_rehearse(self) -> None:
+        if copy_here(self.backup) is None:
+            words = "The backup is not on this machine, so nothing can be restored here."
+            cast("EtcdTui", self.app).tell(Refusal(words, "Bring it here first: b."))
+        elif self._rehearsed is None or not self._rehearsed.running:
+            self._rehearsed = self._work(partial(rehearse_here, self.backup), "rehearsal", "rehearsing:")
             self._show()
             self.body.scroll_home(animate=False)
 
@@ -118,11 +135,12 @@ class BackupScreen(Screen[None]):
         self.notify("The whole text.", title="Copied", markup=False)
 
     @property
-    def _works(self) -> list[Work[Summary] | Work[Again]]:
-        return [work for work in (self._contents, self._again) if work is not None]
+    def _works(self) -> list[Work[Summary] | Work[Again] | Work[Rehearsed]]:
+        works = (self._contents, self._again, self._rehearsed)
+        return [work for work in works if work is not None]
 
-    def _work(self, call: Callable[[Look], T], name: str) -> Work[T]:
-        return Work(self.app, call, self._ended, name=name, clock=self._clock)
+    def _work(self, call: Callable[[Look], T], name: str, doing: str = "reading") -> Work[T]:
+        return Work(self.app, call, self._ended, name=name, clock=self._clock, doing=doing)
 
     def _ended(self) -> None:
         if self.is_running:
@@ -137,7 +155,15 @@ class BackupScreen(Screen[None]):
         view = self._picture.view
         self.title_bar.set_line(backup_text.title(view, self.backup))
         parts = backup_text.paragraphs(view, self.backup)
-        self.body.set_paragraphs([*self._proof(), *parts, *self._inside()])
+        self.body.set_paragraphs([*self._rehearsal(), *self._proof(), *parts, *self._inside()])
+
+    def _rehearsal(self) -> list[Paragraph]:
+        work = self._rehearsed
+        if work is None:
+            return []
+        said = backup_text.rehearsed(work.result) if work.result else work.trouble()
+        now = "being restored" if work.running else "the copy here, in a throw-away etcd on this machine"
+        return [*heading("Rehearsed", now)[1:], *said, Paragraph(())]
 
     def _proof(self) -> list[Paragraph]:
         """The new proof comes first: it is newer than anything below it."""

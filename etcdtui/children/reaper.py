@@ -1,4 +1,4 @@
-"""The one who cleans up: a small process that outlives the lab by a moment, however the lab ends.
+"""The one who cleans up: a small process that outlives us by a moment, however we end.
 
 It is told through a pipe what exists. When the pipe closes (a proper end, or kill -9), it ends all that and
 removes the folder, if it was told to.
@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import TextIO
 
-from etcdtui.lab import processes
+from etcdtui.children import processes
 
 
 class Reaper:
@@ -26,7 +26,7 @@ class Reaper:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
-            processes.module("etcdtui.lab.reaper"),
+            processes.module("etcdtui.children.reaper"),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Processes of a lab: started in a group of their own, found again through ps, signalled as a family."""
+"""Processes of ours: started in a group of their own, found again through ps, signalled as a family."""
 
 from __future__ import annotations
 

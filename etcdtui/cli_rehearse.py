@@ -1,0 +1,183 @@
+"""A backup restored into a throw-away etcd on this machine, without the screen: made for a weekly timer."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from etcdtui.errors import Cancelled, ConfigError
+from etcdtui.streams import say
+from etcdtui.text import clean
+
+if TYPE_CHECKING:
+    from etcdtui.config import ClusterConfig
+    from etcdtui.procedures.rehearsal import Rehearsed, Tell
+
+RESTORED, NOT, COULD_NOT = 0, 1, 2
+LAST = "last"
+STOPPED = 130  # as a shell tells of Ctrl-C
+_CODES = {"ok": RESTORED, "failed": NOT, "not applicable": COULD_NOT}
+_SIGNS = {"ok": "✓", "failed": "✗"}
+
+
+def register(
+    commands: Any,
+    parents: Sequence[argparse.ArgumentParser],
+    chosen: Callable[[argparse.Namespace], ClusterConfig],
+) -> None:
+    """``etcdtui rehearse``; ``chosen`` tells the cluster that the options mean, asked for a stamp alone."""
+    command = commands.add_parser(
+        "rehearse",
+        parents=parents,
+        help="restore a backup into a throw-away etcd, and compare",
+        description="On this machine, for nobody else, no cluster touched. Exit codes: 0 restored as proven, "
+        "1 not, 2 it could not be tried, 64 no such file or bad arguments, 70 etcdtui itself failed.",
+    )
+    command.add_argument(
+        "what",
+        metavar="last|STAMP|FOLDER|FILE",
+        help="the newest proven one on this machine, a time stamp of etcdtui backups, a folder, a snapshot",
+    )
+    command.add_argument(
+        "--etcd-dir", type=Path, metavar="DIR", help="with the etcd and etcdutl of this folder"
+    )
+    command.add_argument(
+        "--metrics-file", type=Path, metavar="FILE", help="for node_exporter's textfile collector"
+    )
+
+    def run(options: argparse.Namespace) -> int:
+        def folder() -> Path:
+            return chosen(options).backups.directory
+
+        return rehearse(options.what, folder, options.etcd_dir, options.metrics_file, as_json=options.json)
+
+    command.set_defaults(run=run)
+
+
+def rehearse(
+    what: str, folder: Callable[[], Path], etcd_dir: Path | None, metrics: Path | None, *, as_json: bool
+) -> int:
+    """0: restored as proven; 1: not; 2: it could not be tried. The worst of several counts, 1 before 2.
+
+    Raises ConfigError when there is no such backup on this machine.
+    """
+    from etcdtui.children import binaries
+    from etcdtui.procedures import rehearsal
+
+    paths = _snapshots(what, folder)
+    done: list[Rehearsed] = []
+    stop = threading.Event()
+    with _interruptible(stop):
+        for path in paths:
+            try:
+                found = rehearsal.rehearse(path, lambda: binaries.find(etcd_dir), _tell(as_json), stop.is_set)
+            except Cancelled as cancelled:
+                say(f"etcdtui: {clean(cancelled.message)}", sys.stderr)
+                return STOPPED
+            done.append(found)
+            if not as_json:
+                _print(found)
+    if as_json:
+        print(json.dumps({"rehearsals": [_as_json(each) for each in done]}, indent=2))
+    if metrics is not None:
+        _measured(metrics, done)
+    codes = [_CODES[each.outcome.value] for each in done]
+    return NOT if NOT in codes else max(codes)
+
+
+def _snapshots(what: str, folder: Callable[[], Path]) -> list[Path]:
+    from etcdtui.cli_verify import SNAPSHOT, located
+
+    if what == LAST:
+        return [_last(folder())]
+    alone, places = located(what, folder)
+    if alone is not None:
+        found = [alone]
+    else:
+        found = [place / made.snapshot.name for place, made in places if made and made.snapshot]
+    if not found:
+        raise ConfigError(
+            f"{clean(what)} holds no snapshot.", f"Name a file that ends in {SNAPSHOT}, or a backup's folder."
+        )
+    return found
+
+
+def _last(folder: Path) -> Path:
+    """The newest that was proven, by its time stamp."""
+    from etcdtui.model.manifest import SUFFIX
+
+    proven = [
+        found.with_name(found.name.removesuffix(SUFFIX) + ".db") for found in folder.glob(f"*/*{SUFFIX}")
+    ]
+    there = sorted((path for path in proven if path.is_file()), key=lambda path: path.name)
+    if not there:
+        raise ConfigError(
+            f"There is no proven backup in {folder}.", "Take one with etcdtui backup, or name a file."
+        )
+    return there[-1]
+
+
+@contextmanager
+def _interruptible(stop: threading.Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end it in order; however else it ends, the reaper cleans up."""
+    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in ends}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tell(as_json: bool) -> Tell:
+    """What it is at, one line for each thing; on standard error where the answer is JSON."""
+    last = ""
+
+    def tell(what: str, done: int, total: int) -> None:
+        nonlocal last
+        if what != last:
+            last = what
+            say(f"… {clean(what, 200)}", sys.stderr if as_json else sys.stdout)
+
+    return tell
+
+
+def _print(done: Rehearsed) -> None:
+    say(clean(str(done.snapshot), 4000))
+    for check in done.checks:
+        say(f"  {_SIGNS.get(check.outcome.value, '·')} {check.name}: {clean(check.sentence, 2000)}")
+    words = " ".join(word for word in (done.sentence, done.hint, done.kept) if word)
+    say(f"  {_SIGNS.get(done.outcome.value, '–')} {clean(words, 4000)} ({done.seconds:.1f} s)")
+
+
+def _as_json(done: Rehearsed) -> dict[str, Any]:
+    return {
+        "file": str(done.snapshot),
+        "restored": {"ok": True, "failed": False}.get(done.outcome.value),
+        "sentence": done.sentence,
+        "hint": done.hint or None,
+        "etcd": done.etcd or None,
+        "at": done.at,
+        "seconds": round(done.seconds, 3),
+        "sha256": (done.proof.sha256 if done.proof else "") or None,
+        "kept": done.kept or None,
+        "checks": [{"name": c.name, "outcome": c.outcome.value, "sentence": c.sentence} for c in done.checks],
+    }
+
+
+def _measured(path: Path, done: Sequence[Rehearsed]) -> None:
+    """The metrics. That they cannot be written changes nothing about how it went."""
+    from etcdtui import metricsfile
+    from etcdtui.landing import LocalFault
+
+    try:
+        metricsfile.write(path, metricsfile.rehearsals(done))
+    except LocalFault as fault:
+        say(f"etcdtui: {clean(str(fault), 4000)}", sys.stderr)
