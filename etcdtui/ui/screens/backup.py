@@ -66,8 +66,7 @@ class BackupScreen(Screen[None]):
     def on_mount(self) -> None:
         self.progress.set_line(())
         self.set_interval(EVERY, self._tell_progress)
-        if copy_here(self.backup) is not None:
-            self._contents = self._work(partial(contents, self.backup), "contents")
+        self._look_inside()
         self._show()
 
     def on_unmount(self) -> None:
@@ -76,11 +75,20 @@ class BackupScreen(Screen[None]):
     def show_picture(self, picture: Picture) -> None:
         now = found_again(self.backup, picture.view.known_backups)
         self._picture, self.backup = picture, now or self.backup
+        self._look_inside()
         self._show()
+
+    def _look_inside(self) -> None:
+        """Once there is a copy here, which may have come a moment ago."""
+        if self._contents is None and copy_here(self.backup) is not None:
+            self._contents = self._work(partial(contents, self.backup), "contents")
+            self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "stop":
             return any(work.running for work in self._works)
+        if action == "rehearse":
+            return copy_here(self.backup) is not None
         if action == "bring":
             copy = self._to_bring()
             # From a store nothing is changed but this machine.
@@ -112,10 +120,7 @@ class BackupScreen(Screen[None]):
             self.body.scroll_home(animate=False)
 
     def action_rehearse(self) -> None:
-        if copy_here(self.backup) is None:
-            words = "The backup is not on this machine, so nothing can be restored here."
-            cast("EtcdTui", self.app).tell(Refusal(words, "Bring it here first: b."))
-        elif self._rehearsed is None or not self._rehearsed.running:
+        if self._rehearsed is None or not self._rehearsed.running:
             self._rehearsed = self._work(partial(rehearse_here, self.backup), "rehearsal", "rehearsing:")
             self._show()
             self.body.scroll_home(animate=False)
