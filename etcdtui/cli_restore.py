@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from etcdtui.errors import ConfigError, Refusal
-from etcdtui.text import age, clean
 
 if TYPE_CHECKING:
     from etcdtui.config import ClusterConfig
     from etcdtui.model.restore_advice import Advice
-    from etcdtui.procedures.procedure import Procedure, Step
-    from etcdtui.procedures.restore_decided import Standstill
+    from etcdtui.procedures.procedure import Procedure
 
 STANDS, ACCEPT, REFUSED = 0, 1, 2
 
@@ -73,6 +70,7 @@ def dry_run(
     """0: the plan stands; 1: something has to be accepted by typing it; 2: there is none, and why."""
     from etcdtui.cli_backups import opened
     from etcdtui.model.restore_advice import advise
+    from etcdtui.procedures import restore_text
 
     with opened(config) as (_, operations):
         looked = operations.look_for_restore()
@@ -85,74 +83,23 @@ def dry_run(
         except Refusal as refusal:
             _refused(advice, refusal, as_json)
             return REFUSED
-        told = [line.strip() for line in (*_advice_lines(advice), *advice.lines)]
         if as_json:
             print(json.dumps(_as_json(advice, made), indent=2))
         else:
-            for line in (*_advice_lines(advice), "", *_plan_lines(made, told)):
-                print(clean(line, 4000))
-        return ACCEPT if _decided(made).accept else STANDS
-
-
-def _decided(made: Procedure) -> Standstill:
-    from etcdtui.procedures import restore, restore_quorum
-
-    if made.kind == restore_quorum.KIND:
-        return restore_quorum.Quorum.of(made.parameters)
-    return restore.decided_of(made)
+            for told in restore_text.whole(made, advice):
+                print(told.line)
+        return ACCEPT if restore_text.decided_of(made).accept else STANDS
 
 
 def _refused(advice: Advice, refusal: Refusal, as_json: bool) -> None:
+    from etcdtui.procedures.restore_text import Told, advice_lines, refused_lines
+
     if as_json:
         told = {"plan": None, "refused": refusal.message, "hint": refusal.hint, **_advice_json(advice)}
         print(json.dumps(told, indent=2))
         return
-    for line in (*_advice_lines(advice), "", f"refused   {refusal}"):
-        print(clean(line, 4000))
-
-
-def _advice_lines(advice: Advice) -> Iterator[str]:
-    if advice.first:
-        yield f"▲ {advice.first}"
-    for title, lines in (
-        ("What is true", advice.truth),
-        ("Instead of a restore", advice.instead),
-        ("Whose data is the newest", advice.survivors),
-        ("The backups beside it", advice.backups),
-    ):
-        yield ""
-        yield title
-        for line in lines:
-            yield f"  {line}"
-
-
-def _plan_lines(made: Procedure, said: Sequence[str]) -> Iterator[str]:
-    from etcdtui.procedures.restore import seconds
-
-    decided = _decided(made)
-    total = sum(seconds(step, decided) for step in made.steps)
-    yield f"{made.title}: {len(made.steps)} steps, usually about {age(total)}. Nothing has been executed."
-    for reason in made.reasons:
-        if reason not in said:
-            yield f"  {reason}"
-    for number, step in enumerate(made.steps, 1):
-        yield ""
-        where = f" on {step.host}" if step.host and step.host not in step.title else ""
-        yield f"{number:>3}. {step.title}{where}   about {age(seconds(step, decided))}"
-        yield f"     {step.why}"
-        if step.argv:
-            yield f"     $ {_command(step)}"
-        if step.gate.prompt:
-            yield f"     asks: {step.gate.prompt}"
-
-
-def _command(step: Step) -> str:
-    """What runs, as it would be typed; a script of ours by its name and what it is given."""
-    words = list(step.argv)
-    if "-c" in words and "\n" in words[words.index("-c") + 1]:
-        at = words.index("-c")
-        return f"{shlex.join(words[: at - 1])} {shlex.join(words[at + 2 :])}"
-    return shlex.join(words)
+    for line in (*advice_lines(advice), Told(), *refused_lines(refusal)):
+        print(line.line)
 
 
 def _advice_json(advice: Advice) -> dict[str, Any]:
@@ -184,8 +131,9 @@ def _advice_json(advice: Advice) -> dict[str, Any]:
 
 def _as_json(advice: Advice, made: Procedure) -> dict[str, Any]:
     from etcdtui.procedures.restore import seconds
+    from etcdtui.procedures.restore_text import decided_of
 
-    decided = _decided(made)
+    decided = decided_of(made)
     steps = [
         {
             "key": step.key,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from etcdtui.model.health import ClusterHealth, Level, in_words, judge
 from etcdtui.model.places import Backup
@@ -18,6 +19,23 @@ LAST_RESORT = (
 )
 
 
+class Kind(StrEnum):
+    """What may be done instead of a restore."""
+
+    REPLACE = "replace"  # one member, by the guide
+    START = "start"  # etcd again on a host that has its data
+    QUORUM = "quorum restore"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Something else that would do. ``kind`` None: only to be known; ``member_id`` is whom it is about."""
+
+    sentence: str
+    kind: Kind | None = None
+    member_id: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Advice:
     """``first`` is what must be known before anything else: newer data than any backup has. ``needed``: the
@@ -26,7 +44,7 @@ class Advice:
     needed: bool
     first: str
     truth: tuple[str, ...]
-    instead: tuple[str, ...]
+    ways: tuple[Way, ...]
     survivors: tuple[str, ...]
     backups: tuple[str, ...]
     ranked: tuple[Survivor, ...] = ()
@@ -35,6 +53,11 @@ class Advice:
     @property
     def newest(self) -> Survivor | None:
         return best(self.ranked)
+
+    @property
+    def instead(self) -> tuple[str, ...]:
+        """What else would do, in sentences."""
+        return tuple(way.sentence for way in self.ways)
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -66,7 +89,7 @@ def advise(
         needed=health.level is Level.NO_QUORUM,
         first=_first(newest, gaps, quorum=not answers and (quorum_hosts is None or bool(quorum_hosts))),
         truth=_truth(view, health),
-        instead=_instead(health, ranked, newest, quorum_hosts),
+        ways=_ways(health, ranked, newest, quorum_hosts),
         # Of members that write together the one that was asked last is ahead: that loses nothing.
         survivors=tuple(data_of(s, None if answers and s.running else newest, view.now) for s in ranked),
         backups=tuple(one.sentence for one in gaps) or ("No backup is known.",),
@@ -106,26 +129,34 @@ def _truth(view: ClusterView, health: ClusterHealth) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _instead(
+def _ways(
     health: ClusterHealth,
     ranked: Sequence[Survivor],
     newest: Survivor | None,
     quorum_hosts: frozenset[str] | None,
-) -> tuple[str, ...]:
+) -> tuple[Way, ...]:
     """What would do instead of a restore."""
     unwell = [row for row in health.members if not row.well and not row.member.learner]
     by_name = {survivor.name: survivor for survivor in ranked}
-    said = [LAST_RESORT]
+    said = [Way(LAST_RESORT)]
     if health.level is Level.UNKNOWN:
-        said.append("Nobody can tell now whether the cluster answers: find that out first.")
+        said.append(Way("Nobody can tell now whether the cluster answers: find that out first."))
     if health.quorum.present:
         said.append(
-            "The cluster answers: nothing is lost that a restore would bring back, except what was deleted."
+            Way(
+                "The cluster answers: nothing is lost that a restore would bring back, except what was "
+                "deleted."
+            )
         )
-        said += [f"{row.member.label} {in_words(row.state)}: replace that member." for row in unwell]
+        said += [
+            Way(
+                f"{row.member.label} {in_words(row.state)}: replace that member.", Kind.REPLACE, row.member.id
+            )
+            for row in unwell
+        ]
         return tuple(said)
     stopped = [
-        row.member.label
+        row.member
         for row in unwell
         if (s := by_name.get(row.member.label)) is not None and s.usable and not s.running
     ]
@@ -134,23 +165,29 @@ def _instead(
     lacking = health.quorum.needed - len(answering)
     if stopped and len(stopped) >= lacking > 0:
         said.append(
-            f"{counted(lacking, 'voter')} more would make a quorum, and the data of {listed(stopped)} is on "
-            "its host: start etcd there again, and nothing is lost at all."
+            Way(
+                f"{counted(lacking, 'voter')} more would make a quorum, and the data of "
+                f"{listed([member.label for member in stopped])} is on its host: start etcd there again, and "
+                "nothing is lost at all.",
+                Kind.START,
+                stopped[0].id,
+            )
         )
     if newest is not None:
         said.append(_quorum_restore(newest, quorum_hosts))
     return tuple(said)
 
 
-def _quorum_restore(newest: Survivor, hosts: frozenset[str] | None) -> str:
+def _quorum_restore(newest: Survivor, hosts: frozenset[str] | None) -> Way:
     said = f"A quorum restore goes on with the data of {newest.name} alone and loses nothing that it has"
     if hosts is None:
-        return f"{said}; where the host has quorum-restore.sh, that is its way."
+        return Way(f"{said}; where the host has quorum-restore.sh, that is its way.")
     if newest.host in hosts:
-        return f"{said}: {newest.host} has quorum-restore.sh. `etcdtui restore --dry-run --quorum` shows it."
+        return Way(f"{said}: {newest.host} has quorum-restore.sh.", Kind.QUORUM)
     if hosts:
-        return f"{said}, but {newest.host} has no quorum-restore.sh; {listed(sorted(hosts))} has."
-    return (
+        told = listed(sorted(hosts))
+        return Way(f"{said}, but {newest.host} has no quorum-restore.sh; {told} has.", Kind.QUORUM)
+    return Way(
         "A quorum restore, which would go on with a survivor's data, has no script on these hosts: that came "
         "with OpenShift 4.18. Before, there is only etcd's --force-new-cluster, which OpenShift does not "
         "document: start a stopped member again, or restore a backup."

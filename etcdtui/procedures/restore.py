@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from etcdtui.errors import EtcdTuiError, Refusal
-from etcdtui.model.places import PlaceKind
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.restore_advice import advise
 from etcdtui.model.view import HostView
@@ -50,10 +49,7 @@ def plan(
     found = choice.backup_of(view, backup)
     # Refused here already where no host could take it; where it is taken from depends on the host.
     choice.chosen(view, found, "")
-    told = found.manifest
-    assert told is not None and told.resources is not None
-    near = frozenset(c.place.name for c in found.copies if c.proven and c.place.kind is PlaceKind.HOST)
-    first, reasons = choice.recovery_host(looked, (told.snapshot.size, told.resources.size), host, near)
+    first, reasons = choice.recovery_host(looked, found, host)
     taken = choice.chosen(view, found, first.host.name)
     lost, seen = choice.what_is_lost(found, looked, view.now)
     version = view.api.value.version if view.api.value else taken.version

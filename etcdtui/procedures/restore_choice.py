@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from etcdtui.errors import Refusal
@@ -169,44 +169,72 @@ class Candidate:
     survivor: Survivor | None
 
 
-def recovery_host(
-    looked: Looked, sizes: tuple[int, int], wanted: str | None, near: frozenset[str]
-) -> tuple[Candidate, tuple[str, ...]]:
-    """The host, and why that one. ``sizes`` are of snapshot and resources, ``near`` hosts that have both.
+def sizes_of(backup: Backup) -> tuple[int, int]:
+    """Bytes of snapshot and resources, as they were proven."""
+    told = backup.manifest
+    resources = told.resources if told else None
+    return (told.snapshot.size if told else 0), (resources.size if resources else 0)
 
-    Raises Refusal.
-    """
-    view = looked.view
-    hosts = [h for h in view.hosts if wanted is None or wanted in (h.name, h.node)]
-    if not hosts:
-        known = listed([h.name for h in view.hosts]) or "none"
-        raise Refusal(f"{wanted} is no host of {view.name}: known are {known}.", "Name one of them.")
+
+def near(backup: Backup) -> frozenset[str]:
+    """Hosts on which a proven copy lies."""
+    return frozenset(c.place.name for c in backup.copies if c.proven and c.place.kind is PlaceKind.HOST)
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """Every host asked about: ``good`` can take a restore, the best one first; ``bad`` says why not by name,
+    without a dot."""
+
+    good: tuple[Candidate, ...]
+    bad: Mapping[str, str]
+
+    @property
+    def newest(self) -> Survivor | None:
+        """The newest data on any of those that can take it."""
+        return best(c.survivor for c in self.good if c.survivor)
+
+
+def candidates(looked: Looked, backup: Backup, hosts: Iterable[HostView]) -> Hosts:
+    """Which of these hosts can take ``backup``."""
     good: list[Candidate] = []
-    bad: list[str] = []
+    bad: dict[str, str] = {}
     for host in hosts:
-        found = assess(looked, host, sizes)
+        found = assess(looked, host, sizes_of(backup))
         if isinstance(found, Candidate):
             good.append(found)
         else:
-            bad.append(f"{host.name}: {found}")
-    if not good:
-        raise Refusal(
-            f"No restore can be run now. {'; '.join(bad)}.", "Mend one of these first, then plan again."
-        )
-    newest = best(c.survivor for c in good if c.survivor)
+            bad[host.name] = found
+    newest, there = Hosts(tuple(good), bad).newest, near(backup)
 
     def rank(candidate: Candidate) -> tuple[int, int, int, str]:
         survivor = candidate.survivor
         return (
             0 if survivor is not None and survivor.running else 1,
             0 if newest is not None and survivor is newest else 1,
-            0 if candidate.host.name in near else 1,
+            0 if candidate.host.name in there else 1,
             candidate.host.name,
         )
 
-    good.sort(key=rank)
-    first = good[0]
-    return first, (*_why(looked.view, first, newest, near), *(f"Not possible on {said}." for said in bad))
+    return Hosts(tuple(sorted(good, key=rank)), bad)
+
+
+def recovery_host(looked: Looked, backup: Backup, wanted: str | None) -> tuple[Candidate, tuple[str, ...]]:
+    """The host, and why that one. Raises Refusal."""
+    view = looked.view
+    hosts = [h for h in view.hosts if wanted is None or wanted in (h.name, h.node)]
+    if not hosts:
+        known = listed([h.name for h in view.hosts]) or "none"
+        raise Refusal(f"{wanted} is no host of {view.name}: known are {known}.", "Name one of them.")
+    found = candidates(looked, backup, hosts)
+    said = [f"{name}: {words}" for name, words in found.bad.items()]
+    if not found.good:
+        raise Refusal(
+            f"No restore can be run now. {'; '.join(said)}.", "Mend one of these first, then plan again."
+        )
+    first = found.good[0]
+    reasons = why(view, first, found.newest, near(backup))
+    return first, (*reasons, *(f"Not possible on {line}." for line in said))
 
 
 def assess(looked: Looked, host: HostView, sizes: tuple[int, int]) -> Candidate | str:
@@ -261,9 +289,10 @@ def _space(report: HostReport, sizes: tuple[int, int]) -> list[str]:
     ]
 
 
-def _why(
+def why(
     view: ClusterView, first: Candidate, newest: Survivor | None, near: frozenset[str]
 ) -> tuple[str, ...]:
+    """What speaks for a host."""
     name, survivor = first.host.name, first.survivor
     said = [
         f"The restore runs on {name}: it answers by SSH, its cluster-restore.sh is that of OpenShift "

@@ -14,7 +14,7 @@ from etcdtui.model.view import ClusterView, HostView
 from etcdtui.platforms.host_answers import script_failed
 from etcdtui.platforms.restore_scripts import HostReport, parse_report, report_script, restores_quorum
 from etcdtui.procedures.procedure import World
-from etcdtui.procedures.restore_survivors import gather, member_of
+from etcdtui.procedures.restore_survivors import Hear, Seen, gather, member_of, unheard
 
 PATIENCE = 30.0  # seconds for all hosts together
 ASK = 20.0  # seconds for one
@@ -35,17 +35,22 @@ class Looked:
         return frozenset(h for h, r in told if isinstance(r, HostReport) and restores_quorum(r))
 
 
-def look(world: World) -> Looked:
-    """Ask every host, all at the same time. Blocks for half a minute at most, twice."""
-    survivors = gather(world, PATIENCE)
+def look(world: World, hear: Hear = unheard) -> Looked:
+    """Ask every host, all at the same time. Blocks for half a minute at most, twice; ``hear`` is told how far
+    it is with each host."""
+    survivors = gather(world, PATIENCE, hear)
     view = world.view()
     reports: dict[str, HostReport | str] = {}
 
     def ask(host: HostView) -> None:
+        hear(Seen(host.name, "Its scripts, certificates and disks are being read."))
         try:
             reports[host.name] = report(world, host)
         except EtcdTuiError as exc:
             reports[host.name] = exc.message
+            hear(Seen(host.name, exc.message, over=True, trouble=True))
+        else:
+            hear(Seen(host.name, "Data, scripts, certificates and disks are known.", over=True))
 
     threads = [threading.Thread(target=ask, args=(host,), daemon=True) for host in view.hosts]
     for thread in threads:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -16,8 +17,28 @@ from etcdtui.model.survivors import Position, Survivor
 from etcdtui.model.view import ClusterView, HostView
 from etcdtui.procedures.procedure import World
 from etcdtui.reach.remote_db import OnDisk, read_position
+from etcdtui.text import grouped
 
 PATIENCE = 30.0  # seconds for all hosts together
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How far the look at one host is, or, without one, at the places of backups. ``over``: there is no more
+    to come."""
+
+    host: str
+    sentence: str
+    over: bool = False
+    trouble: bool = False
+
+
+Hear = Callable[[Seen], None]
+"""Called from any thread, also late."""
+
+
+def unheard(_: Seen) -> None:
+    """For whoever does not watch."""
 
 
 @dataclass(slots=True)
@@ -28,12 +49,12 @@ class _Asked:
     absent: bool = False
 
 
-def gather(world: World, patience: float = PATIENCE) -> tuple[Survivor, ...]:
+def gather(world: World, patience: float = PATIENCE, hear: Hear = unheard) -> tuple[Survivor, ...]:
     """One survivor for every host and every member, also those of which nothing is known."""
     view = world.view()
     asked = [_Asked(host) for host in view.hosts]
     threads = [
-        threading.Thread(target=_ask, args=(world, one), name="survivor", daemon=True) for one in asked
+        threading.Thread(target=_ask, args=(world, one, hear), name="survivor", daemon=True) for one in asked
     ]
     for thread in threads:
         thread.start()
@@ -44,14 +65,18 @@ def gather(world: World, patience: float = PATIENCE) -> tuple[Survivor, ...]:
     return (*(_survivor(view, listing, one) for one in asked), *_unhosted(view, listing))
 
 
-def _ask(world: World, one: _Asked) -> None:
-    layout = world.layout_of(one.host.name)
+def _ask(world: World, one: _Asked, hear: Hear) -> None:
+    layout, name = world.layout_of(one.host.name), one.host.name
+    hear(Seen(name, "Its data is being read where it lies."))
     try:
         one.found = read_position(world.runner(one.host.name), layout.sudo, layout.at(layout.data))
     except NotFound as exc:
         one.trouble, one.absent = exc.message, True
     except EtcdTuiError as exc:
         one.trouble = exc.message
+    found = one.found
+    said = f"Its data is at revision {grouped(found.position.revision)}." if found else one.trouble
+    hear(Seen(name, said, trouble=found is None and not one.absent))
 
 
 def _survivor(view: ClusterView, listing: MemberList | None, asked: _Asked) -> Survivor:
