@@ -39,7 +39,10 @@ def in_a_line(run: Run) -> str:
 
 
 def in_full(run: Run) -> list[str]:
-    """A run as lines for people: who, what, and every line of the record. Foreign text is made harmless."""
+    """A run as lines for people: who, what, what it left changed, and every line of the record. Foreign text
+    is made harmless."""
+    from etcdtui.procedures import restore_changes
+
     who = f"{run.who.user}@{run.who.host}, process {run.who.pid}"
     ended = how(run)
     why = run.abandoned if ended == "abandoned" else run.sentence
@@ -49,6 +52,7 @@ def in_full(run: Run) -> list[str]:
         f"etcdtui {clean(run.version)}",
         f"  {ended}{': ' + clean(why) if why else ''}",
     ]
+    lines += [f"  {clean(line, 1000)}" for line in restore_changes.lines(run)]
     lines += [f"  {n}. {clean(step.title)}" for n, step in enumerate(run.steps, 1)]
     lines += [text for entry in run.entries for text in _printed(run, entry)]
     if run.torn:

@@ -121,29 +121,31 @@ def markdown(incident: Incident, runs: Iterable[Run]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def keep(directory: Path, cluster: str, text: str, now: float) -> Path:
+def keep(
+    directory: Path, cluster: str, text: str, now: float, *, what: str = "incident", suffix: str = "md"
+) -> Path:
     """Write it where only its owner can read it; its path. Raises EtcdTuiError."""
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", cluster)[:60].strip("-") or "cluster"
     name = f"{stem}-{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}"
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.chmod(0o700)
-        path, descriptor = _new(directory, name)
+        path, descriptor = _new(directory, name, suffix)
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
             file.write(text)
     except OSError as exc:
         raise EtcdTuiError(
-            f"The incident cannot be written into {directory} on this machine: {words(exc)}.",
+            f"The {what} cannot be written into {directory} on this machine: {words(exc)}.",
             "Make room there, or give etcdtui a folder it may write to (XDG_STATE_HOME).",
         ) from exc
     return path
 
 
-def _new(directory: Path, name: str) -> tuple[Path, int]:
+def _new(directory: Path, name: str, suffix: str) -> tuple[Path, int]:
     """A file that was not there before."""
     number = 1
     while True:
-        path = directory / (f"{name}.md" if number == 1 else f"{name}-{number}.md")
+        path = directory / (f"{name}.{suffix}" if number == 1 else f"{name}-{number}.{suffix}")
         try:
             return path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except FileExistsError:

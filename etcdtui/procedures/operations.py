@@ -5,9 +5,7 @@ What plans a procedure is imported when one is planned: no start of the screen p
 
 from __future__ import annotations
 
-import secrets
 import threading
-import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +23,10 @@ from etcdtui.procedures.engine import Engine
 from etcdtui.procedures.following import job_of
 from etcdtui.procedures.history import history_of
 from etcdtui.procedures.locking import lift_left
+from etcdtui.procedures.naming import named
 from etcdtui.procedures.procedure import Action, Answer, Event, Procedure
 from etcdtui.procedures.registry import resume
+from etcdtui.procedures.restore_operations import RestoreOperations
 from etcdtui.reach import jobs
 from etcdtui.records import HALVES, JournalError, Run
 from etcdtui.text import age, clean
@@ -34,10 +34,7 @@ from etcdtui.text import age, clean
 if TYPE_CHECKING:
     from etcdtui.procedures.debts import Debt
     from etcdtui.procedures.incident import Incident
-    from etcdtui.procedures.restore_look import Looked
 
-PLACES = 20.0  # seconds for the lists of all places
-RESTORES = ("restore", "quorum-restore", "restore-undone")
 REACH = 4.0  # seconds to wait for a host, to say what is true there
 
 
@@ -66,15 +63,17 @@ class Handle:
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """An earlier run that did not come to its end, and what is true of it now."""
+    """An earlier run that did not come to its end, and what is true of it now. ``puts_back``: what it changed
+    can be put back by a procedure of its own."""
 
     id: str
     sentence: str
     truth: str
     details: Sequence[str] = ()
+    puts_back: bool = False
 
 
-class Operations:
+class Operations(RestoreOperations):
     """``state`` is the folder that holds the journal, and incidents that were exported."""
 
     def __init__(self, cluster: Cluster, state: Path) -> None:
@@ -95,7 +94,7 @@ class Operations:
             view,
             self._cluster.layout_of,
             self._cluster.keeping,
-            procedure_id=_name(backup.KIND, now),
+            procedure_id=named(backup.KIND, now),
             now=now,
             host=host,
             stores=stores,
@@ -106,7 +105,7 @@ class Operations:
         from etcdtui.procedures import bring
 
         cluster = self._cluster
-        name = _name(bring.KIND, cluster.now())
+        name = named(bring.KIND, cluster.now())
         return bring.plan(view, cluster.layout_of, cluster.keeping, found, procedure_id=name)
 
     def plan_fetch(
@@ -131,87 +130,29 @@ class Operations:
             raise Refusal("No upload is owed: each store that can be listed has the last proven backup.")
         newest = lacking[0][0]
         stores = [name for found, name in lacking if found == newest]
-        name = _name(upload.KIND, self._cluster.now())
+        name = named(upload.KIND, self._cluster.now())
         return upload.plan(keeping, newest, stores, procedure_id=name)
 
     def plan_prune(self, view: ClusterView) -> Procedure:
         """What the rules let go. Raises Refusal."""
         from etcdtui.procedures import prune
 
-        name = _name(prune.KIND, self._cluster.now())
+        name = named(prune.KIND, self._cluster.now())
         return prune.plan(view, self._cluster.keeping, procedure_id=name)
 
     def plan_maintenance(self, view: ClusterView, member_id: int) -> Procedure:
         """May this member be taken down now, and the watch over it. Raises Refusal."""
         from etcdtui.procedures import maintenance
 
-        name = _name(maintenance.KIND, self._cluster.now())
+        name = named(maintenance.KIND, self._cluster.now())
         return maintenance.plan(view, member_id, self._cluster.etcdctl, procedure_id=name)
 
     def plan_leadership(self, view: ClusterView, member_id: int) -> Procedure:
         """Let this member lead, or, if it does already, the fittest other one. Raises Refusal."""
         from etcdtui.procedures import leadership
 
-        name = _name(leadership.KIND, self._cluster.now())
+        name = named(leadership.KIND, self._cluster.now())
         return leadership.plan(view, member_id, self._cluster.etcdctl, procedure_id=name)
-
-    def look_for_restore(self) -> Looked:
-        """Everything that is to be known before a restore; blocks up to a minute, changes nothing."""
-        from etcdtui.procedures import restore_look
-
-        self._cluster.look_at_places(PLACES)
-        return restore_look.look(self._cluster)
-
-    def plan_restore(
-        self, looked: Looked, *, backup: str | None = None, host: str | None = None
-    ) -> Procedure:
-        """From the backup with that time stamp, or the newest proven one; on that host, or the best. Raises
-        Refusal."""
-        from etcdtui.procedures import restore
-
-        now = self._cluster.now()
-        self._no_other_restore()
-        return restore.plan(
-            looked,
-            self._cluster.layout_of,
-            procedure_id=_name(restore.KIND, now),
-            stamp=_dated(now),
-            backup=backup,
-            host=host,
-        )
-
-    def plan_quorum_restore(self, looked: Looked, *, host: str | None = None) -> Procedure:
-        """Go on with the data of one survivor, without a backup: of that host, or of the one that is the
-        furthest. Raises Refusal, also where there is a quorum, or no quorum-restore.sh."""
-        from etcdtui.procedures import restore_quorum
-
-        now = self._cluster.now()
-        self._no_other_restore()
-        return restore_quorum.plan(
-            looked,
-            self._cluster.layout_of,
-            procedure_id=_name(restore_quorum.KIND, now),
-            stamp=_dated(now),
-            host=host,
-        )
-
-    def _no_other_restore(self) -> None:
-        """Raises Refusal while one is not finished."""
-        for run in self._journal.runs(self._cluster.name):
-            if run.kind in RESTORES and (run.alive or run.resumable or run.retriable):
-                raise Refusal(
-                    f"“{clean(run.title)}” was begun and is not finished.",
-                    "Go on with that one, put everything back, or abandon it with a reason.",
-                )
-
-    def plan_restore_undo(self, run_id: str) -> Procedure:
-        """The way back from a restore. Raises JournalError, Refusal."""
-        from etcdtui.procedures import restore_undo
-
-        now, run = self._cluster.now(), self._journal.read(run_id)
-        if self._cluster.read_only:
-            raise Refusal(f"{self._cluster.name} is opened read-only: nothing is put back.")
-        return restore_undo.plan(run, procedure_id=_name(restore_undo.KIND, now), stamp=_dated(now))
 
     def plan_replace(self, view: ClusterView, member_id: int, marked: Collection[int] = ()) -> Procedure:
         """The replacement of a failed member; ``marked`` are all that are to go, in their order.
@@ -228,7 +169,7 @@ class Operations:
                     f"One at a time: “{clean(run.title)}” {how}. Two at once could cost the quorum.",
                     "Go on with that one, or abandon it with a reason.",
                 )
-        name = _name(replace.KIND, now)
+        name = named(replace.KIND, now)
         return replace.plan(view, member_id, cluster, procedure_id=name, now=now, marked=marked)
 
     def debts(self) -> Sequence[Debt]:
@@ -243,7 +184,7 @@ class Operations:
 
         if self._cluster.read_only:
             raise Refusal(f"{self._cluster.name} is opened read-only: nothing is put back.")
-        return debts.plan(debt, procedure_id=_name(debts.KIND, self._cluster.now()))
+        return debts.plan(debt, procedure_id=named(debts.KIND, self._cluster.now()))
 
     def compare_hashes(self) -> Comparison:
         """Do all voters hold the same keys? Blocks; raises Unreachable."""
@@ -351,7 +292,10 @@ class Operations:
         sentence = f"“{clean(run.title)}” on {clean(run.cluster)} {how} {ago} ago{at}."
         if not look:
             return Interruption(run.id, sentence, "")
-        return Interruption(run.id, sentence, self._truth(run), tuple(in_full(run)))
+        from etcdtui.procedures.restore_changes import RESTORES, to_put_back
+
+        back = run.kind in RESTORES and to_put_back(run)
+        return Interruption(run.id, sentence, self._truth(run), tuple(in_full(run)), back)
 
     def _truth(self, run: Run) -> str:
         step = run.last_step
@@ -384,11 +328,3 @@ class Operations:
 
 def _reached(view: ClusterView, host: str) -> bool:
     return any(h.name == host and (h.link.at or h.link.problem) for h in view.hosts)
-
-
-def _name(kind: str, now: float) -> str:
-    return f"{kind}-{_dated(now)}-{secrets.token_hex(2)}"
-
-
-def _dated(now: float) -> str:
-    return time.strftime("%Y%m%d-%H%M%S", time.localtime(now))

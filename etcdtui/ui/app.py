@@ -45,6 +45,7 @@ from etcdtui.ui.parts.settling import Settling
 from etcdtui.ui.parts.typed_ahead import TypedAhead
 from etcdtui.ui.picture import Picture, Shows
 from etcdtui.ui.ports import ClusterPort, FindFindings, ProcedurePort
+from etcdtui.ui.restoring import Restoring
 from etcdtui.ui.screens.dashboard import DashboardScreen
 from etcdtui.ui.telling import Telling
 from etcdtui.ui.theme import CALM
@@ -93,7 +94,7 @@ class EtcdTui(VerbActions):
         self.control = Control(self, procedures)
         self.host_keys = HostKeys(self)
         self.looking, self.telling = Looking(self), Telling(self)
-        self.marks, self.debts = Marks(), Debts(self)
+        self.marks, self.debts, self.restoring = Marks(), Debts(self), Restoring(self)
         self.picture: Picture | None = None
         self._every, self._painted, self._due, self._news = tick, -1.0, False, False
         self._held_since: float | None = None
@@ -219,7 +220,7 @@ class EtcdTui(VerbActions):
 
     @on(CompareWanted)
     def _compare_wanted(self, event: CompareWanted) -> None:
-        self.looking.compare(event.backup)
+        self.looking.compare(event.backup, with_cluster=event.with_cluster)
 
     @on(FindWanted)
     def _find_wanted(self, event: FindWanted) -> None:

@@ -134,6 +134,7 @@ class Control:
             self._unseen = not self._screen()
             if run.finished.ending is not Ending.DONE:
                 self.app.debts.look_again()
+                self._read_changes(run)
         self._moved()
 
     def ask_about_interrupted(self, *, wanted: bool = False) -> None:
@@ -168,6 +169,19 @@ class Control:
         """Before the connections go: the engine stops watching, and its record says so."""
         if self.procedures is not None:
             self.procedures.close()
+
+    def _read_changes(self, run: Run) -> None:
+        """What a restore that did not come to its end leaves changed, from its record."""
+        procedures, run_id = self.procedures, run.procedure.id
+        if procedures is None or run.changed is not None:
+            return
+        run.changed = ()
+
+        def told(changed: Sequence[str]) -> None:
+            run.changed = tuple(changed)
+            self._moved()
+
+        in_background(self.app, lambda: procedures.changed_by(run_id), told, lambda _: None, name="changes")
 
     def _emit(self, run: Run, event: Event) -> None:
         self._events.append((run, event))
@@ -231,17 +245,22 @@ class Control:
         sentences = [f"What is true now: {first.truth}"] if first.truth else []
         if rest:
             sentences.append(f"{len(rest)} more after this one.")
-        options = (
-            Option("leave", "l", "Leave as it is"),
+        options = [
+            Option("leave", "l", "Leave"),
             Option("abandon", "a", "Abandon…"),
             Option("resume", "r", "Resume"),
-        )
+        ]
+        if first.puts_back:
+            options.insert(2, Option("put-back", "p", "Put all back…"))
+            sentences.append("Everything it has set aside can be put back; that is a procedure of its own.")
 
         def chosen(choice: str | None) -> None:
             if choice == "resume":
                 self._resume(first)
             elif choice == "abandon":
                 self._abandon(first, rest)
+            elif choice == "put-back":
+                self.app.restoring.put_back(first.id)
             else:
                 self._interrupted(rest)
 

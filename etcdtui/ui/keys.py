@@ -15,11 +15,10 @@ def _key(
 
 DASHBOARD = [
     _key("b", "app.backup", "Backup", "Plan a backup; nothing runs before you said so", show=True),
-    _key("m", "app.maintenance", "Maintain", "May the chosen member go down now?", show=True),
+    _key("R", "app.restore", "Restore…", "Should it be restored at all? Looks, says, plans", show=True),
+    _key("m", "app.maintenance", "Maintain", "May the chosen member go down now?"),
     _key("u", "app.upload", "Upload", "Bring the last proven backup into stores that lack it", show=True),
-    _key(
-        "H", "app.health", "Health", "Run etcdctl endpoint health, as by hand, and show its output", show=True
-    ),
+    _key("H", "app.health", "Health", "Run etcdctl endpoint health, as by hand, and show its output"),
     _key("question_mark", "app.help", "Help", "All keys", show=True, shown_as="?"),
     _key("q", "app.leave", "Quit", "Leave; asks while a procedure runs", show=True),
     _key("1", "pane(1)", "Members", "Go to the members"),
@@ -88,6 +87,29 @@ STEP_BACK = Binding("escape,q", "step_back", "Back", show=True, key_display="esc
 BACK_ESC = Binding("escape", "app.back", "Back", show=True, key_display="esc", tooltip="Back")
 CHANGE = _key("slash", "change", "Other", "Look for something else", show=True, shown_as="/")
 STOP = _key("x", "stop", "Stop", "Stop what is being read in the background", show=True)
+
+RESTORE = [
+    _key("enter", "go_on", "Backup…", "Choose what to restore from", show=True, shown_as="⏎"),
+    _key("r", "again", "Look again", "Ask every host again", show=True),
+    _key("X", "replace", "Replace…", "The guide that replaces the member; the plan first", show=True),
+    _key("s", "start", "Start again…", "Why the stopped member stands still, and what to do", show=True),
+]
+RESTORE_BACKUP = [
+    _key("c", "compare", "Compare", "Compare it with the cluster as it is now", show=True),
+    _key("d", "details", "Details", "Everything known about it; bring it here, prove it", show=True),
+]
+RESTORE_PLAN = [
+    _key(
+        "enter",
+        "go_on",
+        "Procedure…",
+        "On to the procedure, which asks before it begins",
+        show=True,
+        shown_as="⏎",
+    ),
+    _key("e", "export", "Export", "Write the dry run as text, for your eyes alone", show=True),
+]
+PUT_BACK = _key("B", "put_back", "Put back…", "The way back from this restore; the plan first", show=True)
 
 AGAIN = _key("r", "again", "Again", "Read it again", show=True)
 EXPORT = _key("E", "app.export", "Export", "Write the incident down as Markdown", show=True)

@@ -26,14 +26,17 @@ class Looking:
         if self.app.picture is not None:
             self.app.push_screen(BackupScreen(backup, self.app.picture, self.app.clock))
 
-    def compare(self, backup: Backup) -> None:
-        """Ask with what, then compare."""
+    def compare(self, backup: Backup, *, with_cluster: bool = False) -> None:
+        """Ask with what, then compare; without asking ``with_cluster``."""
         from etcdtui.procedures.looking import copy_here
         from etcdtui.ui.screens.compare_with import CompareWithScreen
 
         if copy_here(backup) is None:
             words = f"The backup {when(backup)} is not on this machine, so that it cannot be compared."
             self.app.tell(Refusal(words, "Bring it here first; its places are in its details (enter)."))
+            return
+        if with_cluster:
+            self._compare_with_cluster(backup)
             return
         known = self._known()
         others = [b for b in known if b is not backup and b != backup and copy_here(b) is not None]

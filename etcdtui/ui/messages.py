@@ -43,9 +43,10 @@ class BackupChosen(Message):
 
 @dataclass
 class CompareWanted(Message):
-    """Compare this backup with another one, or with the cluster as it is now."""
+    """Compare this backup with another one, or, ``with_cluster``, with the cluster as it is now."""
 
     backup: Backup
+    with_cluster: bool = False
 
 
 @dataclass

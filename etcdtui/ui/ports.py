@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from etcdtui.procedures.debts import Debt
     from etcdtui.procedures.incident import Incident
     from etcdtui.procedures.looking import LiveKeys
+    from etcdtui.procedures.restore_look import Looked
+    from etcdtui.procedures.restore_offer import Offer
+    from etcdtui.procedures.restore_survivors import Hear
     from etcdtui.records import Run
 
 FindFindings = Callable[[ClusterView, ClusterHealth], tuple[Finding, ...]]
@@ -121,6 +124,14 @@ class Interrupted(Protocol):
     def details(self) -> Sequence[str]:
         """The journal, line by line."""
 
+    @property
+    def id(self) -> str:
+        """Of the run."""
+
+    @property
+    def puts_back(self) -> bool:
+        """What it has changed can be put back by a procedure."""
+
 
 Past = TypeVar("Past", bound=Interrupted)
 
@@ -151,6 +162,26 @@ class ProcedurePort(Protocol[Past]):
 
     def plan_replace(self, view: ClusterView, member_id: int, marked: Collection[int], /) -> Procedure:
         """The guide for a failed member, ``marked`` among others in their order. Raises Refusal."""
+
+    def offer_restore(self, hear: Hear, /) -> Offer:
+        """The look at all hosts and places, the advice, what may be chosen. A minute at most; ``hear`` is
+        called from any thread. Raises EtcdTuiError."""
+
+    def plan_restore(self, looked: Looked, /, *, backup: str | None, host: str | None) -> Procedure:
+        """From that backup on that host. Raises Refusal."""
+
+    def keep_restore_plan(self, cluster: str, text: str, /) -> Path:
+        """Write a dry run down, for its owner's eyes; where. Raises EtcdTuiError."""
+
+    def to_put_back(self, run_id: str = "", /) -> Run | None:
+        """That run, or the newest restore that has set something aside and was not put back. Raises
+        JournalError."""
+
+    def plan_restore_undo(self, run_id: str, /, *, abandon: bool = False) -> Procedure:
+        """The way back from a restore; one that is not finished is abandoned first. Raises Refusal."""
+
+    def changed_by(self, run_id: str, /) -> Sequence[str]:
+        """What a restore has changed, on which host, and how that is put back, line by line."""
 
     def debts(self) -> Sequence[Debt]:
         """What earlier runs took away and never gave back."""

@@ -82,7 +82,7 @@ def plan(run: Run) -> tuple[list[Paragraph], dict[str, int]]:
 def about(run: Run, step: Step) -> list[Paragraph]:
     """Why, where, what exactly, what it printed, what was found."""
     record = run.records[step.key]
-    out: list[Paragraph] = []
+    out = _changed(run)
     if record.sentence:
         sign, role = STEP[record.state]
         out += [Paragraph(((f"{sign} ", role), (clean(record.sentence, 2000), role)), 2), Paragraph(())]
@@ -92,6 +92,20 @@ def about(run: Run, step: Step) -> list[Paragraph]:
         for line, stderr in record.output[-OUTPUT:]:
             out.append(Paragraph((("│ ", Role.MUTED), (line, Role.WARN if stderr else Role.PLAIN)), 2))
     return out
+
+
+def _changed(run: Run) -> list[Paragraph]:
+    """What a run that did not come to its end leaves changed, and how that is put back."""
+    if run.finished is None or not run.changed:
+        return []
+    lines = [clean(line, 1000) for line in run.changed]
+    indents = [len(line) - len(line.lstrip(" ")) for line in lines]
+    head = Paragraph(((lines[0], Role.WARN),))
+    rest = [
+        Paragraph(((line, Role.PLAIN if indent < 6 else Role.KEY),), indent + 2)
+        for line, indent in zip(lines[1:], indents[1:], strict=True)
+    ]
+    return [head, *rest, Paragraph(())]
 
 
 def _step(step: Step) -> list[Paragraph]:

@@ -53,6 +53,7 @@ class Run:
         self.clock = clock
         self.handle: EngineHandle | None = None
         self.finished: Finished | None = None
+        self.changed: tuple[str, ...] | None = None  # what it leaves changed, once that was asked
         self.cancelling = False
         self.consented: str | None = None  # the step whose cancelling the user agreed to
         self.began: float | None = None

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from etcdtui.ui.looking import Looking
     from etcdtui.ui.picture import Picture
     from etcdtui.ui.ports import ClusterPort, ProcedurePort
+    from etcdtui.ui.restoring import Restoring
     from etcdtui.ui.screens.dashboard import DashboardScreen
     from etcdtui.ui.telling import Telling
 
@@ -39,6 +40,7 @@ class VerbActions(App[None]):
     looking: Looking
     telling: Telling
     debts: Debts
+    restoring: Restoring
     marks: Marks
     picture: Picture | None
     clock: Callable[[], float]
@@ -155,6 +157,14 @@ class VerbActions(App[None]):
     def action_resume(self) -> None:
         if not self.cluster.read_only:
             self.control.ask_about_interrupted(wanted=True)
+
+    def action_restore(self) -> None:
+        if not self.cluster.read_only:
+            self.restoring.begin()
+
+    def action_put_back(self) -> None:
+        if not self.cluster.read_only:
+            self.restoring.put_back()
 
     def action_debts(self) -> None:
         self.debts.again()

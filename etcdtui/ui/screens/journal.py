@@ -78,6 +78,7 @@ class JournalScreen(Screen[None]):
     AUTO_FOCUS = "#journal"
     BINDINGS: ClassVar[list[BindingType]] = [
         keys.AGAIN,
+        keys.PUT_BACK,
         keys.EXPORT,
         keys.BACK,
         keys.COPY,
@@ -110,6 +111,21 @@ class JournalScreen(Screen[None]):
             self._reading = True
             in_background(self.app, self._rows, self._came, self._failed, name="journal")
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "put_back":
+            row = self.table.current
+            return (
+                row is not None
+                and row.run.kind in ("restore", "quorum-restore")
+                and not cast("EtcdTui", self.app).cluster.read_only
+            )
+        return True
+
+    def action_put_back(self) -> None:
+        row = self.table.current
+        if row is not None:
+            cast("EtcdTui", self.app).restoring.put_back(row.run.id)
+
     def action_copy(self) -> None:
         row = self.table.current
         if row is not None:
@@ -136,6 +152,7 @@ class JournalScreen(Screen[None]):
     def _explain(self) -> None:
         row = self.table.current
         self.said.set_builder(lambda width: _last_word(row, width) if row else [])
+        self.refresh_bindings()
 
     @on(Table.Chosen)
     def _chosen(self, event: Table.Chosen) -> None:
