@@ -24,7 +24,7 @@ from etcdtui.procedures.following import job_of
 from etcdtui.procedures.history import history_of
 from etcdtui.procedures.locking import lift_left
 from etcdtui.procedures.naming import named
-from etcdtui.procedures.procedure import Action, Answer, Event, Procedure
+from etcdtui.procedures.procedure import Action, Answer, Event, Procedure, StepState
 from etcdtui.procedures.registry import resume
 from etcdtui.procedures.restore_operations import RestoreOperations
 from etcdtui.reach import jobs
@@ -306,6 +306,8 @@ class Operations(RestoreOperations):
         except EtcdTuiError as error:
             return error.message
         past = history_of(run.entries).of(step.key)
+        if past.state is StepState.WAITING and not past.announced:
+            return f"It waited for an answer before “{clean(step.title)}”, which has not been run."
         if planned.action is not Action.JOB or not past.announced:
             return f"The last thing known: {clean(run.sentence, 1000)}" if run.sentence else ""
         host = planned.host

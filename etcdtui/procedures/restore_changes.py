@@ -21,7 +21,7 @@ KINDS = (*RESTORES, "restore-undone")
 NOTHING = "It has changed nothing on any host."
 BY_HAND = (
     "etcdtui does all of that step by step: :putback. By hand: nothing of etcd may run on any host before "
-    "(its manifest away, its containers ended); then the data, then the manifests, that of etcd first. "
+    "(its manifest away, its containers ended); then go down each list: the data, then the manifests. "
     "Nothing is put over anything: what is in the way gets another name."
 )
 
@@ -35,6 +35,12 @@ class Change:
     what: str
     back: str = ""
     sure: bool = True
+    data: bool = False  # of etcd: it goes back before any manifest does
+
+    @property
+    def turn(self) -> int:
+        """When it is put back on its host: what needs nothing, data, manifests."""
+        return (1 if self.data else 2) if self.back else 0
 
 
 @dataclass(slots=True)
@@ -89,12 +95,11 @@ def lines(run: Run) -> list[str]:
     said = ["What it changed, and how that is put back:" if by_hand else "What it changed:"]
     for host in dict.fromkeys(change.host for change in found):
         said.append(f"  {host or 'through the API'}")
-        for change in found:
-            if change.host == host:
-                doubt = "" if change.sure else " Whether that was done is not on record: look there."
-                said.append(f"    {change.what}{doubt}")
-                if change.back and by_hand:
-                    said.append(f"      back: {change.back}")
+        for change in sorted((one for one in found if one.host == host), key=lambda one: one.turn):
+            doubt = "" if change.sure else " Whether that was done is not on record: look there."
+            said.append(f"    {change.what}{doubt}")
+            if change.back and by_hand:
+                said.append(f"      back: {change.back}")
     if to_put_back(run):
         said.append(f"  {BY_HAND}" if by_hand else "  Everything can be put back to before it: :putback.")
     return said
@@ -161,7 +166,7 @@ def _moved(step: PlannedStep, past: _Ran, what: str) -> Iterator[Change]:
         return
     flat = ("-T",) if step.key.startswith("aside ") else ()
     back = shlex.join((*_sudo(step.argv), "mv", "-n", *flat, "--", kept, there))
-    yield Change(step.host, f"{what} was moved to {kept}.", back, past.well)
+    yield Change(step.host, f"{what} was moved to {kept}.", back, past.well, bool(flat))
 
 
 def _sudo(argv: tuple[str, ...]) -> tuple[str, ...]:
@@ -203,7 +208,7 @@ def _script(run: Run, step: PlannedStep, past: _Ran) -> Iterator[Change]:
     if past.well or told.destroyed:
         kept = f"{decided.kept}/member"
         back = shlex.join((*sudo, "mv", "-n", "-T", "--", kept, recovery.data))
-        yield Change(step.host, f"The old data of etcd lies in {kept}.", back)
+        yield Change(step.host, f"The old data of etcd lies in {kept}.", back, data=True)
     for pod in (one for one in PODS if one != "etcd"):
         kept = f"{decided.stopped}/{pod}-pod.yaml"
         back = shlex.join((*sudo, "mv", "-n", "--", kept, recovery.manifest(pod)))

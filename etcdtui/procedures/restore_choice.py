@@ -233,8 +233,9 @@ def recovery_host(looked: Looked, backup: Backup, wanted: str | None) -> tuple[C
             f"No restore can be run now. {'; '.join(said)}.", "Mend one of these first, then plan again."
         )
     first = found.good[0]
-    reasons = why(view, first, found.newest, near(backup))
-    return first, (*reasons, *(f"Not possible on {line}." for line in said))
+    able, *reasons = why(view, first, found.newest, near(backup))
+    able = f"The restore runs on {first.host.name}: {able[0].lower()}{able[1:]}"
+    return first, (able, *reasons, *(f"Not possible on {line}." for line in said))
 
 
 def assess(looked: Looked, host: HostView, sizes: tuple[int, int]) -> Candidate | str:
@@ -292,12 +293,11 @@ def _space(report: HostReport, sizes: tuple[int, int]) -> list[str]:
 def why(
     view: ClusterView, first: Candidate, newest: Survivor | None, near: frozenset[str]
 ) -> tuple[str, ...]:
-    """What speaks for a host."""
+    """What speaks for a host; that it can take the restore comes first."""
     name, survivor = first.host.name, first.survivor
     said = [
-        f"The restore runs on {name}: it answers by SSH, its cluster-restore.sh is that of OpenShift "
-        f"{first.script.does.way}, its certificates of {node_of(view, first.host)} hold, and its disks have "
-        "the room."
+        f"It answers by SSH, its cluster-restore.sh is that of OpenShift {first.script.does.way}, its "
+        f"certificates of {node_of(view, first.host)} hold, and its disks have the room."
     ]
     if survivor is not None and survivor.running:
         said.append("Its member lives, so that its etcd is known to run on that host.")
@@ -318,7 +318,10 @@ def why(
 def what_is_lost(backup: Backup, looked: Looked, now: float) -> tuple[str, int]:
     """A sentence with the numbers that are known, and the highest revision that anybody had."""
     view = looked.view
-    since = f"everything written in the last {age(now - backup.taken)}" if backup.taken else "what came later"
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(backup.taken or 0.0))
+    since = "what came later"
+    if backup.taken:
+        since = f"everything written since {when}, {age(now - backup.taken)} before this plan"
     newest = best(looked.survivors)
     statuses = [e.status.value.revision for e in view.endpoints if e.status.value]
     seen = max([*statuses, newest.position.revision if newest and newest.position else 0], default=0)

@@ -93,5 +93,8 @@ def hosts(looked: Looked, backup: Backup) -> tuple[HostOffer, ...]:
         for number, candidate in enumerate(found.good)
     ]
     survivors = {survivor.host: survivor for survivor in looked.survivors}
-    bad = [HostOffer(name, survivors.get(name), refusal=f"{words}.") for name, words in found.bad.items()]
+    bad = [
+        HostOffer(name, survivors.get(name), refusal=f"{words[:1].upper()}{words[1:]}.")
+        for name, words in found.bad.items()
+    ]
     return (*good, *bad)

@@ -117,6 +117,8 @@ EXPORT = _key("E", "app.export", "Export", "Write the incident down as Markdown"
 HELP = _key("question_mark", "app.help", "Help", "All keys", show=True, shown_as="?")
 COMMAND = _key("colon", "app.command_line", "Command", "Type a command", shown_as=":")
 
+PAGE = [COPY, BACK, HELP, COMMAND]  # of every page of a restore
+
 _NAMES = {"question_mark": "?", "slash": "/", "colon": ":", "at": "@", "escape": "esc"}
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from etcdtui.model.changes import Differences
     from etcdtui.ui.app import EtcdTui
 
+RESTORED = "A restore brings back what is removed here, and takes away what was added or changed since."
+
 
 class Looking:
     """Belongs to the app. Nothing in here blocks: what takes time is done by the screens' own threads."""
@@ -36,7 +38,7 @@ class Looking:
             self.app.tell(Refusal(words, "Bring it here first; its places are in its details (enter)."))
             return
         if with_cluster:
-            self._compare_with_cluster(backup)
+            self._compare_with_cluster(backup, RESTORED)
             return
         known = self._known()
         others = [b for b in known if b is not backup and b != backup and copy_here(b) is not None]
@@ -64,7 +66,7 @@ class Looking:
         call = partial(compare, before, after)
         self.app.push_screen(CompareScreen(when(before), when(after), call, self.app.clock))
 
-    def _compare_with_cluster(self, before: Backup) -> None:
+    def _compare_with_cluster(self, before: Backup, note: str = "") -> None:
         from etcdtui.procedures.looking import Look, compare_with_live
         from etcdtui.text import clean
         from etcdtui.ui.screens.compare import CompareScreen
@@ -75,4 +77,4 @@ class Looking:
             return compare_with_live(before, cluster.live_keys(look.stopped), look)
 
         after = f"{clean(cluster.name, 60)} as it is now"
-        self.app.push_screen(CompareScreen(when(before), after, call, self.app.clock))
+        self.app.push_screen(CompareScreen(when(before), after, call, self.app.clock, note))

@@ -37,8 +37,8 @@ def steps(run: Run) -> list[Item]:
     out = []
     for number, step in enumerate(run.procedure.steps, 1):
         record = run.records[step.key]
-        sign, role = STEP[record.state]
-        words = clean(step.title, 200), _of(record.state)
+        sign, role = STEP[StepState.RUNNING if record.checked else record.state]
+        words = clean(step.title, 200), Role.STRONG if record.checked else _of(record.state)
         parts = [Paragraph(((f" {sign} ", role), (f"{number} ", Role.MUTED), words), 5)]
         note = _note(run, step)
         if note:
@@ -55,6 +55,8 @@ def _of(state: StepState) -> Role:
 
 def _note(run: Run, step: Step) -> str:
     record = run.records[step.key]
+    if record.checked:
+        return f"checked before it runs  {age(record.elapsed)}"
     if record.state is StepState.TO_COME:
         return {GateKind.CONFIRM: "asks before", GateKind.PHRASE: "asks for a typed name"}.get(
             step.gate.kind, ""
@@ -201,10 +203,13 @@ def gate(run: Run, width: int, *, reasoning: Choice | None = None, said: str = "
 def _asked(step: Step, sentence: str, *, optional: bool) -> Line:
     prompt = clean(sentence or step.gate.prompt, 600)
     spans: list[Span] = [("⏸ ", Role.WARN), (prompt + " " if prompt else "", Role.PLAIN)]
-    if step.gate.kind is GateKind.PHRASE:
+    phrase = clean(step.gate.phrase)
+    if step.gate.kind is GateKind.PHRASE and any(f"Type {p}" in prompt for p in (phrase, f"“{phrase}”")):
+        spans += [("enter", Role.KEY), (" sends it.", Role.PLAIN)]
+    elif step.gate.kind is GateKind.PHRASE:
         spans += [
             ("Type ", Role.PLAIN),
-            (clean(step.gate.phrase), Role.KEY),
+            (phrase, Role.KEY),
             (" and press enter.", Role.PLAIN),
         ]
     else:

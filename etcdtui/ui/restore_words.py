@@ -88,11 +88,12 @@ def foremost(offer: Offer, width: int) -> list[Line]:
     if offer.begun:
         words = f"{clean(offer.begun, 400)} :resume goes on with it, :putback puts everything back."
         return wrap((("▲ ", Role.BAD), (words, Role.STRONG)), width, 2)
+    lines: list[Line] = []
     if offer.advice.first:
-        return wrap((("▲ ", Role.BAD), (clean(offer.advice.first, 1000), Role.STRONG)), width, 2)
+        lines = wrap((("▲ ", Role.BAD), (clean(offer.advice.first, 1000), Role.STRONG)), width, 2)
     if not offer.advice.needed:
-        return wrap((("▲ ", Role.WARN), (LAST_RESORT, Role.STRONG)), width, 2)
-    return []
+        lines += wrap((("▲ ", Role.WARN), (LAST_RESORT, Role.STRONG)), width, 2)
+    return lines
 
 
 def advice(offer: Offer) -> list[Paragraph]:
@@ -118,7 +119,7 @@ def _truth(offer: Offer) -> list[Paragraph]:
 
 def _instead(offer: Offer) -> list[Paragraph]:
     out, told = [], set()
-    shown_above = not offer.begun and not offer.advice.first and not offer.advice.needed
+    shown_above = not offer.begun and not offer.advice.needed
     for way in offer.advice.ways:
         if way.sentence == LAST_RESORT and shown_above:
             continue
@@ -206,7 +207,15 @@ def host_paragraphs(one: HostOffer) -> tuple[Paragraph, ...]:
     sign: Span = ("● ", Role.GOOD) if one.proposed else ("○ ", Role.MUTED)
     word: Span = ("  proposed", Role.GOOD) if one.proposed else ("", Role.PLAIN)
     reasons = [Paragraph((("  ", Role.PLAIN), (clean(r, 1000), Role.PLAIN)), 2) for r in one.reasons]
-    return (Paragraph((sign, name, word), 2), *reasons)
+    return (Paragraph((sign, name, word), 2), _data(one.survivor), *reasons)
+
+
+def _data(survivor: Survivor | None) -> Paragraph:
+    told = survivor.position if survivor else None
+    if survivor is None or told is None:
+        return Paragraph((("  Nothing is known of its data.", Role.MUTED),), 2)
+    state = "its member answers" if survivor.running else "its member does not answer; read from its disk"
+    return Paragraph(((f"  Its data is at revision {grouped(told.revision)}: {state}.", Role.MUTED),), 2)
 
 
 # -- the fourth page

@@ -44,6 +44,11 @@ class StepRecord:
     asked: float = 0.0  # when it began to wait for an answer, by our clock
     answered: bool = False
 
+    @property
+    def checked(self) -> bool:
+        """It has not begun: what must be true before it is being read."""
+        return self.state is StepState.TO_COME and self.awaiting != ""
+
 
 class Run:
     """One procedure: planned, running, or at its end. ``clock`` counts seconds."""
@@ -70,16 +75,13 @@ class Run:
 
     @property
     def current(self) -> Step | None:
-        """The step that is at work or waits, or is looked at before it begins; else the one that was last."""
+        """The step that is at work, is checked before it runs, or waits; else the one that was last."""
         records = self.records
-        begun = [
-            s
-            for s in self.procedure.steps
-            if records[s.key].state is not StepState.TO_COME or records[s.key].awaiting
-        ]
-        for step in reversed(begun):
-            record = self.records[step.key]
-            if record.state in ACTIVE or record.choices:
+        begun = [s for s in self.procedure.steps if records[s.key].state is not StepState.TO_COME]
+        checked = [s for s in self.procedure.steps if records[s.key].checked]
+        for step in reversed((*begun, *checked)):
+            record = records[step.key]
+            if record.state in ACTIVE or record.choices or record.checked:
                 return step
         return begun[-1] if begun else None
 

@@ -28,7 +28,8 @@ from etcdtui.model.probe import Probe
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView, EndpointView, HostView, Way
-from etcdtui.procedures import incident
+from etcdtui.platforms.layout import Layout
+from etcdtui.procedures import incident, restore
 from etcdtui.procedures.debts import Debt
 from etcdtui.procedures.incident import Incident
 from etcdtui.procedures.procedure import (
@@ -47,6 +48,9 @@ from etcdtui.procedures.procedure import (
     StepChanged,
     StepState,
 )
+from etcdtui.procedures.restore_look import Looked
+from etcdtui.procedures.restore_offer import Offer, offer
+from etcdtui.procedures.restore_survivors import Hear, Seen
 from etcdtui.records import Run
 
 NOW = 1_795_417_200.0  # 2026-11-23 07:00:00 UTC
@@ -539,6 +543,8 @@ class FakeInterrupted:
     sentence: str = "A backup of prod was interrupted 14 min ago at step 2 of 3 (take the backup)."
     truth: str = "The job has ended with exit code 0; both files are there."
     details: tuple[str, ...] = ("07:00:01 started", "07:00:02 step take: running")
+    id: str = "backup-1"
+    puts_back: bool = False
 
 
 @dataclass
@@ -558,6 +564,11 @@ class FakeProcedures:
     hang: threading.Event | None = None  # compare_hashes blocks until it is set
     journal: list[Run] | EtcdTuiError = field(default_factory=list)
     folder: Path | None = None  # where incidents are kept
+    found: Looked | EtcdTuiError | None = None  # by the look for a restore
+    begun: str = ""  # a restore that is not finished
+    seen: list[Seen] = field(default_factory=list)  # told while it looks
+    changed: list[str] = field(default_factory=list)
+    put_back: Run | None = None
 
     def plan_backup(self, view: ClusterView) -> Procedure:
         if self.refusal is not None:
@@ -583,6 +594,46 @@ class FakeProcedures:
     def plan_replace(self, view: ClusterView, member_id: int, marked: Collection[int]) -> Procedure:
         self.asked.append(f"replace {member_id:x} of {' '.join(f'{one:x}' for one in marked)}")
         return self.plan_backup(view)
+
+    def offer_restore(self, hear: Hear) -> Offer:
+        self.asked.append("look for a restore")
+        for one in self.seen:
+            hear(one)
+        if self.hang is not None:
+            self.hang.wait(30)
+        if isinstance(self.found, EtcdTuiError):
+            raise self.found
+        assert self.found is not None
+        return offer(self.found, self.begun)
+
+    def plan_restore(self, looked: Looked, *, backup: str | None, host: str | None) -> Procedure:
+        self.asked.append(f"restore {backup} on {host}")
+        if self.refusal is not None:
+            raise self.refusal
+        return restore.plan(
+            looked,
+            lambda name: Layout(),
+            procedure_id="restore-1",
+            stamp="20260921-143000",
+            backup=backup,
+            host=host,
+        )
+
+    def keep_restore_plan(self, cluster: str, text: str) -> Path:
+        if self.folder is None:
+            raise EtcdTuiError("The plan cannot be written into /state on this machine: full.")
+        return incident.keep(self.folder, cluster, text, NOW, what="plan", suffix="txt")
+
+    def to_put_back(self, run_id: str = "") -> Run | None:
+        self.asked.append(f"what to put back {run_id}".strip())
+        return self.put_back
+
+    def plan_restore_undo(self, run_id: str, *, abandon: bool = False) -> Procedure:
+        self.asked.append(f"put {run_id} back" + (", abandoned" if abandon else ""))
+        return self.plan_backup(healthy())
+
+    def changed_by(self, run_id: str) -> Sequence[str]:
+        return self.changed
 
     def debts(self) -> Sequence[Debt]:
         return self.owed

@@ -44,7 +44,7 @@ def dry_run(
         yield world, Operations(cast(Cluster, world), tmp_path)
 
     monkeypatch.setattr(cli_backups, "opened", opened)
-    monkeypatch.setattr(restore_look, "look", lambda world: seen)
+    monkeypatch.setattr(restore_look, "look", lambda world, hear: seen)
     arguments: dict[str, Any] = {"backup": None, "host": None, **wanted}
     return cli_restore.dry_run(config(), as_json=as_json, quorum=quorum, **arguments)
 

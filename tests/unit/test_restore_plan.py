@@ -284,7 +284,7 @@ def test_the_gates_name_cluster_point_in_time_and_what_is_lost() -> None:
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(NOW - 7200))
     gate = step_of(made, "restore").gate
     assert gate.kind is GateKind.PHRASE and gate.phrase == f"prod {when}"
-    assert "everything written in the last 2 h: 100 revisions" in gate.prompt
+    assert f"everything written since {when}, 2 h before this plan: 100 revisions" in gate.prompt
 
 
 def test_nothing_is_deleted_and_nothing_is_written_over() -> None:

@@ -88,9 +88,15 @@ class CompareScreen(Screen[None]):
     ]
 
     def __init__(
-        self, before: str, after: str, call: Callable[[Look], Differences], clock: Callable[[], float]
+        self,
+        before: str,
+        after: str,
+        call: Callable[[Look], Differences],
+        clock: Callable[[], float],
+        note: str = "",
     ) -> None:
         super().__init__()
+        self._note = note
         self._title: Line = (("Compare  ", Role.STRONG), (f"{before} → {after}", Role.PLAIN))
         self._call, self._clock = call, clock
         self._work: Work[Differences] | None = None
@@ -222,6 +228,8 @@ class CompareScreen(Screen[None]):
         lines: list[Line] = [(*spans, (f"{grouped(work.result.unchanged)} unchanged", Role.PLAIN))]
         if work.result.revision:
             lines.append(muted(f"The cluster as of revision {grouped(work.result.revision)}, by its keys."))
+        if self._note:
+            lines.append(muted(self._note))
         if self._group is not None:
             place, kind = _namespace(self._group)[0], clean(self._group.kind, 200) or "–"
             lines.append(

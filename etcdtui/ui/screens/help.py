@@ -54,6 +54,7 @@ def help_paragraphs() -> list[Paragraph]:
     section("In every list", list(keys.LISTS))
     section("In the list of members", _told(keys.MEMBERS))
     section("In the list of backups, and in one of them", _told(keys.BACKUP))
+    section("In a restore, page by page", _told([*keys.RESTORE, *keys.RESTORE_BACKUP, *keys.RESTORE_PLAN]))
     section("While a procedure is shown", _told(keys.PROCEDURE))
     section("Commands", [(f":{verb.name}", _meaning(verb)) for verb in VERBS])
     out.append(Paragraph((("Signs", Role.STRONG),)))

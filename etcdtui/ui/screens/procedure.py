@@ -13,6 +13,7 @@ from textual.widgets import Button, Input
 
 from etcdtui.procedures.procedure import Answer, Choice, GateKind, Step, StepState
 from etcdtui.ui import keys
+from etcdtui.ui.looks import wrap
 from etcdtui.ui.messages import CancelWanted, StartWanted
 from etcdtui.ui.parts.bar import Bar
 from etcdtui.ui.parts.footer import KeyLine
@@ -84,6 +85,7 @@ class ProcedureScreen(Screen[None]):
         self._anew = False  # another step than before is shown
         self._reasoning: Choice | None = None  # the choice whose reason is being typed
         self._said = ""
+        self._allowed: object = None  # what the keys shown go by
         self._shown_at = 0.0  # since when this plan is to be read, by the run's clock
 
     def compose(self) -> ComposeResult:
@@ -120,7 +122,7 @@ class ProcedureScreen(Screen[None]):
             self._followed, self._reasoning, self._said = current.key, None, ""
             self._anew = True
             self.steps.point_at(current.key)
-        self.title_bar.set_line(title(run))
+        self.title_bar.set_builder(lambda width: wrap(title(run), width, 2))
         self.steps.set_items(steps(run))
         shown = self._shown()
         # Output is followed; what is to be read and decided begins at its top.
@@ -140,7 +142,16 @@ class ProcedureScreen(Screen[None]):
         for name in ("waiting", "bad", "done"):
             self.gate.set_class(kind == name, f"-{name}")
         self._show_inputs()
-        self.refresh_bindings()
+        self._show_keys()
+
+    def _show_keys(self) -> None:
+        """The line of keys is made anew only where other keys count: on a busy machine that alone would take
+        all the time there is."""
+        run = self.run
+        allowed = (run.started, run.running, run.cancelling, run.choices())
+        if allowed != self._allowed:
+            self._allowed = allowed
+            self.refresh_bindings()
 
     def _shown(self) -> Step:
         key = self.steps.cursor_key

@@ -34,7 +34,7 @@ class RestoreScreen(RestorePage):
 
     NUMBER, QUESTION = 1, "Should it be restored at all?"
     AUTO_FOCUS = "#text"
-    BINDINGS: ClassVar[list[BindingType]] = list(keys.RESTORE)
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.RESTORE, *keys.PAGE]
 
     def __init__(self, look: Callable[[Hear], Offer]) -> None:
         super().__init__()
@@ -53,8 +53,8 @@ class RestoreScreen(RestorePage):
         yield KeyLine()
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.first.set_line(())
+        self.said.set_line(())
         self.set_interval(EVERY, self._tick)
         self._begin()
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 
 from etcdtui.errors import Refusal
 from etcdtui.model.places import PlacedSet
@@ -23,6 +23,8 @@ from etcdtui.ui.screens.restore_page import Found, RestorePage
 
 
 class OffersTable(Table[BackupOffer]):
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "Host…", show=True)]
+
     def __init__(self) -> None:
         columns: list[Column[BackupOffer]] = [
             Column(
@@ -50,7 +52,7 @@ class RestoreBackupScreen(RestorePage):
 
     NUMBER, QUESTION = 2, "Which backup?"
     AUTO_FOCUS = "#offers"
-    BINDINGS: ClassVar[list[BindingType]] = list(keys.RESTORE_BACKUP)
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.RESTORE_BACKUP, *keys.PAGE]
 
     def __init__(self, found: Found) -> None:
         super().__init__(found)
@@ -64,7 +66,6 @@ class RestoreBackupScreen(RestorePage):
         yield KeyLine()
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.table.set_rows(self.offer.backups)
         if self.offer.proposed is not None:
             self.table.cursor_key = self.table.row_key(self.offer.proposed)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 
 from etcdtui.errors import Refusal
 from etcdtui.procedures.restore_offer import BackupOffer, HostOffer, hosts
+from etcdtui.ui import keys
 from etcdtui.ui.backup_words import when
 from etcdtui.ui.looks import as_text, plain, wrap
 from etcdtui.ui.parts.footer import KeyLine
@@ -15,17 +19,22 @@ from etcdtui.ui.restore_words import host_paragraphs
 from etcdtui.ui.screens.restore_page import Found, RestorePage
 
 
+class HostListing(Listing):
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "Plan…", show=True)]
+
+
 class RestoreHostScreen(RestorePage):
     """The cursor begins at the proposed one."""
 
     NUMBER, QUESTION = 3, "On which host?"
     AUTO_FOCUS = "#hosts"
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.PAGE]
 
     def __init__(self, found: Found, chosen: BackupOffer) -> None:
         super().__init__(found)
         self.chosen = chosen
         self.hosts: dict[str, HostOffer] = {one.name: one for one in hosts(found.offer.looked, chosen.backup)}
-        self.listing = Listing(id="hosts", classes="text", empty="No control plane host is known.")
+        self.listing = HostListing(id="hosts", classes="text", empty="No control plane host is known.")
 
     def compose(self) -> ComposeResult:
         yield self.title_bar
@@ -34,7 +43,6 @@ class RestoreHostScreen(RestorePage):
         yield KeyLine()
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.listing.set_items([Item(one.name, host_paragraphs(one)) for one in self.hosts.values()])
         self._explain()
 

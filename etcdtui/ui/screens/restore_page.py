@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual.binding import BindingType
 from textual.screen import Screen
 
 from etcdtui.errors import EtcdTuiError
 from etcdtui.procedures.restore_offer import Offer
-from etcdtui.ui import keys
 from etcdtui.ui.parts.bar import Bar
 from etcdtui.ui.restore_words import trail, trouble
 
@@ -30,7 +28,6 @@ class RestorePage(Screen[None]):
     """``found`` is what it rests on; None while that is being read. esc goes one page back."""
 
     CSS_PATH = "restore.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [keys.BACK, keys.COPY, keys.HELP, keys.COMMAND]
     NUMBER: ClassVar[int]
     QUESTION: ClassVar[str]
 
@@ -39,8 +36,7 @@ class RestorePage(Screen[None]):
         self.found = found
         self.title_bar, self.said = Bar(classes="title", most=2), Bar(classes="said", most=7)
 
-    def on_mount(self) -> None:
-        self.said.set_line(())
+    def on_mount(self) -> None:  # Textual calls it besides that of a subclass
         self.set_interval(1.0, self.tell_age)
         self.tell_age()
 

@@ -31,7 +31,7 @@ class RestorePlanScreen(RestorePage):
 
     NUMBER, QUESTION = 4, "The plan; nothing has been executed"
     AUTO_FOCUS = "#text"
-    BINDINGS: ClassVar[list[BindingType]] = list(keys.RESTORE_PLAN)
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.RESTORE_PLAN, *keys.PAGE]
 
     def __init__(self, found: Found, stamp: str, host: str) -> None:
         super().__init__(found)
@@ -49,8 +49,8 @@ class RestorePlanScreen(RestorePage):
         yield KeyLine()
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.first.set_line(())
+        self.said.set_line(())
         self.body.set_paragraphs([Paragraph(muted("The plan is being made."))])
         procedures = self.etcdtui.control.procedures
         if procedures is None:
