@@ -22,6 +22,8 @@ from etcdtui.model.findings import find
 from etcdtui.model.health import ClusterHealth, Level, judge
 from etcdtui.procedures.operations import Operations
 from etcdtui.ui.app import EtcdTui
+from etcdtui.ui.screens.restore import RestoreScreen
+from etcdtui.ui.screens.restore_plan import RestorePlanScreen
 
 WIDE, NARROW = (120, 36), (80, 24)
 PATIENCE = 60.0
@@ -38,6 +40,14 @@ class Camera:
         while not true(judge(self.cluster.view())):
             if time.monotonic() > end:
                 raise SystemExit("The lab did not come to the state to be shown.")
+            await self.pilot.pause(0.1)
+
+    async def shown(self, true: Callable[[], object]) -> None:
+        """Wait for something that a thread brings to the screen."""
+        end = time.monotonic() + PATIENCE
+        while not true():
+            if time.monotonic() > end:
+                raise SystemExit("The screen did not come to the state to be shown.")
             await self.pilot.pause(0.1)
 
     async def take(self, name: str, settle: float = 1.0) -> None:
@@ -68,9 +78,24 @@ async def wide(camera: Camera) -> None:
     camera.lab.do("stop", "masternode2")
     await camera.until(lambda health: health.level is Level.NO_QUORUM)
     await camera.take("no-quorum", settle=12)
+    await restore(camera)
     for node in ("masternode2", "masternode3"):
         camera.lab.do("start", node)
     await camera.until(lambda health: health.level is Level.HEALTHY)
+
+
+async def restore(camera: Camera) -> None:
+    """The first and the last page of a restore, after the quorum was lost and a backup is there."""
+    app, pilot = camera.pilot.app, camera.pilot
+    await pilot.press("R")
+    await camera.shown(lambda: isinstance(app.screen, RestoreScreen) and app.screen.found)
+    await camera.take("restore-advice")
+    for _ in range(3):
+        await pilot.press("enter")
+        await pilot.pause(0.5)
+    await camera.shown(lambda: isinstance(app.screen, RestorePlanScreen) and app.screen.made)
+    await camera.take("restore-plan")
+    await pilot.press("escape", "escape", "escape", "escape")
 
 
 async def narrow(camera: Camera) -> None:

@@ -41,6 +41,7 @@ class RestoreScreen(RestorePage):
         self._look = look
         self._seen: dict[str, Seen] = {}  # filled by the threads that look; replaced for every look
         self._began = 0.0
+        self._keys_wait: bool | None = None  # the keys shown are those of a look that goes on
         self._error: EtcdTuiError | None = None
         self.first = Bar(classes="first", most=6)
         self.body = Lines(id="text", classes="text")
@@ -149,6 +150,7 @@ class RestoreScreen(RestorePage):
             hosts = [host.name for host in self.etcdtui.cluster.view().hosts]
             self.body.set_paragraphs(looking(hosts, self._seen, self.etcdtui.clock() - self._began))
             self.said.set_line(())
-        if not self.looking:
+        if self.looking != self._keys_wait:
+            self._keys_wait = self.looking
+            self.refresh_bindings()  # to make the line of keys anew costs more than all the rest
             self.body.scroll_home(animate=False)
-        self.refresh_bindings()
