@@ -283,7 +283,7 @@ class Control:
                 in_background(
                     self.app,
                     lambda: abandon(run, reason),
-                    lambda _: self._interrupted(rest),
+                    lambda _: self._abandoned(run, rest),
                     self.app.tell,
                     name="abandon",
                 )
@@ -291,3 +291,9 @@ class Control:
                 self._interrupted([run, *rest])
 
         self.app.push_screen(ReasonScreen("Why is it abandoned?", run.sentence), reasoned)
+
+    def _abandoned(self, run: Interrupted, rest: Sequence[Interrupted]) -> None:
+        if run.puts_back:
+            words = "What it set aside stays where it is. :putback puts everything back."
+            self.app.notify(words, timeout=12, markup=False)
+        self._interrupted(rest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -93,7 +94,9 @@ class RestorePlanScreen(RestorePage):
         if procedures is None or made is None or self._saving:
             return
         self._saving = True
-        dry_run = copied(whole(made, self._offer.advice)) + "\n"
+        at = time.strftime("%Y-%m-%d %H:%M", time.localtime(self._offer.looked.view.now))
+        head = f"{clean(made.cluster, 100)}: the dry run of a restore, by what was seen at {at}."
+        dry_run = f"{head}\n\n{copied(whole(made, self._offer.advice))}\n"
         in_background(
             self.app,
             lambda: procedures.keep_restore_plan(made.cluster, dry_run),
