@@ -6,18 +6,21 @@ that it can be read while no host answers.
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from etcdtui.procedures.procedure import Ending, StepState
-from etcdtui.procedures.restore_decided import PODS, Decided
+from etcdtui.procedures.restore_decided import Decided, Standstill
 from etcdtui.procedures.restore_words import heard
 from etcdtui.records import Entry, PlannedStep, Run
 
-RESTORES = ("restore", "quorum-restore")
+QUORUM = "quorum-restore"
+RESTORES = ("restore", QUORUM)
 KINDS = (*RESTORES, "restore-undone")
+_MOVES = "etcdtui-move"  # the name that our script which moves a manifest is given
 NOTHING = "It has changed nothing on any host."
 BY_HAND = (
     "etcdtui does all of that step by step: :putback. By hand: nothing of etcd may run on any host before "
@@ -130,15 +133,17 @@ def _fold(entries: Iterable[Entry]) -> dict[str, _Ran]:
 def _of(run: Run, step: PlannedStep, past: _Ran) -> Iterator[Change]:
     word, _, rest = step.key.partition(" ")
     match word:
-        case "stop":
+        case "stop" if _MOVES in step.argv:
             yield from _moved(step, past, f"The manifest of {rest.partition(' ')[0]}")
+        case "stop":
+            yield from _disabled(run, step, past)
         case "aside":
             yield from _moved(step, past, "The data of etcd")
         case "data" | "manifest":
             yield from _put_back(step, past)
         case "deliver":
             decided = _decided(run)
-            where = f" in {decided.folder}" if decided else ""
+            where = f" in {decided.folder}" if isinstance(decided, Decided) else ""
             yield Change(
                 step.host, f"The two files of the backup lie{where}; they harm nothing.", "", past.over
             )
@@ -181,7 +186,8 @@ def _put_back(step: PlannedStep, past: _Ran) -> Iterator[Change]:
 
 def _copied(step: PlannedStep, past: _Ran) -> Iterator[Change]:
     """The copy itself changes nothing; what else lay in the folder is moved, and the script says so."""
-    data, safe, _ = step.argv[-3:]
+    at = step.argv.index("etcdtui-safety-copy")
+    data, safe = step.argv[at + 1 : at + 3]
     done = "was copied" if past.well else "was being copied"
     yield Change(step.host, f"The data of etcd {done} to {safe}; {data} was not touched by that.")
     for line in past.said.splitlines():
@@ -190,33 +196,54 @@ def _copied(step: PlannedStep, past: _Ran) -> Iterator[Change]:
             yield Change(step.host, f"{kept} was moved to {folder}.")
 
 
+def _disabled(run: Run, step: PlannedStep, past: _Ran) -> Iterator[Change]:
+    """The host's own disable-etcd.sh, which moves the manifest of etcd to a folder of its own."""
+    decided = _decided(run)
+    masters = (decided.recovery, *decided.others) if decided else ()
+    master = next((one for one in masters if one.host == step.host), None)
+    if master is None or not (past.well or past.open):
+        return
+    kept, there = master.disabled_manifest, master.manifest("etcd")
+    back = shlex.join((*master.layout.sudo, "mv", "-n", "--", kept, there))
+    yield Change(step.host, f"disable-etcd.sh has moved the manifest of etcd to {kept}.", back, past.well)
+
+
 def _script(run: Run, step: PlannedStep, past: _Ran) -> Iterator[Change]:
     """By its own words, as far as they are known."""
+    script = step.argv[-1] if run.kind == QUORUM else step.argv[-2]
+    name = script.rpartition("/")[2]
     if past.open:
         yield Change(
             step.host,
-            "cluster-restore.sh was started, and its end is not on record: it may still run.",
+            f"{name} was started, and its end is not on record: it may still run.",
             "nothing before its end is known; :resume looks for it",
         )
         return
     decided, told = _decided(run), heard(past.said)
     how = "went through" if past.well else f"ended with exit code {past.statuses[-1]}"
-    yield Change(step.host, f"cluster-restore.sh {how}. {told.sentence}")
+    yield Change(step.host, f"{name} {how}. {told.sentence}")
     if decided is None or not (past.well or told.stopped or told.destroyed):
         return
     recovery, sudo = decided.recovery, decided.recovery.layout.sudo
+    if run.kind == QUORUM:
+        said = f"etcd writes on in the old data; what it was before is the copy in {decided.old}."
+        yield Change(step.host, said, "the copy is put back by :putback alone")
+        return
     if past.well or told.destroyed:
-        kept = f"{decided.kept}/member"
-        back = shlex.join((*sudo, "mv", "-n", "-T", "--", kept, recovery.data))
-        yield Change(step.host, f"The old data of etcd lies in {kept}.", back, data=True)
-    for pod in (one for one in PODS if one != "etcd"):
+        back = shlex.join((*sudo, "mv", "-n", "-T", "--", decided.old, recovery.data))
+        yield Change(step.host, f"The old data of etcd lies in {decided.old}.", back, data=True)
+    for pod in (one for one in decided.pods if one != "etcd"):
         kept = f"{decided.stopped}/{pod}-pod.yaml"
         back = shlex.join((*sudo, "mv", "-n", "--", kept, recovery.manifest(pod)))
         yield Change(step.host, f"The old manifest of {pod} lies in {kept}.", back)
 
 
-def _decided(run: Run) -> Decided | None:
+def _decided(run: Run) -> Standstill | None:
+    """What the restore decided; of a way back, what the restore before it did."""
+    from etcdtui.procedures.restore_quorum import Quorum
+
     try:
-        return Decided.of(run.parameters)
+        quorum = run.kind == QUORUM or json.loads(run.parameters.get("undo", "{}")).get("kind") == QUORUM
+        return Quorum.of(run.parameters) if quorum else Decided.of(run.parameters)
     except (KeyError, ValueError):
         return None

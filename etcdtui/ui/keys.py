@@ -90,9 +90,12 @@ STOP = _key("x", "stop", "Stop", "Stop what is being read in the background", sh
 
 RESTORE = [
     _key("enter", "go_on", "Backup…", "Choose what to restore from", show=True, shown_as="⏎"),
-    _key("r", "again", "Look again", "Ask every host again", show=True),
+    _key("r", "again", "Again", "Ask every host again", show=True),
     _key("X", "replace", "Replace…", "The guide that replaces the member; the plan first", show=True),
-    _key("s", "start", "Start again…", "Why the stopped member stands still, and what to do", show=True),
+    _key(
+        "Q", "quorum", "Quorum…", "The plan that goes on with a survivor's data, without a backup", show=True
+    ),
+    _key("s", "start", "Start…", "Why the stopped member stands still, and what to do", show=True),
 ]
 RESTORE_BACKUP = [
     _key("c", "compare", "Compare", "Compare it with the cluster as it is now", show=True),

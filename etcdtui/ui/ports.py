@@ -170,6 +170,9 @@ class ProcedurePort(Protocol[Past]):
     def plan_restore(self, looked: Looked, /, *, backup: str | None, host: str | None) -> Procedure:
         """From that backup on that host. Raises Refusal."""
 
+    def plan_quorum_restore(self, looked: Looked, /, *, host: str | None) -> Procedure:
+        """Go on with a survivor's data, without a backup. Raises Refusal."""
+
     def keep_restore_plan(self, cluster: str, text: str, /) -> Path:
         """Write a dry run down, for its owner's eyes; where. Raises EtcdTuiError."""
 

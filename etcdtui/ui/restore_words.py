@@ -9,10 +9,9 @@ from etcdtui.model.health import judge
 from etcdtui.model.restore_advice import LAST_RESORT, Kind
 from etcdtui.model.survivors import Survivor
 from etcdtui.procedures.procedure import Procedure
-from etcdtui.procedures.restore import decided_of
 from etcdtui.procedures.restore_offer import BackupOffer, HostOffer, Offer
 from etcdtui.procedures.restore_survivors import Seen
-from etcdtui.procedures.restore_text import Sort, Told, total, typed
+from etcdtui.procedures.restore_text import Sort, Told, decided_of, total, typed
 from etcdtui.text import age, clean, counted, grouped, listed
 from etcdtui.ui.backup_words import verdict
 from etcdtui.ui.looks import Line, Paragraph, Role, Span, fit, muted, plain, wrap
@@ -20,7 +19,7 @@ from etcdtui.ui.titled import TITLES, heading
 from etcdtui.ui.words import LEVEL
 
 MOST = 8  # backups that the advice names; the next page has all
-KEYS = {Kind.REPLACE: "X", Kind.START: "s"}  # of the ways that etcdtui can open
+KEYS = {Kind.REPLACE: "X", Kind.START: "s", Kind.QUORUM: "Q"}  # of the ways that etcdtui can open
 PLACES = "backups"
 ROLES = {
     Sort.WARNING: Role.BAD,

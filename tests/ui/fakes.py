@@ -29,7 +29,7 @@ from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView, EndpointView, HostView, Way
 from etcdtui.platforms.layout import Layout
-from etcdtui.procedures import incident, restore
+from etcdtui.procedures import incident, restore, restore_quorum
 from etcdtui.procedures.debts import Debt
 from etcdtui.procedures.incident import Incident
 from etcdtui.procedures.procedure import (
@@ -617,6 +617,12 @@ class FakeProcedures:
             stamp="20260921-143000",
             backup=backup,
             host=host,
+        )
+
+    def plan_quorum_restore(self, looked: Looked, *, host: str | None) -> Procedure:
+        self.asked.append(f"quorum restore on {host}")
+        return restore_quorum.plan(
+            looked, lambda name: Layout(), procedure_id="quorum-1", stamp="20260921-143000", host=host
         )
 
     def keep_restore_plan(self, cluster: str, text: str) -> Path:

@@ -22,6 +22,7 @@ from etcdtui.procedures.restore_look import Looked
 from etcdtui.procedures.restore_survivors import Seen
 from etcdtui.records import Run, Who
 from tests import views
+from tests.unit import test_restore_quorum
 from tests.unit.test_restore_plan import looked, placed, stamp_of, survivors
 
 SIZES = [(80, 24), (120, 36)]
@@ -180,10 +181,26 @@ async def test_what_else_would_do_is_opened_by_its_key() -> None:
 async def test_a_stopped_member_whose_data_is_there_is_looked_at() -> None:
     async with driven(procedures=fakes.FakeProcedures(found=no_quorum())) as it:
         await advised(it)
-        assert "X" not in it.text.splitlines()[-1] and "s Start again" in it.text
+        assert "X" not in it.text.splitlines()[-1] and "s Start…" in it.text
         await it.press("s")
         assert it.screen_name == "MemberScreen"
         assert it.cluster.calls[-1].startswith("examine ")
+
+
+async def test_a_quorum_restore_is_planned_by_its_key_where_the_host_has_the_script() -> None:
+    async with driven(procedures=fakes.FakeProcedures(found=no_quorum())) as it:
+        await advised(it)
+        assert "Q Quorum" not in it.text.splitlines()[-1], "no host has quorum-restore.sh"
+        await it.press("Q")
+        assert it.screen_name == "RestoreScreen"
+        it.procedures.found = test_restore_quorum.seen(900, 950, 900)
+        await it.press("r")
+        await it.until(lambda: "Q Quorum" in it.text.splitlines()[-1])
+        await it.press("Q")
+        await it.until(lambda: "Nothing is lost that masternode2 has" in " ".join(it.text.split()))
+        await it.press("enter")
+        await it.until(lambda: it.screen_name == "ProcedureScreen")
+        assert it.procedures.ran == [] and it.procedures.asked[-1] == "quorum restore on None"
 
 
 async def test_every_backup_says_why_not_and_the_newest_proven_one_is_proposed() -> None:

@@ -18,6 +18,7 @@ from etcdtui.procedures.procedure import Procedure
 from etcdtui.procedures.restore_changes import NOTHING, changes, lines, to_put_back
 from etcdtui.records import Entry, Run
 from tests.procedures import FakeWorld
+from tests.unit import test_restore_newest, test_restore_quorum
 from tests.unit.test_restore_plan import NOW, decided, looked, placed, plan, survivors
 
 ASIDE = "/etc/kubernetes/etcd-pod.restore-20260921-143000.yaml"
@@ -176,6 +177,34 @@ def test_after_a_whole_restore_nobody_is_told_to_move_things_by_hand(tmp_path: P
     done = entry("", "finished", ending="done", sentence="All is well.")
     said = lines(run_of(tmp_path, *ended("aside masternode1", f"Kept as {DATA}."), done))
     assert not any("back: " in line for line in said) and ":putback" in said[-1]
+
+
+def test_a_host_that_disabled_etcd_itself_is_told_by_where_its_script_puts_the_manifest(
+    tmp_path: Path,
+) -> None:
+    planned = test_restore_newest.made()
+    sentence = (
+        "etcd on masternode1 is stopped; its manifest is /home/core/assets/manifests-stopped/etcd-pod.yaml."
+    )
+    run = run_of(tmp_path, *ended("stop etcd masternode1", sentence), procedure=planned)
+    (change,) = changes(run)
+    assert change.host == "masternode1" and change.sure
+    kept, there = shlex.split(change.back)[-2:]
+    assert kept == "/home/core/assets/manifests-stopped/etcd-pod.yaml"
+    assert there == "/etc/kubernetes/manifests/etcd-pod.yaml"
+
+
+def test_after_a_quorum_restore_the_copy_is_what_was_before(tmp_path: Path) -> None:
+    planned = test_restore_quorum.plan(test_restore_quorum.seen(900, 950, 900))
+    said = "starting restore-etcd static pod\n"
+    safe = ended("safe", "It is kept.", said="moving /var/lib/etcd/old.tar to /var/lib/etcd-before/\n")
+    run = run_of(tmp_path, *safe, *ended("restore", "It went through.", said=said), procedure=planned)
+    told = changes(run)
+    assert "was copied to /var/lib/etcd-before-20260921-143000" in told[0].what
+    assert told[1].what == "/var/lib/etcd/old.tar was moved to /var/lib/etcd-before/."
+    assert told[2].what.startswith("quorum-restore.sh went through.")
+    assert "/var/lib/etcd-before-20260921-143000/member" in told[3].what and ":putback" in told[3].back
+    assert to_put_back(run)
 
 
 # -- the way back, planned

@@ -73,6 +73,8 @@ class RestoreScreen(RestorePage):
                 return self._way(Kind.REPLACE) is not None
             case "start":
                 return self._way(Kind.START) is not None
+            case "quorum":
+                return self._way(Kind.QUORUM) is not None
         return True
 
     def action_again(self) -> None:
@@ -100,6 +102,17 @@ class RestoreScreen(RestorePage):
         way = self._way(Kind.START)
         if way is not None and way.member_id is not None:
             self.app.post_message(MemberChosen(way.member_id))
+
+    def action_quorum(self) -> None:
+        """The plan that goes on with a survivor's data, without a backup."""
+        from etcdtui.ui.screens.restore_plan import RestorePlanScreen
+
+        if self.found is not None and self._way(Kind.QUORUM) is not None:
+            self.app.push_screen(
+                RestorePlanScreen(
+                    self.found, lambda procedures, looked: procedures.plan_quorum_restore(looked, host=None)
+                )
+            )
 
     def action_copy(self) -> None:
         if self.found is not None:

@@ -72,4 +72,10 @@ class RestoreHostScreen(RestorePage):
                 Refusal(f"{one.name}: {one.refusal}", "Mend that and look again, or take another host.")
             )
         else:
-            self.app.push_screen(RestorePlanScreen(self.found, self.chosen.backup.stamp, one.name))
+            stamp, host = self.chosen.backup.stamp, one.name
+            self.app.push_screen(
+                RestorePlanScreen(
+                    self.found,
+                    lambda procedures, looked: procedures.plan_restore(looked, backup=stamp, host=host),
+                )
+            )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -24,6 +25,11 @@ from etcdtui.ui.screens.restore_page import Found, RestorePage
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from etcdtui.procedures.restore_look import Looked
+    from etcdtui.ui.ports import ProcedurePort
+
+Make = Callable[["ProcedurePort[Any]", "Looked"], Procedure]
+"""What plans it, from what was looked at. Raises Refusal."""
 FRESH = 600.0  # seconds that a plan may rest on the same look
 
 
@@ -34,9 +40,9 @@ class RestorePlanScreen(RestorePage):
     AUTO_FOCUS = "#text"
     BINDINGS: ClassVar[list[BindingType]] = [*keys.RESTORE_PLAN, *keys.PAGE]
 
-    def __init__(self, found: Found, stamp: str, host: str) -> None:
+    def __init__(self, found: Found, make: Make) -> None:
         super().__init__(found)
-        self._offer, self._stamp, self._host = found.offer, stamp, host
+        self._offer, self._make = found.offer, make
         self.made: Procedure | None = None
         self._saving = False
         self.first = Bar(classes="first", most=5)
@@ -57,10 +63,10 @@ class RestorePlanScreen(RestorePage):
         if procedures is None:
             self.refuse(EtcdTuiError("Procedures are not available here."))
             return
-        looked, stamp, host = self._offer.looked, self._stamp, self._host
+        make, looked = self._make, self._offer.looked
         in_background(
             self.app,
-            lambda: procedures.plan_restore(looked, backup=stamp, host=host),
+            lambda: make(procedures, looked),
             self._planned,
             self._refused,
             name="restore-plan",
