@@ -165,6 +165,8 @@ class EtcdTui(VerbActions):
         view = self.cluster.view()
         health = judge(view)
         for name in self.marks.let_go(view):
+            if self.control.running:
+                continue  # the guide says so itself, and may be asking something just now
             self.notify(f"{name} is no member any more: its mark is gone.", timeout=8, markup=False)
         findings = offered(self.findings(view, health), self.cluster.unknown_host_keys())
         return Picture(view, health, findings, None, self.cluster.read_only)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etcdtui.drill import record, words
@@ -179,6 +179,7 @@ states = st.builds(
 )
 
 
+@settings(max_examples=50)
 @given(
     st.sampled_from(DRILLS),
     states,

@@ -372,3 +372,26 @@ def test_every_cause_has_its_treatment() -> None:
     assert set(TREATMENTS) == set(Cause)
     for treatment in TREATMENTS.values():
         assert (treatment.case is not Case.NONE) <= (treatment.advice in (Advice.REPLACE, Advice.REPAIR))
+
+
+def test_another_machine_at_its_address() -> None:
+    other = Problem(Fault.OTHER_HOST, "192.168.50.12 shows another SSH host key than the known one")
+    not_ready = NodeFacts(M3, "192.168.50.12", False, "unreachable")
+    view, asked = away(api=nodes(not_ready))
+    hosts = tuple(replace(h, link=replace(h.link, problem=other)) if h.name == M3 else h for h in view.hosts)
+    asked = replace(asked, tries=tries(REFUSED, hosts=NAMES[:2]), own_problem=other)
+    seen = look(replace(view, hosts=hosts), asked)
+    assert (seen.cause, seen.advice, seen.sure) == (Cause.IMPOSTOR, Advice.REPLACE, Sure.CERTAIN), (
+        seen.sentence
+    )
+    assert "another machine than before" in seen.sentence
+
+
+def test_a_host_that_was_only_too_slow_to_be_looked_at_is_not_called_away() -> None:
+    slow = Problem(Fault.SILENT, "no answer within 4.6 s")
+    asked = probe(tries(REFUSED), None, own_problem=slow)
+    fresh = replace(view_of(gone(3)), now=NOW + 10)
+    hosts = tuple(replace(h, link=Reading(0.001, NOW + 9)) if h.name == M3 else h for h in fresh.hosts)
+    assert look(replace(fresh, hosts=hosts), asked).cause is Cause.PROCESS_ENDED
+    silent = tuple(replace(h, link=Reading(0.001, NOW - 60)) if h.name == M3 else h for h in fresh.hosts)
+    assert look(replace(fresh, hosts=silent), asked).cause is Cause.NODE_DOWN
