@@ -20,7 +20,7 @@ from etcdtui.streams import say, silence
 from etcdtui.text import clean
 
 if TYPE_CHECKING:
-    from etcdtui.cli_drill import Watch
+    from etcdtui.cli_demo import Watch
     from etcdtui.config import ClusterConfig
     from etcdtui.model.retention import Rule
 
@@ -132,20 +132,9 @@ def _parser() -> argparse.ArgumentParser:
     journal.add_argument("--json", action="store_true", help="as JSON lines")
     journal.set_defaults(run=_journal)
 
-    demo = commands.add_parser(
-        "demo",
-        help="a living control plane on this machine, and the dashboard",
-        description="Exit codes: 0 done, or the drill's goal was reached, 1 it was not, 2 it could not be "
-        "brought up, 64 bad arguments, 70 etcdtui itself failed.",
-    )
-    demo.add_argument("--drill", metavar="NAME", help="a situation to practise; “list” names them all")
-    demo.add_argument("--nodes", type=int, metavar="N", help="3 unless told")
-    demo.add_argument("--etcd-dir", type=Path, metavar="DIR", help="other etcd binaries")
-    eras = "whose scripts, pods and operators: 4.5, 4.10, 4.12, 4.16 (unless told), 4.19, newest"
-    demo.add_argument("--era", default="4.16", metavar="RELEASE", help=eras)
-    demo.add_argument("--ssh-server", choices=("auto", "openssh", "builtin"), default="auto")
-    demo.add_argument("--no-mouse", action="store_true", help=suppress)
-    demo.set_defaults(run=_demo)
+    from etcdtui import cli_demo
+
+    cli_demo.register(commands, _open)
 
     lab = commands.add_parser("lab", add_help=False, help="the same control plane without the screen")
     lab.add_argument("words", nargs=argparse.REMAINDER)
@@ -381,27 +370,6 @@ def _journal(options: argparse.Namespace) -> int:
     for line in lines(journal, options.id, cluster=vars(options).get("cluster"), as_json=options.json):
         print(line)
     return 0
-
-
-def _demo(options: argparse.Namespace) -> int:
-    from dataclasses import replace
-
-    from etcdtui import config
-    from etcdtui.lab.demo import Lab
-
-    if options.drill is not None:
-        from etcdtui import cli_drill
-
-        return cli_drill.drill(options, _open)
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise ConfigError("The demo's dashboard needs a terminal.", "Without one: etcdtui lab up DIR.")
-    nodes, programs, server = options.nodes or 3, options.etcd_dir, options.ssh_server
-    with Lab(nodes=nodes, etcd_dir=programs, ssh=server, era=options.era, progress=print) as lab:
-        os.environ["XDG_STATE_HOME"] = str(lab.directory / "state")
-        cluster = config.load(lab.config).cluster(None)
-        if vars(options).get("read_only"):
-            cluster = replace(cluster, read_only=True)
-        return _open(cluster, mouse=not options.no_mouse)
 
 
 def _lab(options: argparse.Namespace) -> int:

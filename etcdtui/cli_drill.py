@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from etcdtui.drill import words
 from etcdtui.drill.catalogue import DRILLS, drill_of
@@ -15,17 +15,7 @@ from etcdtui.drill.scene import Scene
 from etcdtui.errors import ConfigError, EtcdTuiError
 
 if TYPE_CHECKING:
-    from etcdtui.cluster import Cluster
-    from etcdtui.config import ClusterConfig
-    from etcdtui.ui.ports import ClusterPort
-
-Watch = Callable[["Cluster"], "ClusterPort"]
-
-
-class Open(Protocol):
-    """The ordinary program, opened before a cluster; returns when it is left."""
-
-    def __call__(self, config: ClusterConfig, *, mouse: bool, watch: Watch) -> int: ...
+    from etcdtui.cli_demo import Open, Watch
 
 
 REACHED, NOT_REACHED = 0, 1

@@ -226,7 +226,7 @@ DRILLS: tuple[Drill, ...] = (
         },
         down=frozenset({M2, M3}),
         lost=frozenset({M2, M3}),
-        needs=frozenset({"restore"}),
+        needs=frozenset({"restore", "quorum-restore"}),
         hands=frozenset({"build-node", "approve-csrs"}),
         backup=True,
     ),

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from etcdtui.drill.drills import Danger, Drill
-from etcdtui.drill.facts import Deed, Facts
+from etcdtui.drill.facts import RESTORES, Deed, Facts
 from etcdtui.text import age, clean, counted, listed
 
-_CHANGING = frozenset({"replace", "restore", "quorum-restore", "restore-undone", "leadership"})
+_CHANGING = RESTORES | {"replace", "restore-undone", "leadership"}
 _ENDINGS = {
     "refused": "was refused",
     "cancelled": "was cancelled",
@@ -93,8 +93,8 @@ def _dangers(drill: Drill, facts: Facts) -> Iterator[tuple[Danger, str]]:
     passed = [title for deed in facts.deeds for key, title in deed.skipped if key != "backup"]
     if passed:
         yield Danger.UNVERIFIED, f"passed over: {listed([f'“{clean(title)}”' for title in passed])}"
-    if facts.restored and "restore" not in drill.needs:
-        yield Danger.RESTORED, "the cluster was restored from a backup, and nothing asked for it"
+    if facts.restored and not drill.needs & RESTORES:
+        yield Danger.RESTORED, "the cluster was restored, and nothing asked for it"
     keys = facts.state.keys
     if keys is not None and not keys.same:
         yield Danger.DATA_LOST, f"{keys.missing} keys are missing, {keys.changed} hold something else"

@@ -39,7 +39,7 @@ class Drill:
 
     ``story`` is what is told at the beginning, symptoms alone; ``cure`` what was to be done, told at the end.
     ``causes`` are, by member, what its examination may say. Members that are ``down`` do not vote when it
-    begins; those that are ``lost`` cannot be kept. ``needs`` are the kinds of procedures it takes, ``hands``
+    begins; those that are ``lost`` cannot be kept. ``needs`` are kinds of procedures it may take, ``hands``
     the deeds of people on the machines. ``backup``: one was taken last night; ``since`` is what happened
     between that and the trouble.
     """

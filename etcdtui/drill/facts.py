@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from etcdtui.model.causes import Cause
 from etcdtui.text import counted, listed
 
+RESTORES = frozenset({"restore", "quorum-restore"})
+"""Kinds of procedures after which no member is the one it was."""
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:
@@ -116,4 +119,4 @@ class Facts:
 
     @property
     def restored(self) -> bool:
-        return any(deed.kind == "restore" and deed.changed for deed in self.deeds)
+        return any(deed.kind in RESTORES and deed.changed for deed in self.deeds)

@@ -16,7 +16,7 @@ from etcdtui.drill.debrief import debrief
 from etcdtui.drill.drills import Drill
 from etcdtui.drill.scene import Scene
 from etcdtui.drill.witness import Witness
-from etcdtui.errors import EtcdTuiError, Refusal
+from etcdtui.errors import Refusal
 from etcdtui.journal import Journal
 from etcdtui.lab.demo import Lab
 from etcdtui.model.causes import Cause
@@ -231,11 +231,13 @@ def test_the_cause_is_named_and_the_goal_is_reached(
 
 
 @pytest.mark.drill
-def test_the_wrong_way_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody removes the healthy one by hand, past everything that etcdtui would say."""
+def test_a_drill_that_is_given_up_is_told_by_what_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks for the wrong member to be replaced is refused, and gives up."""
     with played(drill_of("second-trouble"), None, tmp_path, monkeypatch) as play:
         play.cause(M3)
-        with pytest.raises(EtcdTuiError):
+        with pytest.raises(Refusal):
             play.operations.plan_replace(play.cluster.view(), play.member(M2))
         told = debrief(play.drill, play.scene.facts())
         assert not told.reached and "2 of 3 voters well" in told.outcome
