@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from etcdtui.errors import Refusal
@@ -11,27 +11,11 @@ from etcdtui.model.places import HERE, Backup, PlacedSet, PlaceKind, foreign_to,
 from etcdtui.model.view import ClusterView
 from etcdtui.offsite.keeping import Keeping
 from etcdtui.procedures import fetch_arrival as arrival
+from etcdtui.procedures.fetch_arrival import Wanted
 from etcdtui.procedures.procedure import Action, Procedure, Step
 from etcdtui.text import listed, size
 
 KIND = "fetch"
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is fetched, as the record keeps it.
-
-    ``directory`` and ``manifest`` are the names of its objects in ``store``, ``folder`` its name here.
-    ``identity`` is the file that was asked for; empty: the one that the configuration names by then.
-    """
-
-    stamp: str
-    store: str
-    directory: str
-    manifest: str
-    folder: str
-    encrypted: str  # "1" or ""
-    identity: str
 
 
 def named(view: ClusterView, stamp: str, store: str | None = None) -> Backup:

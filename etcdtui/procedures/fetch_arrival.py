@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 from etcdtui import __version__
 from etcdtui.errors import EtcdTuiError, Refusal
@@ -34,23 +33,21 @@ KEPT = frozenset({"identity", "restored"})
 """Checks that say something of a backup which its files alone do not show again."""
 
 
-class Wanted(Protocol):
-    """What is fetched; ``fetch.Wanted`` is it."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is fetched, as the record keeps it.
 
-    @property
-    def stamp(self) -> str: ...
-    @property
-    def store(self) -> str: ...
-    @property
-    def directory(self) -> str: ...
-    @property
-    def manifest(self) -> str: ...
-    @property
-    def folder(self) -> str: ...
-    @property
-    def encrypted(self) -> str: ...
-    @property
-    def identity(self) -> str: ...
+    ``directory`` and ``manifest`` are the names of its objects in ``store``, ``folder`` its name here.
+    ``identity`` is the file that was asked for; empty: the one that the configuration names by then.
+    """
+
+    stamp: str
+    store: str
+    directory: str
+    manifest: str
+    folder: str
+    encrypted: str  # "1" or ""
+    identity: str
 
 
 @dataclass(frozen=True, slots=True)

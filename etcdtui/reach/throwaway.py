@@ -35,6 +35,7 @@ NAME = "rehearsal"
 CLIENT, PEER = "client:1", "peer:1"
 """Sockets, as files in its folder: etcd wants something that looks like a host and a port."""
 
+LONGEST = 100  # bytes of a socket's name, which the system limits
 WAL = 160 << 20  # bytes that etcd writes besides its database: a log is made 64 MB large at once
 RESTORE = 900.0  # seconds for the restore, which reads and writes the whole database
 START = 120.0  # seconds until it serves reads
@@ -78,6 +79,11 @@ class Throwaway:
             # mkdtemp makes it 0700. Short, for the name of a socket has a limit.
             self.folder = Path(tempfile.mkdtemp(prefix="etcdtui-"))
         try:
+            if len(os.fsencode(self.folder / CLIENT)) > LONGEST:
+                raise LocalFault(
+                    f"{self.folder} has too long a name for a socket in it.",
+                    "Name a shorter folder in TMPDIR.",
+                )
             self._reaper = Reaper()
             self._reaper.remove(self.folder)
         except BaseException:

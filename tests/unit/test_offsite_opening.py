@@ -58,6 +58,7 @@ def test_all_that_a_cluster_keeps(tmp_path, local):
     nas, plain, bad = keeping.shelves
     assert (nas.name, nas.rule, plain.seal) == ("nas", Rule(count=3), None)
     assert nas.seal is not None and bad.seal is not None
+    assert nas.identity is plain.identity is None
     with nas.seal([local], tmp_path, None, None) as sealed:
         shelve(nas.open(), sealed)
     assert (tmp_path / "nas/x.age").read_bytes().startswith(b"age-encryption.org/v1\n")
@@ -66,6 +67,18 @@ def test_all_that_a_cluster_keeps(tmp_path, local):
         bad.seal([local], tmp_path, None, None),
     ):
         pass
+
+
+def test_what_opens_it_again_is_that_of_the_store_or_the_one_for_all(tmp_path):
+    place = DirectoryPlace(tmp_path)
+    stores = (
+        StoreConfig("own", place, encryption=Encryption(("age1",), identity="/own")),
+        StoreConfig("sealed", place, encryption=Encryption(("age1",))),
+        StoreConfig("formerly", place),
+    )
+    backups = BackupsConfig(tmp_path, age_identity="/all")
+    keeping = open_keeping(ClusterConfig("prod", backups=backups, stores=stores))
+    assert [shelf.identity for shelf in keeping.shelves] == [Path("/own"), Path("/all"), Path("/all")]
 
 
 def test_the_login_of_nexus(tmp_path):
