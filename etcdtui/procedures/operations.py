@@ -116,7 +116,7 @@ class Operations(RestoreOperations):
         from etcdtui.procedures import fetch
 
         found = fetch.named(view, stamp, store)
-        name = _name(fetch.KIND, self._cluster.now())
+        name = named(fetch.KIND, self._cluster.now())
         keeping = self._cluster.keeping
         return fetch.plan(view, keeping, found, store, procedure_id=name, identity=identity)
 
