@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -59,6 +60,18 @@ def half_here(ground: Ground) -> Iterator[None]:
 
 
 @contextmanager
+def not_here(ground: Ground) -> Iterator[None]:
+    """The backup is only elsewhere; what comes is taken away again."""
+    folder = Path(kept(ground))
+    aside = folder.rename(ground.folder / folder.name)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        aside.rename(folder)
+
+
+@contextmanager
 def member_down(ground: Ground) -> Iterator[None]:
     ground.lab.do("stop", "masternode3")
     try:
@@ -83,6 +96,12 @@ def kept(ground: Ground) -> str:
         (well, "backups", 0, "✓ 2 files"),
         (well, "verify FOLDER", 0, "is good"),
         (well, "verify STAMP", 0, "is good"),
+        (well, "fetch STAMP", 0, "is on this machine already, and proven."),
+        (well, "fetch 2020-01-01_000000", 2, "No backup is called 2020-01-01_000000."),
+        (well, "fetch --store nosuch STAMP", 64, "There is no store nosuch: known are outside and shelf."),
+        (not_here, "fetch --store shelf STAMP", 0, "Both lie in"),
+        (well, "rehearse STAMP", 0, "it is what was proven"),
+        (well, "rehearse last", 0, "That is written into snapshot_"),
         (well, "maintenance masternode1", 0, "masternode1"),
         (well, "maintenance nosuch", 64, "No member is called nosuch"),
         (well, "resume", 0, "Nothing on lab was interrupted."),
