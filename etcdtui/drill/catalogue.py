@@ -181,8 +181,9 @@ DRILLS: tuple[Drill, ...] = (
         goal=FIVE,
         hurt=(Do("damage-data", M4), Do("wipe-data", M5)),
         causes={M4: (Cause.DAMAGED,), M5: (Cause.WIPED,)},
-        cure="Both were to be replaced, one after the other: the second only when the first was whole again.",
-        practise="mark two, replace them one at a time",
+        cure="Both were to be marked, and replaced in one guide: the operator adds nobody while a failed "
+        "member is in the list, so both leave it, then come back one after the other.",
+        practise="mark two, and let one guide replace them in the right order",
         dangers=_REPLACING | {Danger.PAST_QUORUM: "three of five is the quorum: no other member may go"},
         down=frozenset({M4, M5}),
         lost=frozenset({M4, M5}),
