@@ -16,6 +16,7 @@ from shelf import ShelfCluster
 
 from etcdtui.errors import Refusal, Unreachable
 from etcdtui.model.places import Place, PlaceKind
+from etcdtui.model.readings import Reading
 from etcdtui.model.survivors import Position, Survivor
 from etcdtui.procedures.procedure import Ending, Finished
 from etcdtui.procedures.restore_look import Looked
@@ -229,7 +230,14 @@ async def test_a_refused_backup_is_not_chosen_and_another_one_can_be() -> None:
 
 
 async def test_without_any_backup_there_is_nothing_to_choose() -> None:
-    async with driven(procedures=fakes.FakeProcedures(found=looked())) as it:
+    seen = looked()
+    bare = tuple(
+        replace(host, facts=Reading(replace(host.facts.value, backups=()), views.NOW))
+        for host in seen.view.hosts
+        if host.facts.value is not None
+    )
+    found = Looked(replace(seen.view, hosts=bare), seen.survivors, seen.reports)
+    async with driven(procedures=fakes.FakeProcedures(found=found)) as it:
         await advised(it)
         assert "no backup of this cluster is known" in " ".join(it.text.split())
         await it.press("enter", "enter")
