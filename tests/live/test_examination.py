@@ -269,7 +269,7 @@ def test_a_machine_whose_address_was_used_again(tmp_path: Path) -> None:
         lab.do("build-node", "masternode7")
         cluster.within(NOTICED, lambda seen: state(*AWAY)(seen) and _answers(seen, M3))
         seen = look(cluster, M3)
-        assert (seen.cause, seen.advice, seen.case) == (Cause.IMPOSTOR, Advice.REPLACE, Case.MACHINE), (
+        assert (seen.cause, seen.advice, seen.case) == (Cause.IMPOSTOR, Advice.REPLACE, Case.BARE_METAL), (
             seen.sentence
         )
         assert "another machine is there: masternode7" in seen.sentence
