@@ -272,6 +272,7 @@ def run(
     jobs: FakeJobs | None = None,
     human: Human | None = None,
     pace: Pace = QUICK,
+    within: float = JOIN,
 ) -> tuple[Finished, Human]:
     """Run it in a thread, so that a test that waits for ever fails instead."""
     who = human or Human(*answers)
@@ -288,7 +289,7 @@ def run(
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    thread.join(JOIN)
+    thread.join(within)
     if thread.is_alive():
         engine.leave()
         raise AssertionError(f"it waits for ever after {who.states[-3:]}, {who.awaited[-1:]}")

@@ -198,11 +198,13 @@ class _Wait:
         step, desk = self._step, self._desk
         if step.action is Action.HUMAN:
             self._patience_from = time.monotonic()
-            desk.offer(step, self._state, f"Still waiting for you. Seen last: {self._seen}", self._choices)
+            words = f"Still waiting for you. Seen last: {self._seen}{self._ways()}"
+            desk.offer(step, self._state, words, self._choices)
         elif step.action is Action.CHECK and not self._choices:
             self._choices = choices_of(step, Choice.WAIT)
             self._state = StepState.FAILED
-            desk.offer(step, self._state, self._seen, self._choices)
+            waited_for = f" Waited for {age(waited)}." if step.usual else ""
+            desk.offer(step, self._state, f"{self._seen}{waited_for}{self._ways()}", self._choices)
         elif not self._choices:
             self._choices = choices_of(step, Choice.WAIT, Choice.RETRY)
             self._state = StepState.WAITING
@@ -211,8 +213,14 @@ class _Wait:
     def _impatient(self, waited: float) -> str:
         return (
             f"The command ran, but what it was for (“{self._step.title}”) has not come true after "
-            f"{age(waited)}. Seen last: {self._seen}"
+            f"{age(waited)}. Seen last: {self._seen}{self._ways()}"
         )
+
+    def _ways(self) -> str:
+        """What is usual, and what else than waiting would do."""
+        step = self._step
+        usual = f" Usually it takes up to {age(step.usual)}." if step.usual else ""
+        return f"{usual} {step.ways}".rstrip()
 
     def _listen(self) -> None:
         desk, step = self._desk, self._step
@@ -235,4 +243,6 @@ class _Wait:
 
     def _awaiting(self) -> str:
         what = "you" if self._step.action is Action.HUMAN else "the proof that it worked"
+        if self._step.usual:
+            what += f", usually within {age(self._step.usual)}"
         return f"{what}; seen last: {self._seen}" if self._seen else what

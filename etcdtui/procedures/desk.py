@@ -40,6 +40,7 @@ class Pace:
     answer: float = 15.0  # for one question to a host
     again: float = 10.0  # for every source to be asked anew
     stale: float = 3.0  # after this long at a gate, everything is checked once more
+    watch: float = 5.0  # between two looks at what a job does
     end: float = 20.0  # for a cancelled command to be gone
     alive: float = REFRESH  # between two signs of life of our lock
 

@@ -115,7 +115,14 @@ class _Course:
         self._told = ""  # what the last piece of work found
 
     def finish(self) -> Finished:
-        return self._locks.release(self._to_its_end())
+        return self._locks.release(self._with_changes(self._to_its_end()))
+
+    def _with_changes(self, finished: Finished) -> Finished:
+        """An end before its time says what is changed by then."""
+        told, history = self._procedure.changed, self._desk.history
+        if told is None or not history.touched or finished.ending is Ending.DONE:
+            return finished
+        return Finished(finished.ending, f"{finished.sentence} {told(history)}".strip())
 
     def _to_its_end(self) -> Finished:
         try:
@@ -335,7 +342,8 @@ class _Course:
 
     def _follower(self, step: Step, past: Past) -> Follower:
         job = job_of(self._procedure.id, step, past.attempt)
-        return Follower(self._desk, self._jobs, self._world.runner(step.host), step, job)
+        runner = self._world.runner(step.host)
+        return Follower(self._desk, self._jobs, runner, step, job, self._checker.scene)
 
     def _tidy(self) -> None:
         """Remove the records of ended jobs from their hosts; they are in the journal."""

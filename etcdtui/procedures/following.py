@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +12,7 @@ from typing import Protocol
 
 from etcdtui.errors import EtcdTuiError, Unreachable
 from etcdtui.procedures.desk import CancelAsked, Desk, Leave
-from etcdtui.procedures.procedure import Choice, Step, StepState
+from etcdtui.procedures.procedure import Choice, Context, Step, StepChanged, StepState
 from etcdtui.reach.jobs import Job, JobState
 from etcdtui.reach.runner import Runner
 from etcdtui.records import TAIL
@@ -83,12 +84,47 @@ class Voice:
             self._line = self._line[cut:]
 
 
+class _Watching:
+    """Says now and then what a job does, and raises an alarm once when that is not as usual."""
+
+    def __init__(self, desk: Desk, step: Step, scene: Context) -> None:
+        self._desk, self._step, self._scene = desk, step, scene
+        self._heard, self._since = "", time.monotonic()
+        self._next = 0.0
+        self._about: str | None = None
+        self.seen = ""
+
+    def look(self, said: str) -> None:
+        """``said`` is all that it has printed, or the end of that."""
+        now = time.monotonic()
+        if said != self._heard:
+            self._heard, self._since = said, now
+        watch = self._step.watch
+        if now < self._next or watch is None:
+            return
+        self._next = now + self._desk.pace.watch
+        try:
+            sight = self._desk.during(
+                self._step, lambda: watch(self._scene, said, now - self._since), self.seen, cut=False
+            )
+        except EtcdTuiError:
+            return  # the follower itself says that the host does not answer
+        self.seen = sight.sentence
+        if sight.alarm and sight.about != self._about:
+            self._about = sight.about
+            self._desk.note("trouble", self._step, sentence=sight.alarm)
+            self._desk.tell(StepChanged(self._step.key, StepState.RUNNING, sight.alarm))
+
+
 class Follower:
     """Follows one job."""
 
-    def __init__(self, desk: Desk, jobs: Jobs, runner: Runner, step: Step, job: Job) -> None:
+    def __init__(
+        self, desk: Desk, jobs: Jobs, runner: Runner, step: Step, job: Job, scene: Context | None = None
+    ) -> None:
         self._desk, self._jobs, self._runner = desk, jobs, runner
         self._step, self._job = step, job
+        self._watch = _Watching(desk, step, scene) if step.watch and scene else None
         self._out, self._err = Voice(desk, step, stderr=False), Voice(desk, step, stderr=True)
         self._offset_out = self._offset_err = 0
         self._measured: int | None = None
@@ -141,6 +177,8 @@ class Follower:
             state = self._one_look()
             if state is not None:
                 self._hear(state)
+                if self._watch and state.state == "running":
+                    self._watch.look(self._out.tail)
                 if state.state == "ended" and not state.more:
                     if self._asking:
                         self._desk.mail.cancel()  # the wish to end it holds for what comes after
@@ -199,7 +237,8 @@ class Follower:
     def _awaiting(self) -> str:
         host = self._step.host
         if self._trouble is None:
-            return f"the end of the command on {host}"
+            seen = f"; {self._watch.seen}" if self._watch and self._watch.seen else ""
+            return f"the end of the command on {host}{seen}"
         if isinstance(self._trouble, Unreachable):
             return f"the connection to {host} dropped; the command goes on there ({self._trouble.message})"
         return f"{host} cannot be asked about the command, which goes on there ({self._trouble.message})"

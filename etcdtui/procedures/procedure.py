@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from etcdtui.etcd.commands import ClientAccess
 from etcdtui.landing import Cancel, Moved
@@ -20,6 +20,9 @@ from etcdtui.model.view import ClusterView
 from etcdtui.offsite.keeping import Keeping
 from etcdtui.platforms.layout import Layout
 from etcdtui.reach.runner import Runner
+
+if TYPE_CHECKING:
+    from etcdtui.procedures.history import History
 
 
 class Objects(Protocol):
@@ -96,6 +99,9 @@ Check = Callable[[Context], Verdict]  # a function of a plain World is one too
 Work = Callable[[Context, Reporter], Verdict]
 """Done by etcdtui itself; safe to cut and to repeat: what is done already is found and not done again."""
 Ask = Callable[[Context], "Gate"]
+Watch = Callable[[Context, str, float], "Sight"]
+"""While a job runs: the end of what it printed, and the seconds since it printed anything -> what it does.
+Called every few seconds; may ask the host."""
 Explain = Callable[[int, str], str]  # exit code and output of a failed command -> a sentence, or ""
 
 
@@ -113,6 +119,16 @@ class Gate:
     phrase: str = ""
     prompt: str = ""
     optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a job does now, for a person. ``alarm``: why that is not as usual, and the ways out; told and
+    recorded once about the same thing, which ``about`` names."""
+
+    sentence: str
+    alarm: str = ""
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +151,15 @@ class Action(StrEnum):
 class Step:
     """One step. ``argv`` is what is shown and what runs, the same tuple.
 
-    ``patience`` bounds the verification, ``timeout`` a COMMAND, both in seconds. ``expected`` is how many
-    bytes ``measure`` should reach, when that is known. ``cancel`` says what cancelling does, ``after_cancel``
-    tells what is true afterwards, ``explain`` puts known failures of the command into words.
+    ``patience`` bounds the verification, ``timeout`` a COMMAND, both in seconds. ``usual`` is how long the
+    verification takes as a rule, seconds, and ``ways`` what else than waiting would do. ``expected`` is
+    how many bytes ``measure`` should reach, when that is known. ``cancel`` says what cancelling does,
+    ``after_cancel`` tells what is true afterwards, ``explain`` puts known failures of the command into words.
     ``directory`` is the folder on the host where a JOB keeps its record. A step that is not ``skippable``
     can be repeated or left, never passed over. ``ask`` makes the gate when the step is reached, from what is
-    true then; the plan shows ``gate``. ``work`` is what a WORK does. ``needless`` says whether the step is
-    passed over for what this run did before; nothing is read anew for that.
+    true then; the plan shows ``gate``. ``work`` is what a WORK does, ``watch`` says what a JOB does
+    meanwhile. ``needless`` says whether the step is passed over for what this run did before; nothing is read
+    anew for that.
     """
 
     key: str
@@ -158,19 +176,23 @@ class Step:
     needless: Check | None = None
     verify: Check | None = None
     patience: float = 30.0
+    usual: float = 0.0
+    ways: str = ""
     timeout: float = 30.0
     measure: Measure | None = None
     expected: int | None = None
     cancel: str = "Stops before this step runs; nothing has been changed by it."
     after_cancel: Check | None = None
     explain: Explain | None = None
+    watch: Watch | None = None
     directory: str = "/var/tmp/etcdtui"
     skippable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Procedure:
-    """A plan, ready to run. ``id`` is unique: kind, time, a few random letters."""
+    """A plan, ready to run. ``id`` is unique: kind, time, a few random letters. ``changed`` says what a run
+    that ends before its time has changed, and how it is put back."""
 
     kind: str
     id: str
@@ -180,6 +202,7 @@ class Procedure:
     steps: tuple[Step, ...]
     reasons: tuple[str, ...] = ()  # why this host, this way: shown with the plan
     locks: bool = False  # nobody else may change this cluster meanwhile: the hosts are locked
+    changed: Callable[[History], str] | None = field(default=None, compare=False)
 
     def step(self, key: str) -> Step:
         return next(step for step in self.steps if step.key == key)

@@ -17,28 +17,32 @@ _PARTS = ("take", "verify", "bring", "prove", "manifest")  # and every "store â€
 
 def steps(procedure_id: str, cluster: str, parameters: Mapping[str, str]) -> tuple[Step, ...]:
     """The steps of a backup within the guide, each of them to be passed over; none without a plan for it."""
-    taken = _taken(procedure_id, cluster, parameters) if parameters else ()
-    return (*taken, _proven(bool(taken)))
+    prompt = "Take a backup first? Whatever goes wrong later, it is the way back."
+    made = taken(procedure_id, cluster, parameters, prompt, done=fresh_backup) if parameters else ()
+    return (*made, _proven(bool(made)))
 
 
-def _taken(procedure_id: str, cluster: str, parameters: Mapping[str, str]) -> tuple[Step, ...]:
+def taken(
+    procedure_id: str, cluster: str, parameters: Mapping[str, str], prompt: str, *, done: Check | None
+) -> tuple[Step, ...]:
+    """The steps of a backup from ``parameters`` of one, each to be passed over; ``prompt`` offers it, unless
+    ``done`` says that there is one already."""
     made = backup.rebuild(backup.KIND, procedure_id, cluster, parameters)
     chosen = [s for s in made.steps if s.key in _PARTS or s.key.startswith("store ")]
-    return tuple(_offered(step) if step.key == "take" else _only_if_taken(step) for step in chosen)
+    return tuple(_offered(s, prompt, done) if s.key == "take" else _only_if_taken(s) for s in chosen)
 
 
-def _offered(step: Step) -> Step:
+def _offered(step: Step, offer: str, done: Check | None) -> Step:
     """Taking it is offered; that it cannot be taken now is no reason to be stuck here."""
 
     def ask(world: Context) -> Gate:
         refusals = [why for check in step.prechecks if (why := _refusal(check, world))]
         asked = step.ask(world).prompt if step.ask else ""
         words = " ".join(("It does not look as if one could be taken now:", *refusals)) if refusals else asked
-        prompt = f"{words} Take a backup first? Whatever goes wrong later, it is the way back.".strip()
-        return Gate(GateKind.CONFIRM, prompt=prompt, optional=True)
+        return Gate(GateKind.CONFIRM, prompt=f"{words} {offer}".strip(), optional=True)
 
-    gate = Gate(GateKind.CONFIRM, prompt="Take a backup first?", optional=True)
-    return replace(step, prechecks=(), gate=gate, ask=ask, done=fresh_backup, skippable=True)
+    gate = Gate(GateKind.CONFIRM, prompt=offer, optional=True)
+    return replace(step, prechecks=(), gate=gate, ask=ask, done=done, skippable=True)
 
 
 def _refusal(check: Check, world: Context) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from etcdtui.errors import EtcdTuiError, Refusal
+from etcdtui.model.backups import join
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.restore_advice import advise
 from etcdtui.model.view import HostView
@@ -16,8 +18,12 @@ from etcdtui.procedures import restore_choice as choice
 from etcdtui.procedures import restore_newest
 from etcdtui.procedures.procedure import Check, Context, Gate, GateKind, Procedure, Step
 from etcdtui.procedures.restore_back import back_steps
+from etcdtui.procedures.restore_changed import in_short
 from etcdtui.procedures.restore_decided import Ack, Decided, Master, Standstill
+from etcdtui.procedures.restore_end import end_steps
+from etcdtui.procedures.restore_fresh import choose, fresh_step
 from etcdtui.procedures.restore_look import Looked, client_url_of, node_of, report
+from etcdtui.procedures.restore_report import report_steps
 from etcdtui.procedures.restore_rollout import rollout_steps
 from etcdtui.procedures.restore_run import bring_steps, run_steps
 from etcdtui.procedures.restore_stop import off_steps, stop_steps
@@ -35,11 +41,12 @@ def plan(
     stamp: str,
     backup: str | None = None,
     host: str | None = None,
+    stores: Sequence[str] = (),
 ) -> Procedure:
     """The restore of ``backup`` (a time stamp; None: the newest proven one) on ``host`` (None: the best).
 
-    ``stamp`` dates what is set aside. Nothing is done. Raises
-    Refusal.
+    ``stamp`` dates what is set aside; the backup that is taken at the end goes into ``stores``. Nothing is
+    done. Raises Refusal.
     """
     view = looked.view
     if view.read_only:
@@ -73,6 +80,9 @@ def plan(
         api=view.api_configured,
         guard=eras.recognise(version).guard is True,
         alone=alone,
+        fresh=choose(looked),
+        newest=_newest(first.host, layout_of(first.host.name)),
+        stores=tuple(stores),
     )
     advice = advise(view, looked.survivors, (found,), looked.quorum_hosts)
     return _procedure(procedure_id, decided, (*advice.lines, *reasons, lost))
@@ -102,6 +112,12 @@ def master_of(looked: Looked, host: HostView, layout_of: LayoutOf, *, disables: 
         reached,
         disabled(told) if disables and isinstance(told, HostReport) else "",
     )
+
+
+def _newest(host: HostView, layout: Layout) -> str:
+    files = host.facts.value.backups if host.facts.value else ()
+    folder = layout.at(layout.backups)
+    return max((s.stamp for s in join(f for f in files if f.directory == folder)), default="")
 
 
 def refuse_unnamed(looked: Looked) -> None:
@@ -134,15 +150,26 @@ def _procedure(procedure_id: str, decided: Decided, reasons: tuple[str, ...]) ->
         check_step(decided, _fit(decided)),
         *accept_steps(decided),
         *bring_steps(decided),
+        fresh_step(decided),
         *off_steps(decided),
         *way.stop(decided),
         *run_steps(decided),
         *way.back(decided),
         *way.rollout(decided),
+        *end_steps(decided),
+        *report_steps(procedure_id, decided),
     )
     title = f"Restore {decided.cluster} from the backup of {decided.backup.when} on {decided.recovery.host}"
     return Procedure(
-        KIND, procedure_id, decided.cluster, title, decided.parameters(), steps, reasons, locks=True
+        KIND,
+        procedure_id,
+        decided.cluster,
+        title,
+        decided.parameters(),
+        steps,
+        reasons,
+        locks=True,
+        changed=partial(in_short, decided),
     )
 
 
@@ -222,12 +249,14 @@ def seconds(step: Step, decided: Standstill) -> float:
     moved = decided.size / (20 << 20)  # 20 MiB/s
     copied = decided.data_size / (100 << 20)
     nodes = 1 + len(decided.reached)
+    fresh = decided.fresh.size if isinstance(decided, Decided) else 0
     return {
         "check": 5.0,
         "prove": 5.0 + moved + decided.size / (200 << 20),
         "deliver": 5.0 + moved,
         "stop": 130.0 if "kube-apiserver" in step.key else 35.0 if " etcd " in step.key else 15.0,
         "aside": 1.0,
+        "fresh": 10.0 + fresh / (50 << 20),
         "safe": 5.0 + copied,
         "restore": 180.0 + copied,
         "etcd": 60.0,
@@ -237,5 +266,12 @@ def seconds(step: Step, decided: Standstill) -> float:
         "redeploy": (300.0 if step.key.endswith(" etcd") else 240.0 * nodes),
         "members": 120.0 * nodes,
         "stable": 600.0,
-        "whole": 20.0,
+        "asking": 60.0,
+        "approve": 10.0,
+        "keys": 10.0,
+        "whole": 60.0,
+        "write": 5.0,
+        "take": 20.0 + moved,
+        "bring": 5.0 + moved,
+        "prove anew": 5.0 + decided.size / (200 << 20),
     }.get(kind, 2.0)

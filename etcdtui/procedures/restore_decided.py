@@ -87,6 +87,16 @@ class Ack:
     phrase: str
 
 
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """Where a fresh backup is taken before anything is stopped. ``host`` empty: nowhere, and ``why``;
+    ``size`` is of its database, bytes."""
+
+    host: str = ""
+    size: int = 0
+    why: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standstill:
     """Who is brought to a stand, and where things go: what every restore decides.
@@ -181,6 +191,16 @@ class Decided(Standstill):
     """Every decision of a restore from a backup."""
 
     backup: Chosen
+    fresh: Fresh = Fresh()
+    newest: str = ""  # time stamp of the newest backup in the recovery host's folder before the restore
+    stores: tuple[str, ...] = ()  # that a new backup is put into
+
+    @property
+    def fresh_folder(self) -> str:
+        """On the host that is asked for it: a backup of what lived before anything was stopped."""
+        masters = (self.recovery, *self.others)
+        layout = next((m for m in masters if m.host == self.fresh.host), self.recovery).layout
+        return f"{layout.at(layout.backups)}/before-restore-{self.stamp}"
 
     @property
     def folder(self) -> str:
@@ -211,7 +231,9 @@ class Decided(Standstill):
         try:
             chosen = told.pop("backup")
             files = {name: File(**chosen[name]) for name in ("snapshot", "resources")}
-            return cls(**hosts_in(told), backup=Chosen(**(chosen | files)))
+            fresh, stores = Fresh(**told.pop("fresh", {})), tuple(told.pop("stores", ()))
+            backup = Chosen(**(chosen | files))
+            return cls(**hosts_in(told), backup=backup, fresh=fresh, stores=stores)
         except (TypeError, AttributeError) as exc:
             raise ValueError(f"what was decided cannot be read: {exc}") from exc
 

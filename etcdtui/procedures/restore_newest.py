@@ -15,8 +15,9 @@ from etcdtui.platforms.eras import DISABLE
 from etcdtui.platforms.objects import ETCD, OPERATORS, parse_conditions, parse_operators
 from etcdtui.procedures.procedure import Action, Context, Gate, GateKind, Reporter, Step, Work
 from etcdtui.procedures.replace_api import patiently
-from etcdtui.procedures.restore_back import API_WITHIN, api_step, back_steps, nodes_step
+from etcdtui.procedures.restore_back import API_WITHIN, api_step, back_steps
 from etcdtui.procedures.restore_decided import Decided, Master, Standstill
+from etcdtui.procedures.restore_nodes import node_steps
 from etcdtui.procedures.restore_rollout import (
     PAUSE,
     ROLLOUT,
@@ -26,7 +27,6 @@ from etcdtui.procedures.restore_rollout import (
     expected_of,
     joined,
     members_step,
-    whole_step,
 )
 from etcdtui.procedures.restore_state import pod_stopped, right_host
 from etcdtui.procedures.restore_stop import begin, set_aside, stop_pod
@@ -87,18 +87,18 @@ def _stop_etcd(decided: Standstill, master: Master) -> Step:
 
 def back(decided: Decided) -> tuple[Step, ...]:
     """etcd, and the API that was never stopped: no kubelet has to be restarted."""
-    etcd = next(step for step in back_steps(decided) if step.key == "etcd")
-    return (etcd, *answering(decided))
+    asked_of_etcd = (step for step in back_steps(decided) if step.key in ("etcd", "keys"))
+    return (*asked_of_etcd, *answering(decided))
 
 
 def answering(decided: Standstill) -> tuple[Step, ...]:
     why = "The API servers were not stopped; they find etcd again by themselves, in seconds or a few minutes."
-    return (api_step(decided, why), nodes_step(decided))
+    return (api_step(decided, why), *node_steps(decided))
 
 
 def rollout(decided: Standstill) -> tuple[Step, ...]:
     if not decided.api:
-        return (_by_hand(decided), whole_step(decided))
+        return (_by_hand(decided),)
     etcd = Step(
         key="redeploy etcd",
         title="etcd is rolled out to every host",
@@ -119,7 +119,7 @@ def rollout(decided: Standstill) -> tuple[Step, ...]:
         work=_settled(decided),
         cancel="Watching ends; the operators go on.",
     )
-    return (etcd, members_step(decided), stable, whole_step(decided))
+    return (etcd, members_step(decided), stable)
 
 
 def _by_itself(decided: Standstill) -> Work:

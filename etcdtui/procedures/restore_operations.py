@@ -67,6 +67,7 @@ class RestoreOperations:
             stamp=dated(now),
             backup=backup,
             host=host,
+            stores=[shelf.name for shelf in self._cluster.keeping.shelves],
         )
 
     def plan_quorum_restore(self, looked: Looked, *, host: str | None = None) -> Procedure:

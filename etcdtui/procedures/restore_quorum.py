@@ -20,9 +20,11 @@ from etcdtui.procedures import restore_choice as choice
 from etcdtui.procedures import restore_newest
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Procedure, Step
 from etcdtui.procedures.restore import LayoutOf, accept_steps, check_step, master_of, refuse_unnamed
-from etcdtui.procedures.restore_back import ETCD_WITHIN, access_of, alone
+from etcdtui.procedures.restore_back import ETCD_WITHIN
 from etcdtui.procedures.restore_choice import Candidate
 from etcdtui.procedures.restore_decided import Ack, Standstill, hosts_in
+from etcdtui.procedures.restore_end import end_steps
+from etcdtui.procedures.restore_etcd import access_of, alone
 from etcdtui.procedures.restore_look import Looked, report
 from etcdtui.procedures.restore_run import is_safe, left, ran_through, safe_steps
 from etcdtui.procedures.restore_state import all_stopped, right_host, state_of
@@ -207,6 +209,7 @@ def _procedure(procedure_id: str, decided: Quorum, reasons: tuple[str, ...]) -> 
         _etcd(decided),
         *restore_newest.answering(decided),
         *restore_newest.rollout(decided),
+        *end_steps(decided, last=True),
     )
     title = f"Restore the quorum of {decided.cluster} from the data of {decided.recovery.host}"
     return Procedure(

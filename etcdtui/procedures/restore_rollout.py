@@ -1,32 +1,23 @@
-"""The end of a restore: everything rolled out anew, members join one by one, the last looks."""
+"""Everything is rolled out anew after a restore, and watched; the members join one by one."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from etcdtui.etcd import answers
-from etcdtui.etcd.commands import ClientAccess, alarm_list_json
-from etcdtui.model.hashes import Sameness
-from etcdtui.model.health import Level, judge
+from etcdtui.model.health import in_words, judge
 from etcdtui.model.quorum import Verdict
-from etcdtui.model.view import ClusterView
 from etcdtui.platforms import oc, operators
 from etcdtui.platforms.objects import ETCD
-from etcdtui.procedures.hashes import compare_hashes
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Reporter, Step, Work
 from etcdtui.procedures.replace_api import GUARD_OFF, guard_on, patiently
-from etcdtui.procedures.restore_back import ASK, access_of, why_not
 from etcdtui.procedures.restore_decided import OTHERS, Standstill
-from etcdtui.reach.runner import Runner
-from etcdtui.text import grouped, listed
+from etcdtui.text import age, listed
 
 JOINED_WITHIN = 900.0  # seconds
 ROLLOUT = 3600.0
-WHOLE_WITHIN = 300.0
 PAUSE = 2.0
 STEADY = 3  # looks in a row that must say that a rollout is done
 
@@ -36,10 +27,10 @@ _FROM = re.compile(r"-from-(\d{1,9})\Z")
 def rollout_steps(decided: Standstill) -> tuple[Step, ...]:
     """etcd first, and the guard on again as soon as its members have joined; then the three others."""
     if not decided.api:
-        return (_by_hand(decided), whole_step(decided))
+        return (_by_hand(decided),)
     others = (_rollout(decided, name) for name in operators.OPERATORS if name != "etcd")
     off, on = ((_guard_off(),), (guard_on(OTHERS),)) if decided.guard else ((), ())
-    return (*off, _rollout(decided, "etcd"), members_step(decided), *on, *others, whole_step(decided))
+    return (*off, _rollout(decided, "etcd"), members_step(decided), *on, *others)
 
 
 def members_step(decided: Standstill) -> Step:
@@ -49,6 +40,10 @@ def members_step(decided: Standstill) -> Step:
         why="The operator adds each as a learner, lets it catch up, and promotes it.",
         verify=joined(decided),
         patience=JOINED_WITHIN,
+        usual=300.0,
+        ways="Ways out: keep waiting; look at the pods of openshift-etcd and at the operator’s log (`oc logs "
+        "-n openshift-etcd-operator deploy/etcd-operator`); a host whose etcd does not start may hold old "
+        "data: its folder must be empty of member.",
     )
 
 
@@ -130,7 +125,9 @@ def _watched(world: Context, report: Reporter, path: str, before: int, expected:
         rollout = operators.parse_rollout(patiently(report, lambda: world.objects().get(path)))
         here = [n for n in rollout.nodes if n.name in expected]
         there = len(here) == len(expected) and all(n.current == rollout.latest for n in here)
-        done = rollout.latest > before and there
+        # The operator's own word for it is NodeInstallerProgressing; it waits for hosts that are off, too.
+        agreed = rollout.settled is not False or {n.name for n in rollout.nodes} != expected
+        done = rollout.latest > before and there and agreed
         steady = steady + 1 if done else 0
         if steady >= STEADY:
             return Verdict(True, rollout.sentence)
@@ -138,7 +135,12 @@ def _watched(world: Context, report: Reporter, path: str, before: int, expected:
             seen = rollout.sentence
             report.say(seen)
         if world.now() > end:
-            return Verdict(False, f"It is not done after an hour. Seen last: {seen}")
+            return Verdict(
+                False,
+                f"It is not done after {age(ROLLOUT)}; usually it takes some minutes for each node. Seen "
+                f"last: {seen} Ways out: try again, which goes on watching; look at the installer pods; "
+                "or skip it.",
+            )
         if report.cancelled.wait(PAUSE):
             return Verdict(False, f"No longer watched. Seen last: {seen}")
 
@@ -147,17 +149,20 @@ def joined(decided: Standstill) -> Check:
     wanted = expected_of(decided)
 
     def check(world: Context) -> Verdict:
-        health = judge(world.view())
-        well = {row.member.name for row in health.members if row.well and not row.member.learner}
-        missing = sorted(wanted - well)
-        if missing:
-            names = listed([row.member.label for row in health.members]) or "nobody"
-            return Verdict(
-                False,
-                f"{listed(missing)} {'is' if len(missing) == 1 else 'are'} not a voter that "
-                f"is well yet; in the list: {names}.",
-            )
-        return Verdict(True, f"{listed(sorted(wanted))} vote and are well.")
+        rows = {row.member.name or row.member.label: row for row in judge(world.view()).members}
+        vote = sorted(n for n in wanted if n in rows and rows[n].well and not rows[n].member.learner)
+        if len(vote) == len(wanted):
+            return Verdict(True, f"{listed(vote)} vote and are well.")
+        missing = []
+        for name in sorted(wanted - set(vote)):
+            row = rows.get(name)
+            if row is None:
+                missing.append(f"{name} is not in the list yet")
+            elif row.member.learner:
+                missing.append(f"{name} is a learner that catches up")
+            else:
+                missing.append(f"{name} {in_words(row.state)}")
+        return Verdict(False, f"{len(vote)} of {len(wanted)} vote and are well; {listed(missing)}.")
 
     return check
 
@@ -177,81 +182,3 @@ def _by_hand(decided: Standstill) -> Step:
 
 def _body(decided: Standstill) -> str:
     return json.dumps(operators.redeployment(f"recovery-{decided.stamp}"))
-
-
-# -- the end
-
-
-def whole_step(decided: Standstill) -> Step:
-    return Step(
-        key="whole",
-        title="Is everything whole again?",
-        why="All members, the same keys on all of them, no alarm. What the restore cannot know is named.",
-        verify=_last_looks(decided),
-        patience=WHOLE_WITHIN,
-        skippable=False,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Asking:
-    """The world, with etcd asked on the recovery host: the containers of before are gone."""
-
-    world: Context
-    decided: Standstill
-
-    def view(self) -> ClusterView:
-        return self.world.view()
-
-    def runner(self, host: str) -> Runner:
-        return self.world.runner(host)
-
-    def etcdctl(self, avoid: str = "") -> tuple[str, ClientAccess]:
-        return self.decided.recovery.host, access_of(self.decided, self.world).lasting
-
-
-def _last_looks(decided: Standstill) -> Check:
-    def check(world: Context) -> Verdict:
-        view = world.view()
-        health = judge(view)
-        missing = expected_of(decided) - {row.member.name for row in health.members if row.well}
-        if health.level is not Level.HEALTHY or missing:
-            return Verdict(False, f"The cluster is not healthy yet: {health.sentence}")
-        asking = _Asking(world, decided)
-        host, access = asking.etcdctl()
-        done = world.runner(host).run(alarm_list_json(access, (decided.recovery.client_url,)), timeout=ASK)
-        if not done.ok:
-            return Verdict(False, f"The alarms cannot be read: {why_not(done.err())}")
-        alarms = answers.alarm_list(done.out())
-        if alarms:
-            return Verdict(False, f"There are alarms: {listed([a.kind for a in alarms])}.")
-        said = [f"{health.sentence} No alarm."]
-        if len(health.members) > 1:
-            found = compare_hashes(asking)
-            if found.sameness is not Sameness.IDENTICAL:
-                return Verdict(False, found.sentence)
-            said.append(found.sentence)
-        return Verdict(True, " ".join((*said, *what_is_left(decided, view))))
-
-    return check
-
-
-def what_is_left(decided: Standstill, view: ClusterView) -> list[str]:
-    """What is left to do for people."""
-    said = []
-    now = max((e.status.value.revision for e in view.endpoints if e.status.value), default=0)
-    if now and now <= decided.seen:
-        said.append(
-            f"The revision is {grouped(now)}, and was {grouped(decided.seen)} before: whatever watches the "
-            "API may keep what no longer exists. Restart operators, routers and controllers."
-        )
-    if decided.off:
-        names = listed([m.host for m in decided.off])
-        said.append(f"{names} must stay off until built anew: replace it as a member then.")
-    said.append(
-        f"Take a backup at once. What the restore has set aside is kept: {decided.safe} on "
-        f"{decided.recovery.host}"
-        + "".join(f", {decided.data_aside(m)} on {m.host}" for m in decided.reached)
-        + ". Everything written after the backup is gone: whoever owns an application must look at it."
-    )
-    return said

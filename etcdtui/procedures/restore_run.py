@@ -13,6 +13,7 @@ from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind,
 from etcdtui.procedures.restore_decided import Decided, Standstill
 from etcdtui.procedures.restore_state import all_stopped, pod_stopped, right_host, state_of
 from etcdtui.procedures.restore_stop import stop_pod
+from etcdtui.procedures.restore_watch import watch
 from etcdtui.procedures.restore_words import explain, heard, way_back
 from etcdtui.reach.deliver import deliver
 from etcdtui.reach.remote_db import read_position
@@ -154,6 +155,7 @@ def run_steps(decided: Decided) -> tuple[Step, ...]:
             patience=1.0,
             after_cancel=left(decided),
             explain=explain(decided),
+            watch=watch(decided),
             directory=recovery.layout.at(recovery.layout.jobs),
             skippable=False,
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from etcdtui.errors import EtcdTuiError, Unreachable
@@ -11,6 +12,7 @@ from etcdtui.procedures.restore_decided import PODS, Master, Standstill
 from etcdtui.text import clean, listed
 
 ASK = 20.0  # seconds for one question to a host
+NO_MANIFEST = "there was no manifest to be moved."
 
 # Arguments: the data folder, the data moved aside, the copy, then pairs manifest and aside, "--", containers.
 # Words of ours begin every line.
@@ -34,7 +36,9 @@ for name; do
   label=io.kubernetes.container.name=$name
   ids=$(timeout -k 1 10 crictl ps -q --state Running --label "$label" 2>/dev/null) ||
     { echo no-runtime; break; }
-  [ -n "$ids" ] && printf 'running %s\n' "$name"
+  [ -n "$ids" ] || continue
+  printf 'running %s\n' "$name"
+  timeout -k 1 10 crictl ps --state Running --label "$label" 2>/dev/null | tail -n +2 | sed 's/^/seen /'
 done
 echo end
 exit 0
@@ -43,7 +47,8 @@ exit 0
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """``manifests`` and ``aside`` are paths that exist, ``running`` containers by name."""
+    """``manifests`` and ``aside`` are paths that exist, ``running`` containers by name; ``seen`` are the
+    lines of crictl about these."""
 
     hostname: str
     data: bool
@@ -54,6 +59,7 @@ class State:
     aside: frozenset[str]
     running: tuple[str, ...]
     runtime: bool  # the container runtime told
+    seen: tuple[str, ...] = ()
 
 
 def state_of(decided: Standstill, master: Master, world: Context) -> State:
@@ -85,6 +91,7 @@ def state_of(decided: Standstill, master: Master, world: Context) -> State:
         aside=frozenset(told.get("aside", [])),
         running=tuple(told.get("running", [])),
         runtime="no-runtime" not in told,
+        seen=tuple(told.get("seen", [])),
     )
 
 
@@ -93,6 +100,12 @@ def containers_of(decided: Standstill, pod: str) -> tuple[str, ...]:
     if pod == "etcd":
         return tuple(name for name in decided.waits if name.startswith("etcd"))
     return tuple(name for name in decided.waits if name == pod)
+
+
+def in_crictl(state: State, names: Sequence[str]) -> str:
+    """What crictl says of these containers; empty when it says nothing."""
+    lines = [" ".join(line.split()) for line in state.seen if set(line.split()) & set(names)]
+    return f" (crictl: {clean('; '.join(lines), 300)})" if lines else ""
 
 
 def right_host(decided: Standstill, master: Master) -> Check:
@@ -125,12 +138,13 @@ def pod_stopped(decided: Standstill, master: Master, pod: str) -> Check:
             return Verdict(False, f"crictl on {master.host} does not tell what runs there.")
         still = [name for name in containers_of(decided, pod) if name in state.running]
         if still:
-            return Verdict(False, f"On {master.host} {listed(still)} still runs.")
+            verb = "runs" if len(still) == 1 else "run"
+            return Verdict(False, f"On {master.host} {listed(still)} still {verb}{in_crictl(state, still)}.")
         kept = decided.manifest_aside(master, pod)
         if pod == "etcd" and kept not in state.aside and master.disabled_manifest in state.aside:
             kept = master.disabled_manifest
-        where = f"its manifest is {kept}" if kept in state.aside else "there was no manifest to be moved"
-        return Verdict(True, f"{pod} on {master.host} is stopped; {where}.")
+        where = f"its manifest is {kept}." if kept in state.aside else NO_MANIFEST
+        return Verdict(True, f"{pod} on {master.host} is stopped; {where}")
 
     return check
 

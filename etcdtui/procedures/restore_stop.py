@@ -10,9 +10,22 @@ from etcdtui.text import listed
 PATIENCE = {"etcd": 120.0, "kube-apiserver": 300.0}
 """Seconds the kubelet gets to end the containers: etcdctl takes half a minute, the API server two."""
 OTHERS = 90.0
+USUAL = {"etcd": 10.0, "etcdctl": 40.0, "kube-apiserver": 150.0}
+"""Seconds until a container has ended, as a rule."""
+USUAL_OTHERS = 40.0
+
+WAYS_OUT = (
+    "Ways out: keep waiting; look why it lives with “sudo crictl logs ID” on {host}; end it by hand with "
+    "“sudo crictl stop ID”, which loses nothing here, for all data is kept; or stop here."
+)
 
 # Gone on with, it may have been moved already while the containers still end.
 _MOVE = '[ ! -e "$1" ] || mv -n -- "$1" "$2"'
+
+
+def usual(container: str) -> float:
+    """Seconds until it has ended, as a rule."""
+    return USUAL.get(container, USUAL_OTHERS)
 
 
 def off_steps(decided: Standstill) -> tuple[Step, ...]:
@@ -99,6 +112,8 @@ def stop_pod(decided: Standstill, master: Master, pod: str) -> Step:
         done=stopped,
         verify=stopped,
         patience=PATIENCE.get(pod, OTHERS),
+        usual=max(usual(name) for name in (pod, *containers_of(decided, pod))),
+        ways=WAYS_OUT.format(host=master.host),
         cancel=f"The way back: sudo mv {aside} {master.manifest(pod)}",
         skippable=False,
     )

@@ -10,12 +10,23 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from etcdtui.errors import Refusal
 from etcdtui.model.health import judge
 from etcdtui.model.quorum import Verdict
 from etcdtui.procedures import restore_quorum
-from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Procedure, Step
+from etcdtui.procedures.history import History
+from etcdtui.procedures.procedure import (
+    Action,
+    Check,
+    Context,
+    Gate,
+    GateKind,
+    Procedure,
+    Step,
+    StepState,
+)
 from etcdtui.procedures.restore_decided import Decided, Master, Standstill
 from etcdtui.procedures.restore_state import pod_stopped
 from etcdtui.procedures.restore_stop import begin, stop_host
@@ -115,7 +126,24 @@ def _procedure(procedure_id: str, before: Standstill, stamp: str, *, kind: str, 
         "What the restore set aside is put back where it was; what it made is set aside, nothing is deleted.",
         "What the script unpacked over the static pods' resources stays; it is of the same release.",
     )
-    return Procedure(KIND, procedure_id, before.cluster, title, parameters, steps, reasons, locks=True)
+    return Procedure(
+        KIND,
+        procedure_id,
+        before.cluster,
+        title,
+        parameters,
+        steps,
+        reasons,
+        locks=True,
+        changed=partial(_so_far, steps),
+    )
+
+
+def _so_far(steps: tuple[Step, ...], history: History) -> str:
+    """What is put back by the time it ends early."""
+    done = [s.title for s in steps if s.argv and history.of(s.key).state is StepState.DONE]
+    said = f"Done so far: {listed(done)}. " if done else ""
+    return f"{said}Go on with it to put back the rest: what is done is found, and nothing is deleted."
 
 
 def _data_back(before: Standstill, now: Standstill, master: Master, *, ran: bool) -> Step:
@@ -217,4 +245,6 @@ def _quorum(before: Standstill) -> Step:
         "before the restore there will be none now either: stop here then.",
         verify=check,
         patience=BACK_WITHIN,
+        usual=60.0,
+        ways="Ways out: keep waiting; look with “sudo crictl ps -a” why an etcd does not come; or stop here.",
     )

@@ -50,6 +50,7 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture
 def cluster(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     with watched(lab, tmp_path) as watch:
         yield watch
 
@@ -153,7 +154,10 @@ def test_what_the_backup_had_is_back_and_what_came_later_is_gone(cluster: Watche
     assert finished.ending is Ending.DONE, (finished.sentence, run.stuck, run.events[-3:])
     decided = restore.decided_of(made)
     assert decided.phrase in run.typed and "lab" in run.typed and "take lab back" in run.typed
-    assert "keys of the backup" in run.sentence("etcd")
+    assert "keys of the backup" in run.sentence("etcd") and "as they were" in run.sentence("keys")
+    assert "its checksum is right" in run.sentence("fresh")
+    assert "written, read and deleted" in run.sentence("write")
+    assert "must look at it" in finished.sentence and list((tmp_path / "state").rglob("restore-lab-*.md"))
     seen = cluster.within(60, lambda s: s.health.level is Level.HEALTHY and len(s.health.members) == 3)
     assert keys(cluster) == {"/wanted/before"}
     # What was there before is kept, on every host.
@@ -166,20 +170,27 @@ def test_what_the_backup_had_is_back_and_what_came_later_is_gone(cluster: Watche
     assert seen.view.members.value is not None
 
 
-def test_the_way_back_leads_to_what_was_before_the_restore(cluster: Watched, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stop", ["safe", "kubelet masternode1"], ids=["before the script", "after it"])
+def test_the_way_back_leads_to_what_was_before_the_restore(
+    cluster: Watched, tmp_path: Path, stop: str
+) -> None:
     cluster.healthy()
     backed_up(cluster, tmp_path)
     on_etcd(cluster, "put", "/wanted/only-before-the-restore", "1")
     before = keys(cluster)
     made, journal = planned(cluster), Journal(tmp_path / "journal")
-    # Stopped where nothing runs any more: the script is done, the rest was not begun.
-    run = Typing(cluster, made, journal, stop="kubelet masternode1")
-    assert run.run().ending is Ending.STOPPED
-    assert "/wanted/only-before-the-restore" not in keys(cluster)
+    # Stopped where nothing runs: before the script, or when it is done and the rest was not begun.
+    run = Typing(cluster, made, journal, stop=stop)
+    finished = run.run()
+    assert finished.ending is Ending.STOPPED and "The way back" in finished.sentence
+    if stop != "safe":
+        assert "/wanted/only-before-the-restore" not in keys(cluster)
     operations = Operations(cluster.cluster, tmp_path)
     operations.abandon(operations.interruption(made.id), "Everything is put back.")
     time.sleep(3)  # its lock is lifted meanwhile
-    back = restore_undo.plan(journal.read(made.id), procedure_id="undo-live-1", stamp="20261124-130000")
+    back = restore_undo.plan(
+        journal.read(made.id), procedure_id=f"undo-{made.id}", stamp=f"undo-{next(NUMBERS)}"
+    )
     undo = Typing(cluster, back, journal)
     finished = undo.run()
     assert finished.ending is Ending.DONE, (finished.sentence, undo.stuck)
@@ -207,7 +218,7 @@ def test_left_in_the_middle_of_every_step_it_comes_to_the_same_end(cluster: Watc
     assert finished.ending is Ending.DONE, (finished.sentence, run.stuck)
     assert {"prove", "deliver", "safe", "restore", "redeploy etcd"} <= left
     started = [e.step for e in journal.read(made.id).entries if e.kind == "started"]
-    assert sorted(started) == ["restore", "safe"], started  # each job once, whatever was left
+    assert sorted(started) == ["fresh", "restore", "safe", "take"], started  # each once, whatever was left
     cluster.within(60, lambda s: s.health.level is Level.HEALTHY and len(s.health.members) == 3)
     assert keys(cluster) == before - {"/wanted/later"}
 
@@ -240,6 +251,7 @@ def test_with_two_masters_off_the_third_is_restored_alone(
     folder: Path | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     with Lab(keys=300, pace=0.2, etcd_dir=folder) as own, watched(own, tmp_path) as watch:
         two_masters_off(watch, tmp_path)
 

@@ -11,7 +11,7 @@ import pytest
 from etcdtui.etcd.commands import ClientAccess
 from etcdtui.model.quorum import Verdict
 from etcdtui.platforms.operators import OPERATORS
-from etcdtui.procedures import restore, restore_back, restore_rollout
+from etcdtui.procedures import restore, restore_end, restore_etcd, restore_rollout
 from etcdtui.procedures.procedure import Context, Reporter
 from etcdtui.procedures.restore_decided import Decided
 from tests.procedures import FakeRunner, FakeWorld
@@ -41,7 +41,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> tuple[Decided, FakeRunner, FakeWor
     """The recovery host as it should be after a restore."""
     told = decided()
     runner = FakeRunner(told.recovery.host)
-    monkeypatch.setattr(restore_back, "access_of", lambda decided, world: ClientAccess())
+    monkeypatch.setattr(restore_etcd, "access_of", lambda decided, world: ClientAccess())
     runner.on("member", "list", out=member_list(told.recovery.node))
     runner.on("endpoint", "status", out=status(told))
     runner.on("get", "--limit=1", out='{"header":{},"kvs":[{"key":"YQ=="}],"more":true,"count":700}')
@@ -49,7 +49,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> tuple[Decided, FakeRunner, FakeWor
 
 
 def verdict(told: Decided, world: FakeWorld) -> Verdict:
-    return restore_back.restored(told)(cast(Context, world))
+    return restore_etcd.restored(told)(cast(Context, world))
 
 
 def test_one_member_with_exactly_the_keys_of_the_backup(
@@ -165,17 +165,17 @@ def _still(operator: Operator) -> Any:
 
 def test_what_is_left_for_people_is_named() -> None:
     told = replace(decided(), seen=10_000)
-    said = " ".join(restore_rollout.what_is_left(told, healthy()))
-    assert "Restart operators, routers and controllers" in said
+    said = " ".join(restore_end.what_is_left(told, healthy()))
+    assert "Restart the operators" in said and "the routers" in said
     assert told.safe in said and all(told.data_aside(m) in said for m in told.others)
     gone_ones = tuple(replace(m, reached=False) for m in told.others)
     assert "must stay off until built anew" in " ".join(
-        restore_rollout.what_is_left(replace(told, others=gone_ones), healthy())
+        restore_end.what_is_left(replace(told, others=gone_ones), healthy())
     )
 
 
 def test_it_is_not_over_while_a_member_is_missing() -> None:
-    step = restore_rollout.rollout_steps(decided())[-1]
+    (step,) = [s for s in restore_end.end_steps(decided()) if s.key == "whole"]
     assert step.verify is not None
     world = FakeWorld(healthy(endpoints=(endpoint(1), gone(2), endpoint(3)), now=NOW))
     found = step.verify(cast(Context, world))

@@ -52,12 +52,14 @@ def decided() -> Decided:
 
 def test_etcd_alone_is_stopped_by_the_hosts_own_script() -> None:
     steps = [key for key in keys(made()) if not key.startswith("accept")]
-    assert steps[:3] == ["check", "prove", "deliver"]
-    assert steps[3:] == [
+    assert steps[:4] == ["check", "prove", "deliver", "fresh"]
+    assert steps[4:] == [
         "begin",
         *("stop etcd masternode1", "aside masternode1", "stop etcd masternode2", "aside masternode2"),
-        *("stop etcd masternode3", "safe", "restore", "etcd", "api", "nodes"),
-        *("redeploy etcd", "members", "stable", "whole"),
+        *("stop etcd masternode3", "safe", "restore", "etcd", "keys", "api"),
+        *("asking", "approve client", "nodes", "approve serving"),
+        *("redeploy etcd", "members", "stable", "whole", "write", "watchers"),
+        *("take", "verify", "bring", "prove anew", "manifest", "report"),
     ]
     stop = step_of(made(), "stop etcd masternode1")
     assert stop.action is Action.JOB and stop.argv == ("sudo", "-n", "/usr/local/bin/disable-etcd.sh")
@@ -223,7 +225,7 @@ def test_a_rollout_that_comes_by_itself_is_not_asked_for(monkeypatch: pytest.Mon
     api = Operators(lambda api: api.whole() if next(looks) == 3 else None)
     verdict, said = work(api, "redeploy etcd", monkeypatch)
     assert verdict.allowed and api.reason == ""
-    assert any("not a voter that is well yet" in line for line in said)
+    assert any("of 3 vote and are well; " in line for line in said)
 
 
 def test_one_that_does_not_come_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,5 +264,5 @@ def test_an_operator_that_never_settles_is_named(monkeypatch: pytest.MonkeyPatch
 def test_without_a_kubeconfig_the_human_waits_and_is_told_how() -> None:
     told = replace(decided(), api=False)
     steps = restore_newest.rollout(told)
-    assert [s.key for s in steps] == ["by hand", "whole"]
+    assert [s.key for s in steps] == ["by hand"]
     assert "oc adm wait-for-stable-cluster" in steps[0].why and "forceRedeploymentReason" in steps[0].why

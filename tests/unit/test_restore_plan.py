@@ -261,9 +261,9 @@ def test_a_member_whose_host_nobody_named_stops_the_plan() -> None:
 def test_the_steps_come_in_an_order_in_which_nothing_is_lost() -> None:
     made = plan(looked(placed(), found=survivors(900, 900, 900, running=frozenset({3}))))
     order = [k for k in keys(made) if not k.startswith("accept")]
-    assert order[:3] == ["check", "prove", "deliver"]
+    assert order[:4] == ["check", "prove", "deliver", "fresh"]
     first = [f"{what} masternode1" for what in ("stop etcd", "stop kube-apiserver")]
-    assert order[3:6] == ["begin", *first]
+    assert order[4:7] == ["begin", *first]
     assert order.index("aside masternode1") > order.index("stop kube-scheduler masternode1")
     assert order.index("stop etcd masternode3") > order.index("aside masternode2")
     assert order[order.index("stop etcd masternode3") :][:4] == [
@@ -274,7 +274,13 @@ def test_the_steps_come_in_an_order_in_which_nothing_is_lost() -> None:
     ]
     assert order.index("guard off") < order.index("redeploy etcd") < order.index("members")
     assert order.index("members") < order.index("guard on") < order.index("redeploy kubeapiserver")
-    assert order[-1] == "whole"
+    assert order.index("approve client") < order.index("nodes") < order.index("approve serving")
+    assert order[-9:] == [
+        *("whole", "write", "watchers"),
+        *("take", "verify", "bring", "prove anew", "manifest"),
+        "report",
+    ]
+    assert len(set(order)) == len(order)
 
 
 def test_the_gates_name_cluster_point_in_time_and_what_is_lost() -> None:

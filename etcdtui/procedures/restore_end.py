@@ -1,0 +1,244 @@
+"""The end of a restore: is everything whole, does it take writes, who watches the past, what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from etcdtui.etcd import answers, shapes
+from etcdtui.etcd.commands import ClientAccess, alarm_list_json, etcdctl
+from etcdtui.model.comeback import pod_ready
+from etcdtui.model.hashes import Sameness
+from etcdtui.model.health import Level, judge
+from etcdtui.model.quorum import Verdict
+from etcdtui.model.view import FRESH_API, ClusterView
+from etcdtui.procedures.backup_choice import OPERATORS
+from etcdtui.procedures.hashes import compare_hashes
+from etcdtui.procedures.procedure import (
+    Action,
+    Ask,
+    Check,
+    Context,
+    Gate,
+    GateKind,
+    Reporter,
+    Step,
+    Work,
+)
+from etcdtui.procedures.restore_decided import Standstill
+from etcdtui.procedures.restore_etcd import ASK, access_of, why_not
+from etcdtui.procedures.restore_rollout import expected_of
+from etcdtui.reach.runner import Runner
+from etcdtui.text import clean, grouped, listed
+
+WHOLE_WITHIN = 900.0  # seconds
+PREFIX = "/etcdtui/restored/"
+
+
+def end_steps(decided: Standstill, *, last: bool = False) -> tuple[Step, ...]:
+    """``last``: no report follows, so that the last sentence has to say what is left to do."""
+    return (
+        Step(
+            key="whole",
+            title="Is everything whole again?",
+            why="All members, the same keys on all of them, no alarm; all containers of their pods ready, no "
+            "operator still at work.",
+            verify=_last_looks(decided),
+            patience=WHOLE_WITHIN,
+            usual=180.0,
+            ways="Ways out: keep waiting; skip this with a reason, and look at what it names.",
+        ),
+        Step(
+            key="write",
+            title="Write a key, read it, delete it",
+            why=f"That a member answers does not mean that it takes writes. {PREFIX}{decided.stamp} is "
+            "our own and of nobody's concern.",
+            action=Action.WORK,
+            host=decided.recovery.host,
+            work=_write(decided),
+            cancel="The key may stay; it does no harm.",
+        ),
+        Step(
+            key="watchers",
+            title="Who still watches the past?",
+            why="Who watches the API remembers the revision it saw last. Above that one it gets a relist; at "
+            "or below it nobody tells it that anything changed, and it keeps what no longer exists.",
+            ask=_watchers(decided),
+            prechecks=(_revision(decided, last=last),),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """The world, with etcd asked on the recovery host: the containers of before are gone."""
+
+    world: Context
+    decided: Standstill
+
+    def view(self) -> ClusterView:
+        return self.world.view()
+
+    def runner(self, host: str) -> Runner:
+        return self.world.runner(host)
+
+    def etcdctl(self, avoid: str = "") -> tuple[str, ClientAccess]:
+        return self.decided.recovery.host, access_of(self.decided, self.world).lasting
+
+
+# -- whole
+
+
+def _last_looks(decided: Standstill) -> Check:
+    def check(world: Context) -> Verdict:
+        view = world.view()
+        health = judge(view)
+        missing = expected_of(decided) - {row.member.name for row in health.members if row.well}
+        if health.level is not Level.HEALTHY or missing:
+            return Verdict(False, f"The cluster is not healthy yet: {health.sentence}")
+        asking = _Asking(world, decided)
+        host, access = asking.etcdctl()
+        done = world.runner(host).run(alarm_list_json(access, (decided.recovery.client_url,)), timeout=ASK)
+        if not done.ok:
+            return Verdict(False, f"The alarms cannot be read: {why_not(done.err())}")
+        alarms = answers.alarm_list(done.out())
+        if alarms:
+            return Verdict(False, f"There are alarms: {listed([a.kind for a in alarms])}.")
+        unready = unsettled(decided, view)
+        if unready:
+            return Verdict(False, unready)
+        said = [f"{health.sentence} No alarm."]
+        if len(health.members) > 1:
+            found = compare_hashes(asking)
+            if found.sameness is not Sameness.IDENTICAL:
+                return Verdict(False, found.sentence)
+            said.append(found.sentence)
+        if decided.api:
+            said.append("All containers of their pods are ready, and no operator is at work.")
+        return Verdict(True, " ".join(said))
+
+    return check
+
+
+def unsettled(decided: Standstill, view: ClusterView) -> str:
+    """Which pod is not ready and which operator is at work; empty when none is, or there is no API."""
+    if not decided.api:
+        return ""
+    facts = view.api.current(view.now, FRESH_API)
+    if facts is None:
+        return "The API does not answer now: whether pods are ready and operators settled is not known."
+    short = []
+    for name in sorted(expected_of(decided)):
+        pod = facts.pod_on(name)
+        if not pod_ready(facts, name):
+            short.append(f"{name} {pod.ready}/{pod.containers}" if pod else f"{name} none")
+    if short:
+        return f"etcd pods not ready: {listed(short)}."
+    busy = []
+    for one in facts.operators:
+        if one.name in OPERATORS and one.progressing:
+            busy.append(f"{one.name} progresses")
+        elif one.name in OPERATORS and not one.available:
+            busy.append(f"{one.name} is not available")
+        elif one.name in OPERATORS and one.degraded and not decided.off:  # with a host off it has to be
+            busy.append(f"{one.name} is degraded")
+    return f"Operators are not settled: {listed(busy)}." if busy else ""
+
+
+# -- a write
+
+
+def _write(decided: Standstill) -> Work:
+    key, value = f"{PREFIX}{decided.stamp}", decided.stamp
+
+    def work(world: Context, report: Reporter) -> Verdict:
+        access, where = access_of(decided, world), (decided.recovery.client_url,)
+        runner, host = world.runner(decided.recovery.host), decided.recovery.host
+
+        def ask(*words: str) -> Mapping[str, object] | str:
+            done = runner.run(etcdctl(access, *words, endpoints=where, json=True, timeout="10s"), timeout=ASK)
+            if not done.ok:
+                return why_not(done.err())
+            return shapes.table(shapes.load(done.out(), "etcdctl"), "The answer of etcdctl")
+
+        for words in (("put", key, value), ("get", key, "--keys-only"), ("del", key)):
+            told = ask(*words)
+            if isinstance(told, str):
+                return Verdict(False, f"etcd of {host} does not {words[0]} {key}: {told}")
+            wanted = "count" if words[0] == "get" else "deleted" if words[0] == "del" else ""
+            if wanted and told.get(wanted) != 1:
+                why = "is not found there" if words[0] == "get" else "cannot be deleted again"
+                return Verdict(False, f"{key} was written on {host}, and {why}.")
+            report.say(f"{words[0]} {key}")
+        return Verdict(True, f"{key} was written, read and deleted again on {host}.")
+
+    return work
+
+
+# -- watchers
+
+
+def behind(decided: Standstill, view: ClusterView) -> tuple[int, bool]:
+    """The revision now, and whether it is not above the last one that anybody saw before."""
+    now = max((e.status.value.revision for e in view.endpoints if e.status.value), default=0)
+    return now, now <= decided.seen
+
+
+RESTART = (
+    "the operators (delete their pods in each openshift-*-operator namespace, one after another), "
+    "the routers (openshift-ingress), OVN-Kubernetes or SDN, the kubelets, and every controller of your own "
+    "that watches the API"
+)
+
+
+def _revision(decided: Standstill, *, last: bool) -> Check:
+    def check(world: Context) -> Verdict:
+        view = world.view()
+        now, below = behind(decided, view)
+        left = " ".join(("", *what_is_left(decided, view))) if last else ""
+        if not now:
+            return Verdict(False, "No member tells its revision now.")
+        if below:
+            return Verdict(True, f"The revision is {grouped(now)}, not above {grouped(decided.seen)}.{left}")
+        return Verdict(
+            True,
+            f"The revision is {grouped(now)}, above the last one seen ({grouped(decided.seen)}): who watches "
+            f"gets a relist by itself.{left}",
+        )
+
+    return check
+
+
+def _watchers(decided: Standstill) -> Ask:
+    def ask(world: Context) -> Gate:
+        now, below = behind(decided, world.view())
+        if not below:
+            return Gate()
+        return Gate(
+            GateKind.CONFIRM,
+            prompt=f"The revision is {grouped(now)}, and was {grouped(decided.seen)} before the restore: "
+            "this release does not raise it. Whatever watches the API may keep what no longer exists. "
+            f"Restart {RESTART}. Is that done, or in hand?",
+        )
+
+    return ask
+
+
+def what_is_left(decided: Standstill, view: ClusterView) -> list[str]:
+    """What is left to do for people."""
+    said = []
+    now, below = behind(decided, view)
+    if now and below:
+        said.append(
+            f"The revision is {grouped(now)}, and was {grouped(decided.seen)} before: whatever watches the "
+            f"API may keep what no longer exists. Restart {RESTART}."
+        )
+    if decided.off:
+        names = listed([m.host for m in decided.off])
+        said.append(f"{names} must stay off until built anew: replace it as a member then.")
+    said.append(
+        f"What the restore has set aside is kept: {clean(decided.safe)} on {decided.recovery.host}"
+        + "".join(f", {decided.data_aside(m)} on {m.host}" for m in decided.reached)
+        + ". Remove it when all was well for some days."
+    )
+    return said

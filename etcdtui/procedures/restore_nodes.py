@@ -1,0 +1,133 @@
+"""After the kubelets were restarted: nodes become Ready, and what they ask for is approved after a look."""
+
+from __future__ import annotations
+
+from etcdtui.errors import NotFound
+from etcdtui.model.quorum import Verdict
+from etcdtui.platforms import csrs
+from etcdtui.platforms.objects import NODES, parse_nodes
+from etcdtui.procedures.approving import Approving
+from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Objects, Step
+from etcdtui.procedures.restore_decided import Standstill
+from etcdtui.text import listed
+
+SHOWN = 3
+READY_WITHIN = 600.0  # seconds
+USUAL = 300.0
+
+_WHY = (
+    "Whose request is approved becomes a part of the cluster. Offered here are only those of nodes that the "
+    "restored cluster knows, asked for in their own name or by node-bootstrapper, for what a kubelet needs. "
+    "Others are named, and left to you: `oc get csr`, `oc describe csr NAME`."
+)
+_NOT_READY = (
+    "A node that does not become Ready although its requests are approved: move the PEM files below "
+    "/var/lib/kubelet/pki away on it, and restart its kubelet. One that came after the backup is not known "
+    "to the cluster any more, and has to join anew."
+)
+
+
+def node_steps(decided: Standstill) -> tuple[Step, ...]:
+    """Nodes ask for a client certificate first, and for the serving one when they have that."""
+    if not decided.api:
+        why = (
+            "A kubelet whose certificate is newer than the backup must ask for another one. No kubeconfig is "
+            "configured, so only you can do this: `oc get nodes`, `oc get csr`, look at each request, then "
+            f"`oc adm certificate approve NAME` for those of your nodes. {_NOT_READY}"
+        )
+        gate = Gate(GateKind.CONFIRM, prompt="Are all nodes Ready, and is no request pending?")
+        return (Step(key="nodes", title="Nodes Ready, requests approved", why=why, gate=gate),)
+    requests = approving()
+    return (
+        Step(
+            key="asking",
+            title="Are the nodes Ready, or do they ask for a certificate?",
+            why="A kubelet whose certificate is newer than the backup must ask for another one.",
+            verify=_ready_or_asking(decided, requests),
+            patience=READY_WITHIN,
+            usual=USUAL,
+            ways=f"Ways out: keep waiting; skip this and look with oc. {_NOT_READY}",
+        ),
+        requests.step("approve client", "Let the nodes in", _WHY),
+        Step(
+            key="nodes",
+            title="The control plane's nodes are Ready",
+            why=f"They come by themselves once they have their certificates. {_NOT_READY}",
+            action=Action.HUMAN,
+            done=_ready(decided, requests),
+            verify=_ready(decided, requests),
+            patience=READY_WITHIN,
+            usual=USUAL,
+            ways=f"Ways out: {_NOT_READY}",
+            cancel="Watching ends; what was approved stays approved.",
+        ),
+        requests.step("approve serving", "Does a node still ask for something?", _WHY),
+    )
+
+
+def approving() -> Approving:
+    """The requests of every node that the restored cluster knows, workers too."""
+    return Approving(
+        awaited=known_nodes,
+        path=_path,
+        whom="a known node",
+        question="Are these your nodes, and did you expect them to ask?",
+    )
+
+
+def known_nodes(api: Objects) -> dict[str, set[str]]:
+    """Each node with the names and addresses that the restored cluster has of it."""
+    found: dict[str, set[str]] = {}
+    for document in api.get_list(NODES):
+        meta, status = document.get("metadata"), document.get("status")
+        name = str(meta.get("name") or "") if isinstance(meta, dict) else ""
+        told = status.get("addresses") if isinstance(status, dict) else None
+        addresses = told if isinstance(told, list) else []
+        if name:
+            found[name] = {str(a.get("address")) for a in addresses if isinstance(a, dict)}
+    return found
+
+
+def _path(api: Objects) -> str:
+    try:
+        api.get_list(csrs.V1)
+    except NotFound:
+        return csrs.V1BETA1
+    return csrs.V1
+
+
+def _away(decided: Standstill, world: Context) -> list[str]:
+    names = {m.node for m in (decided.recovery, *decided.reached)}
+    found = {n.name: n for n in parse_nodes(world.objects().get_list(NODES))}
+    return sorted(name for name in names if name not in found or not found[name].ready)
+
+
+def _pending(world: Context, requests: Approving) -> str:
+    waiting = requests.pending(world.objects())
+    return "".join(f" {r.sentence(world.now())}" for r in waiting[:SHOWN])
+
+
+def _ready_or_asking(decided: Standstill, requests: Approving) -> Check:
+    ready = _ready(decided, requests)
+
+    def check(world: Context) -> Verdict:
+        asking = requests.approvable(world.objects())
+        if asking:
+            return Verdict(True, " ".join(r.sentence(world.now()) for r in asking[:SHOWN]))
+        return ready(world)
+
+    return check
+
+
+def _ready(decided: Standstill, requests: Approving) -> Check:
+    def check(world: Context) -> Verdict:
+        away = _away(decided, world)
+        pending = _pending(world, requests)
+        if away:
+            return Verdict(False, f"Not Ready: {listed(away)}.{pending}")
+        names = sorted(m.node for m in (decided.recovery, *decided.reached))
+        return Verdict(
+            True, f"{listed(names)} {'are' if len(names) > 1 else 'is'} Ready.{pending or ' None asks.'}"
+        )
+
+    return check

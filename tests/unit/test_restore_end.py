@@ -1,0 +1,173 @@
+"""The end of a restore: sampled keys, pods and operators, a write, who watches the past, the report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from etcdtui.etcd.commands import ClientAccess
+from etcdtui.etcd.contents import Contents
+from etcdtui.model.platform import OperatorFacts, PodFacts
+from etcdtui.model.quorum import Verdict
+from etcdtui.procedures import restore_end, restore_etcd, restore_keys, restore_report
+from etcdtui.procedures.procedure import Context, GateKind, Reporter, Step
+from etcdtui.procedures.restore_decided import Decided
+from tests.procedures import FakeRunner, FakeWorld
+from tests.snapshotfiles import REAL
+from tests.unit.test_restore_back import decided
+from tests.unit.test_restore_steps import Quiet
+from tests.views import NAMES, api, healthy
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Decided, FakeRunner, FakeWorld]:
+    told = decided()
+    (tmp_path / told.backup.snapshot.name).write_bytes(REAL["3.5.1"])
+    told = replace(told, backup=replace(told.backup, host="", directory=str(tmp_path)))
+    runner = FakeRunner(told.recovery.host)
+    for module in (restore_etcd, restore_keys, restore_end):
+        monkeypatch.setattr(module, "access_of", lambda decided, world: ClientAccess())
+    return told, runner, FakeWorld(healthy(), runner)
+
+
+def work(step: Step, world: FakeWorld) -> tuple[Verdict, list[str]]:
+    assert step.work is not None
+    quiet = Quiet()
+    return step.work(cast(Context, world), cast(Reporter, quiet)), quiet.said
+
+
+# -- sampled keys
+
+
+def entries(told: Decided) -> list[Any]:
+    with Contents(Path(told.backup.directory) / told.backup.snapshot.name) as contents:
+        return list(contents.live())
+
+
+def answering(runner: FakeRunner, told: Decided, *, off: int = 0, without: bool = False) -> None:
+    for entry in entries(told):
+        kvs = [] if without else [{"key": "eA==", "mod_revision": entry.revision[0] + off, "version": 1}]
+        runner.on("get", entry.text, out=json.dumps({"header": {}, "kvs": kvs, "count": len(kvs)}))
+
+
+def test_sampled_keys_of_the_snapshot_are_looked_up_without_their_values(
+    asked: tuple[Decided, FakeRunner, FakeWorld],
+) -> None:
+    told, runner, world = asked
+    living = entries(told)
+    told = replace(told, backup=replace(told.backup, live_keys=len(living)))
+    answering(runner, told)
+    found, _ = work(restore_keys.keys_step(told), world)
+    chosen = restore_keys.samples(living, total=len(living))
+    assert found.allowed and f"{len(chosen)} keys of the backup" in found.reason
+    assert len(runner.ran) == len(chosen) > 1
+    assert all("--keys-only" in argv and "--rev=800" in argv for argv in runner.ran)
+
+
+def test_a_key_that_is_not_there_or_another_one_is_not_the_backup(
+    asked: tuple[Decided, FakeRunner, FakeWorld],
+) -> None:
+    told, runner, world = asked
+    answering(runner, told, without=True)
+    found, _ = work(restore_keys.keys_step(told), world)
+    assert not found.allowed and "is in the backup, and not in etcd" in found.reason
+    answering(runner, told, off=1)
+    found, _ = work(restore_keys.keys_step(told), world)
+    assert not found.allowed and "that is not the backup" in found.reason
+
+
+def test_samples_are_spread_over_the_whole_snapshot() -> None:
+    from etcdtui.etcd.contents import Entry
+
+    many = [Entry(f"/k/{n:04}".encode(), (n, 0), 1) for n in range(1000)]
+    chosen = restore_keys.samples(many, total=1000)
+    assert len(chosen) == restore_keys.SAMPLES
+    assert chosen[0] is many[0] and chosen[-1] is many[-1] and many[400] < chosen[4] < many[700]
+    assert restore_keys.samples(many[:3], total=3) == many[:3]
+    assert restore_keys.samples([Entry(b"\xff\x00", (1, 0), 1)], total=1) == []
+
+
+# -- a write
+
+
+def test_a_key_is_written_read_and_deleted(asked: tuple[Decided, FakeRunner, FakeWorld]) -> None:
+    told, runner, world = asked
+    (step,) = [s for s in restore_end.end_steps(told) if s.key == "write"]
+    runner.on("put", out="{}")
+    runner.on("get", out='{"count":1}')
+    runner.on("del", out='{"deleted":1}')
+    found, said = work(step, world)
+    assert found.allowed and [line.split()[0] for line in said] == ["put", "get", "del"]
+    runner.on("put", status=1, err="Error: etcdserver: mvcc: database space exceeded\n")
+    found, _ = work(step, world)
+    assert not found.allowed and "does not put" in found.reason
+    runner.on("put", out="{}")
+    runner.on("get", out="{}")
+    found, _ = work(step, world)
+    assert not found.allowed and "and is not found there" in found.reason
+
+
+# -- pods and operators
+
+
+def test_pods_that_are_not_ready_and_operators_at_work_are_named() -> None:
+    told = decided()
+    pods = tuple(PodFacts(f"etcd-{n}", n, 4, 4, "Running") for n in NAMES)
+    calm = tuple(
+        OperatorFacts(n, True, False, False)
+        for n in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    )
+    well = healthy(api=api(pods=pods, operators=calm))
+    assert restore_end.unsettled(told, well) == ""
+    short = replace(pods[1], ready=3)
+    said = restore_end.unsettled(told, healthy(api=api(pods=(pods[0], short, pods[2]), operators=calm)))
+    assert said == "etcd pods not ready: masternode2 3/4."
+    busy = (replace(calm[0], progressing=True), *calm[1:3], replace(calm[3], available=False))
+    said = restore_end.unsettled(told, healthy(api=api(pods=pods, operators=busy)))
+    assert said == "Operators are not settled: etcd progresses and kube-scheduler is not available."
+
+
+# -- who watches the past
+
+
+def test_below_the_last_revision_seen_whoever_watches_has_to_be_restarted() -> None:
+    told = replace(decided(), seen=10_000)
+    (step,) = [s for s in restore_end.end_steps(told) if s.key == "watchers"]
+    world = cast(Context, FakeWorld(healthy()))
+    assert step.ask is not None
+    gate = step.ask(world)
+    assert gate.kind is GateKind.CONFIRM and "Restart the operators" in gate.prompt
+    above = replace(told, seen=10)
+    (step,) = [s for s in restore_end.end_steps(above) if s.key == "watchers"]
+    assert step.ask is not None and step.ask(world).kind is GateKind.NONE
+    assert "gets a relist by itself" in step.prechecks[0](world).reason
+
+
+# -- the report
+
+
+def test_the_report_is_kept_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    told = replace(decided(), seen=10_000)
+    step = restore_report.report_steps("restore-1", told)[-1]
+    found, _ = work(step, FakeWorld(healthy()))
+    (path,) = tmp_path.rglob("restore-prod-*.md")
+    assert found.allowed and str(path) in found.reason and "must look at it" in found.reason
+    assert path.stat().st_mode & 0o077 == 0 and path.parent.stat().st_mode & 0o077 == 0
+    text = path.read_text()
+    assert told.safe in text and all(told.data_aside(m) in text for m in told.reached)
+    assert text.count("- [ ] ") == len(restore_report.OWNERS)
+
+
+def test_a_new_backup_is_offered_on_the_recovery_host_and_goes_into_every_store() -> None:
+    told = replace(decided(), stores=("nexus",), newest="2026-09-21_020000")
+    steps = restore_report.report_steps("restore-1", told)
+    assert [s.key for s in steps] == [
+        *("take", "verify", "bring", "prove anew", "store nexus", "manifest"),
+        "report",
+    ]
+    assert steps[0].host == told.recovery.host and steps[0].done is None and steps[0].gate.optional

@@ -1,0 +1,113 @@
+"""A fresh backup of what still lives: where it is taken, when it is not, and that it is looked at."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from etcdtui.errors import CommandFailed
+from etcdtui.model.problems import Fault, Problem
+from etcdtui.model.readings import Reading
+from etcdtui.procedures import restore, restore_fresh
+from etcdtui.procedures.procedure import Action, Step
+from etcdtui.procedures.restore_decided import Fresh
+from tests.snapshotfiles import REAL
+from tests.unit.test_restore_plan import GIB, looked, lost, placed, plan, report, survivors
+from tests.unit.test_restore_steps import Place, place
+from tests.views import endpoint, gone, healthy, host
+
+__all__ = ["place"]
+
+
+def test_it_is_taken_from_the_living_member_with_the_newest_data() -> None:
+    seen = looked(placed(), found=survivors(900, 950, 990, running=frozenset({1, 2})))
+    assert restore_fresh.choose(seen).host == "masternode2"
+    made = plan(seen)
+    step = made.step("fresh")
+    assert step.action is Action.JOB and step.host == "masternode2" and step.skippable
+    folder = "/home/core/backup/before-restore-20260921-143000"
+    assert step.argv[-2:] == ("/usr/local/bin/cluster-backup.sh", folder)
+    keys = [s.key for s in made.steps]
+    assert keys.index("fresh") < keys.index("begin")
+    assert restore.decided_of(made).fresh.host == "masternode2"
+
+
+def test_where_nothing_lives_or_its_host_is_not_reached_that_is_said_and_goes_on() -> None:
+    dead = looked(placed(), found=survivors(900, 900, 900, running=frozenset()))
+    step = plan(dead).step("fresh")
+    assert step.action is Action.CHECK
+    (found,) = [check(None) for check in step.prechecks]  # type: ignore[arg-type]
+    assert found.allowed and "there is no snapshot to be had" in found.reason
+    silent = replace(host(2), link=Reading(None, None, Problem(Fault.SILENT, "No answer."), 1.0))
+    away = looked(
+        placed(),
+        view=lost(hosts=(host(1), silent, host(3))),
+        found=survivors(900, 990, 900, running=frozenset({2})),
+    )
+    assert restore_fresh.choose(away).host == ""
+
+
+# -- on a host
+
+
+SCRIPT = """#!/bin/sh
+[ "$1" = --force ] && shift && echo forced
+mkdir -p "$1" && cp {snapshot} "$1/snapshot_2026-09-21_143000__POSSIBLY_DIRTY__.db"
+tar -czf "$1/static_kuberesources_2026-09-21_143000__POSSIBLY_DIRTY__.tar.gz" -C / etc/hostname
+"""
+
+
+@pytest.fixture
+def taking(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Place, Step]:
+    (tmp_path / "real.db").write_bytes(REAL["3.5.1"])
+    script = place.one.at("/usr/local/bin/cluster-backup.sh")
+    script.write_text(SCRIPT.format(snapshot=tmp_path / "real.db"))
+    script.chmod(0o755)
+    url = healthy().endpoints[0].url
+    recovery = replace(place.decided.recovery, client_url=url)
+    place.decided = replace(place.decided, recovery=recovery, fresh=Fresh("masternode1", 10))
+    monkeypatch.setattr(restore_fresh, "report", lambda world, host: report(1))
+    return place, restore_fresh.fresh_step(place.decided)
+
+
+def test_the_hosts_own_script_takes_it_and_it_is_read_afterwards(taking: tuple[Place, Step]) -> None:
+    place, step = taking
+    assert step.verify is not None and step.done is not None
+    assert not step.done(place.context).allowed
+    with pytest.raises(CommandFailed):
+        step.verify(place.context)
+    subprocess.run(step.argv, check=True, capture_output=True)
+    found = step.verify(place.context)
+    assert found.allowed and "its checksum is right" in found.reason
+    (snapshot,) = Path(place.decided.fresh_folder).glob("snapshot_*")
+    assert snapshot.stat().st_mode & 0o077 == 0  # it holds every secret of the cluster
+    whole = snapshot.read_bytes()
+    snapshot.write_bytes(whole[:4096] + bytes([whole[4096] ^ 1]) + whole[4097:])
+    found = step.verify(place.context)
+    assert not found.allowed and "is damaged" in found.reason
+
+
+def test_a_member_that_died_meanwhile_and_too_little_room_are_reasons_not_to_take_it(
+    taking: tuple[Place, Step], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, step = taking
+    assert step.done is not None
+    full = report(1, disks={"folder": (GIB >> 10, "/dev/sda4")})
+    monkeypatch.setattr(restore_fresh, "report", lambda world, host: full)
+    found = step.done(place.context)
+    assert found.allowed and "1.0M are free" in found.reason and "is kept on every host" in found.reason
+    place.world.shown = healthy(endpoints=(gone(1), endpoint(2), endpoint(3)))
+    found = step.done(place.context)
+    assert found.allowed and "does not answer any more" in found.reason
+
+
+def test_what_the_script_said_is_the_reason_why_there_is_none() -> None:
+    seen = looked(placed(), found=survivors(900, 900, 900, running=frozenset({1})))
+    explain = plan(seen).step("fresh").explain
+    assert explain is not None
+    assert "etcd hangs there" in explain(124, "")
+    said = explain(1, "required dependencies not found\n")
+    assert "required dependencies not found" in said and "Nothing has been stopped" in said
