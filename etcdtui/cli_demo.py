@@ -37,6 +37,8 @@ def register(commands: Any, open_: Open) -> None:
     demo.add_argument("--drill", metavar="NAME", help="a situation to practise; “list” names them all")
     demo.add_argument("--nodes", type=int, metavar="N", help=f"{NODES} unless told")
     demo.add_argument("--etcd-dir", type=Path, metavar="DIR", help="other etcd binaries")
+    eras = "whose scripts, pods and operators: 4.5, 4.10, 4.12, 4.16 (unless told), 4.19, newest"
+    demo.add_argument("--era", default="4.16", metavar="RELEASE", help=eras)
     demo.add_argument("--ssh-server", choices=("auto", "openssh", "builtin"), default="auto")
     demo.add_argument("--no-mouse", action="store_true", help=argparse.SUPPRESS)
 
@@ -59,7 +61,8 @@ def _demo(options: argparse.Namespace, open_: Open) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ConfigError("The demo's dashboard needs a terminal.", "Without one: etcdtui lab up DIR.")
     nodes = NODES if options.nodes is None else options.nodes
-    with Lab(nodes=nodes, etcd_dir=options.etcd_dir, ssh=options.ssh_server, progress=print) as lab:
+    programs, server = options.etcd_dir, options.ssh_server
+    with Lab(nodes=nodes, etcd_dir=programs, ssh=server, era=options.era, progress=print) as lab:
         os.environ["XDG_STATE_HOME"] = str(lab.directory / "state")
         cluster = config.load(lab.config).cluster(None)
         if vars(options).get("read_only"):
