@@ -26,7 +26,7 @@ from etcdtui.procedures.procedure import (
     StepChanged,
     StepState,
 )
-from etcdtui.procedures.restore_changed import in_short
+from etcdtui.procedures.restore_changes import in_short
 from etcdtui.procedures.restore_decided import PODS, Chosen, Decided, Master
 from etcdtui.procedures.restore_run import run_steps
 from etcdtui.procedures.restore_stop import stop_steps
@@ -236,7 +236,7 @@ class Restoring:
             "Restore prod",
             told.parameters(),
             steps,
-            changed=lambda history: in_short(told, history),
+            changed=in_short,
         )
 
     def run(

@@ -122,7 +122,7 @@ class _Course:
         told, history = self._procedure.changed, self._desk.history
         if told is None or not history.touched or finished.ending is Ending.DONE:
             return finished
-        return Finished(finished.ending, f"{finished.sentence} {told(history)}".strip())
+        return Finished(finished.ending, f"{finished.sentence} {told(self._procedure, history)}".strip())
 
     def _to_its_end(self) -> Finished:
         try:

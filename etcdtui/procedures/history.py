@@ -22,11 +22,18 @@ class Past:
     cancelling: bool = False
     status: int | None = None
     said: str = ""
+    statuses: list[int] = field(default_factory=list)  # of all attempts that ended
+    printed: str = ""  # by all of them
     baseline: int = 0  # bytes measured before the command began
 
     @property
     def settled(self) -> bool:
         return self.state in {StepState.DONE, StepState.SKIPPED}
+
+    @property
+    def begun(self) -> bool:
+        """Its command was about to run, in this attempt or in an earlier one."""
+        return self.announced or self.attempt > 1
 
     def again(self, attempt: int) -> None:
         """Forget the last attempt; the next one is a new command."""
@@ -48,7 +55,7 @@ class History:
     @property
     def touched(self) -> bool:
         """Has any command of this run been about to run?"""
-        return any(past.announced or past.attempt > 1 for past in self.steps.values())
+        return any(past.begun for past in self.steps.values())
 
     def fold(self, entry: Entry) -> None:
         """Take one more line into account."""
@@ -75,7 +82,9 @@ class History:
             case "ended":
                 status = entry.facts.get("status")
                 past.status = status if isinstance(status, int) else -1
+                past.statuses.append(past.status)
                 past.said = entry.text("stdout") + entry.text("stderr")
+                past.printed += past.said
             case "attempt":
                 number = entry.facts.get("number")
                 past.again(number if isinstance(number, int) else past.attempt + 1)

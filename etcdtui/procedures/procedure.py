@@ -192,7 +192,7 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Procedure:
     """A plan, ready to run. ``id`` is unique: kind, time, a few random letters. ``changed`` says what a run
-    that ends before its time has changed, and how it is put back."""
+    of it that ends before its time has changed, and how it is put back."""
 
     kind: str
     id: str
@@ -202,7 +202,7 @@ class Procedure:
     steps: tuple[Step, ...]
     reasons: tuple[str, ...] = ()  # why this host, this way: shown with the plan
     locks: bool = False  # nobody else may change this cluster meanwhile: the hosts are locked
-    changed: Callable[[History], str] | None = field(default=None, compare=False)
+    changed: Callable[[Procedure, History], str] | None = field(default=None, compare=False)
 
     def step(self, key: str) -> Step:
         return next(step for step in self.steps if step.key == key)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from etcdtui.errors import EtcdTuiError, Refusal
 from etcdtui.model.backups import join
@@ -18,7 +17,7 @@ from etcdtui.procedures import restore_choice as choice
 from etcdtui.procedures import restore_newest
 from etcdtui.procedures.procedure import Check, Context, Gate, GateKind, Procedure, Step
 from etcdtui.procedures.restore_back import back_steps
-from etcdtui.procedures.restore_changed import in_short
+from etcdtui.procedures.restore_changes import in_short
 from etcdtui.procedures.restore_decided import Ack, Decided, Master, Standstill
 from etcdtui.procedures.restore_end import end_steps
 from etcdtui.procedures.restore_fresh import choose, fresh_step
@@ -169,7 +168,7 @@ def _procedure(procedure_id: str, decided: Decided, reasons: tuple[str, ...]) ->
         steps,
         reasons,
         locks=True,
-        changed=partial(in_short, decided),
+        changed=in_short,
     )
 
 

@@ -1,4 +1,4 @@
-"""What a restore, or its way back, has changed so far, host by host, and how that is put back by hand.
+"""What a restore, or its way back, has changed so far, host by host, and how that is put back.
 
 Told by the record of the run alone: what was about to run, what ended, with which words. Nothing is asked, so
 that it can be read while no host answers.
@@ -9,241 +9,253 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
-from etcdtui.procedures.procedure import Ending, StepState
-from etcdtui.procedures.restore_decided import Decided, Standstill
+from etcdtui.procedures.history import History, Past, history_of
+from etcdtui.procedures.procedure import Ending, Procedure, StepState
+from etcdtui.procedures.replace_api import GUARD_OFF, GUARD_ON
+from etcdtui.procedures.restore_decided import QUORUM, Decided, Master, Quorum, Standstill, decided_by
 from etcdtui.procedures.restore_words import heard
-from etcdtui.records import Entry, PlannedStep, Run
+from etcdtui.records import Run
+from etcdtui.text import clean, listed
 
-QUORUM = "quorum-restore"
 RESTORES = ("restore", QUORUM)
 KINDS = (*RESTORES, "restore-undone")
-_MOVES = "etcdtui-move"  # the name that our script which moves a manifest is given
+DATA, PODS, ETCD = 1, 2, 3
+"""When something is put back on its host: the manifest of etcd last, for with it etcd starts. 0: before."""
+
 NOTHING = "It has changed nothing on any host."
+UNREADABLE = "What it changed is not known: its record does not hold what was decided. See its commands."
+WAY_BACK = (
+    "The way back, as long as what was set aside is there: abandon it, then put everything back (:putback), "
+    "which is a procedure of its own."
+)
+ONWARD = "Go on with it to put back the rest (:resume): what is done is found, and nothing is deleted."
+STEP_BY_STEP = "etcdtui does all of that step by step: :putback."
 BY_HAND = (
-    "etcdtui does all of that step by step: :putback. By hand: nothing of etcd may run on any host before "
-    "(its manifest away, its containers ended); then go down each list: the data, then the manifests. "
-    "Nothing is put over anything: what is in the way gets another name."
+    "By hand: nothing of etcd may run on any host before (its manifest away, its containers ended); then go "
+    "down each list: the data, then the manifests. Nothing is put over anything: what is in the way gets "
+    "another name."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """``host`` is empty for what was changed through the API. ``back`` is a command, or what to do; empty
-    where nothing is to be put back. ``sure`` False: it was begun, and nothing tells whether it was done."""
+    """``host`` is empty for what was changed through the API. ``what`` is a clause; with ``kept`` it is what
+    was moved there. ``back`` is a command, or what to do; empty where nothing is to be put back. ``sure``
+    False: it was begun, and nothing tells whether it was done. ``turn``: see DATA."""
 
     host: str
     what: str
     back: str = ""
     sure: bool = True
-    data: bool = False  # of etcd: it goes back before any manifest does
+    kept: str = ""
+    turn: int = 0
 
     @property
-    def turn(self) -> int:
-        """When it is put back on its host: what needs nothing, data, manifests."""
-        return (1 if self.data else 2) if self.back else 0
-
-
-@dataclass(slots=True)
-class _Ran:
-    """All attempts at one step together. ``open``: the last one began, and its end is not on record."""
-
-    begun: bool = False
-    open: bool = False
-    statuses: list[int] = field(default_factory=list)
-    said: str = ""
-    state: StepState | None = None
-    sentence: str = ""
+    def clause(self) -> str:
+        """What was done, within a sentence."""
+        done = f"{self.what} was moved to {self.kept}" if self.kept else self.what
+        return done if self.sure else f"perhaps {done}"
 
     @property
-    def well(self) -> bool:
-        """Some attempt ended well."""
-        return 0 in self.statuses
-
-    @property
-    def over(self) -> bool:
-        """Nothing is open, whether it went well or not."""
-        return bool(self.statuses) or self.state in (StepState.DONE, StepState.SKIPPED)
+    def sentence(self) -> str:
+        """The same alone, and where to look when it is not sure."""
+        doubt = "" if self.sure else " Whether that was done is not on record: look there."
+        return f"{self.clause[:1].upper()}{self.clause[1:]}.{doubt}"
 
 
 def changes(run: Run) -> tuple[Change, ...]:
-    """In the order in which they were made; none for other kinds of runs."""
-    if run.kind not in KINDS:
-        return ()
-    ran = _fold(run.entries)
-    return tuple(
-        change
-        for step in run.steps
-        if (past := ran.get(step.key)) is not None and past.begun
-        for change in _of(run, step, past)
-    )
+    """In the order in which they were made; none for other kinds of runs, and for a record that does not hold
+    what was decided."""
+    return _changes(run, history_of(run.entries)) or ()
 
 
 def to_put_back(run: Run) -> bool:
     """Is there anything on a host that belongs elsewhere?"""
-    return any(change.back and change.host for change in changes(run))
+    return _backward(changes(run))
 
 
 def lines(run: Run) -> list[str]:
-    """For people; none for other kinds of runs."""
+    """In full, for a journal or a screen; none for other kinds of runs."""
     if run.kind not in KINDS:
         return []
-    found = changes(run)
+    found = _changes(run, history_of(run.entries))
     if not found:
-        return [NOTHING]
+        return [UNREADABLE if found is None else NOTHING]
     # What belongs to a restored cluster that runs is not to be moved by hand under its feet.
     by_hand = run.ending is not Ending.DONE
     said = ["What it changed, and how that is put back:" if by_hand else "What it changed:"]
-    for host in dict.fromkeys(change.host for change in found):
+    for host, there in _by_host(found):
         said.append(f"  {host or 'through the API'}")
-        for change in sorted((one for one in found if one.host == host), key=lambda one: one.turn):
-            doubt = "" if change.sure else " Whether that was done is not on record: look there."
-            said.append(f"    {change.what}{doubt}")
+        for change in sorted(there, key=lambda one: one.turn):
+            said.append(f"    {change.sentence}")
             if change.back and by_hand:
                 said.append(f"      back: {change.back}")
-    if to_put_back(run):
-        said.append(f"  {BY_HAND}" if by_hand else "  Everything can be put back to before it: :putback.")
+    if by_hand and _backward(found):
+        said.append(f"  {STEP_BY_STEP if run.kind in RESTORES else ONWARD} {BY_HAND}")
+    elif _backward(found) and run.kind in RESTORES:
+        said.append("  Everything can be put back to before it: :putback.")
     return said
 
 
-def _fold(entries: Iterable[Entry]) -> dict[str, _Ran]:
-    ran: dict[str, _Ran] = {}
-    for entry in entries:
-        if not entry.step:
-            continue
-        past = ran.setdefault(entry.step, _Ran())
-        match entry.kind:
-            case "command" | "work" | "started":
-                past.begun = past.open = True
-            case "ended":
-                status = entry.facts.get("status")
-                past.statuses.append(status if isinstance(status, int) else -1)
-                past.open = False
-                past.said += entry.text("stdout") + entry.text("stderr")
-            case "state":
-                with suppress(ValueError):
-                    past.state, past.sentence = StepState(entry.text("state")), entry.text("sentence")
-                if past.state is StepState.DONE:
-                    past.open = False
-    return ran
+def in_short(made: Procedure, history: History) -> str:
+    """The end of the sentence with which it ends before its time."""
+    found = _changes(made, history) or ()
+    said = [_on(host, there) for host, there in _by_host(found)] or [NOTHING]
+    if made.kind not in RESTORES:
+        said.append(ONWARD)
+    elif found:
+        said.append(WAY_BACK if _backward(found) else "Nothing has to be put back.")
+    return " ".join(said)
 
 
-def _of(run: Run, step: PlannedStep, past: _Ran) -> Iterator[Change]:
-    word, _, rest = step.key.partition(" ")
-    match word:
-        case "stop" if _MOVES in step.argv:
-            yield from _moved(step, past, f"The manifest of {rest.partition(' ')[0]}")
-        case "stop":
-            yield from _disabled(run, step, past)
-        case "aside":
-            yield from _moved(step, past, "The data of etcd")
-        case "data" | "manifest":
-            yield from _put_back(step, past)
-        case "deliver":
-            decided = _decided(run)
-            where = f" in {decided.folder}" if isinstance(decided, Decided) else ""
-            yield Change(
-                step.host, f"The two files of the backup lie{where}; they harm nothing.", "", past.over
-            )
-        case "safe":
-            yield from _copied(step, past)
-        case "restore":
-            yield from _script(run, step, past)
-        case "kubelet":
-            yield Change(step.host, "The kubelet was restarted.", "", past.over)
-        case "guard" if rest == "off":
-            said = "The guard of the etcd operator was taken off."
-            yield Change("", said, ":debts puts it on again", past.over)
-        case "guard":
-            yield Change("", "The guard of the etcd operator was put on again.", "", past.over)
-        case "redeploy":
-            said = f"A redeployment of {rest} was asked for; it goes on by itself."
-            yield Change("", said, "", past.over)
+def _on(host: str, found: list[Change]) -> str:
+    """The names of what was set aside speak for themselves."""
+    sure = [one.kept for one in found if one.kept and one.sure]
+    perhaps = [one.kept for one in found if one.kept and not one.sure]
+    said = [f"set aside as {listed(sure)}"] if sure else []
+    said += [f"perhaps set aside as {listed(perhaps)}"] if perhaps else []
+    said += [one.clause for one in found if not one.kept]
+    return f"{f'On {host}' if host else 'Through the API'}: {'; '.join(said)}."
 
 
-def _moved(step: PlannedStep, past: _Ran, what: str) -> Iterator[Change]:
-    """A command whose last words are from and to. It moves nothing where nothing lies; what was found
-    afterwards tells."""
-    there, kept = step.argv[-2:]
-    if not (past.well or past.open) or (past.state is StepState.DONE and kept not in past.sentence):
-        return
-    flat = ("-T",) if step.key.startswith("aside ") else ()
-    back = shlex.join((*_sudo(step.argv), "mv", "-n", *flat, "--", kept, there))
-    yield Change(step.host, f"{what} was moved to {kept}.", back, past.well, bool(flat))
+def _by_host(found: Iterable[Change]) -> Iterator[tuple[str, list[Change]]]:
+    for host in dict.fromkeys(one.host for one in found):
+        yield host, [one for one in found if one.host == host]
 
 
-def _sudo(argv: tuple[str, ...]) -> tuple[str, ...]:
-    return argv[: next((n for n, word in enumerate(argv) if word in ("sh", "mv")), 0)]
+def _backward(found: Iterable[Change]) -> bool:
+    return any(change.back and change.host for change in found)
 
 
-def _put_back(step: PlannedStep, past: _Ran) -> Iterator[Change]:
-    if past.well or past.open:
-        target = step.argv[step.argv.index("etcdtui-put-back") + 1]
-        yield Change(step.host, f"{target} was put back.", "", past.well)
+# -- from the record
 
 
-def _copied(step: PlannedStep, past: _Ran) -> Iterator[Change]:
-    """The copy itself changes nothing; what else lay in the folder is moved, and the script says so."""
-    at = step.argv.index("etcdtui-safety-copy")
-    data, safe = step.argv[at + 1 : at + 3]
-    done = "was copied" if past.well else "was being copied"
-    yield Change(step.host, f"The data of etcd {done} to {safe}; {data} was not touched by that.")
-    for line in past.said.splitlines():
-        kept, to, folder = line.removeprefix("moving ").partition(" to ")
-        if line.startswith("moving ") and to:
-            yield Change(step.host, f"{kept} was moved to {folder}.")
-
-
-def _disabled(run: Run, step: PlannedStep, past: _Ran) -> Iterator[Change]:
-    """The host's own disable-etcd.sh, which moves the manifest of etcd to a folder of its own."""
-    decided = _decided(run)
-    masters = (decided.recovery, *decided.others) if decided else ()
-    master = next((one for one in masters if one.host == step.host), None)
-    if master is None or not (past.well or past.open):
-        return
-    kept, there = master.disabled_manifest, master.manifest("etcd")
-    back = shlex.join((*master.layout.sudo, "mv", "-n", "--", kept, there))
-    yield Change(step.host, f"disable-etcd.sh has moved the manifest of etcd to {kept}.", back, past.well)
-
-
-def _script(run: Run, step: PlannedStep, past: _Ran) -> Iterator[Change]:
-    """By its own words, as far as they are known."""
-    script = step.argv[-1] if run.kind == QUORUM else step.argv[-2]
-    name = script.rpartition("/")[2]
-    if past.open:
-        yield Change(
-            step.host,
-            f"{name} was started, and its end is not on record: it may still run.",
-            "nothing before its end is known; :resume looks for it",
-        )
-        return
-    decided, told = _decided(run), heard(past.said)
-    how = "went through" if past.well else f"ended with exit code {past.statuses[-1]}"
-    yield Change(step.host, f"{name} {how}. {told.sentence}")
-    if decided is None or not (past.well or told.stopped or told.destroyed):
-        return
-    recovery, sudo = decided.recovery, decided.recovery.layout.sudo
-    if run.kind == QUORUM:
-        said = f"etcd writes on in the old data; what it was before is the copy in {decided.old}."
-        yield Change(step.host, said, "the copy is put back by :putback alone")
-        return
-    if past.well or told.destroyed:
-        back = shlex.join((*sudo, "mv", "-n", "-T", "--", decided.old, recovery.data))
-        yield Change(step.host, f"The old data of etcd lies in {decided.old}.", back, data=True)
-    for pod in (one for one in decided.pods if one != "etcd"):
-        kept = f"{decided.stopped}/{pod}-pod.yaml"
-        back = shlex.join((*sudo, "mv", "-n", "--", kept, recovery.manifest(pod)))
-        yield Change(step.host, f"The old manifest of {pod} lies in {kept}.", back)
-
-
-def _decided(run: Run) -> Standstill | None:
-    """What the restore decided; of a way back, what the restore before it did."""
-    from etcdtui.procedures.restore_quorum import Quorum
-
+def _changes(made: Procedure | Run, history: History) -> tuple[Change, ...] | None:
+    """None: what was decided cannot be read."""
+    if made.kind not in KINDS:
+        return ()
     try:
-        quorum = run.kind == QUORUM or json.loads(run.parameters.get("undo", "{}")).get("kind") == QUORUM
-        return Quorum.of(run.parameters) if quorum else Decided.of(run.parameters)
+        decided = _decided(made)
     except (KeyError, ValueError):
         return None
+    begun = {key: past for key, past in history.steps.items() if past.begun}
+    if _done(history.steps.get(GUARD_ON, Past())):
+        begun.pop(GUARD_OFF, None)
+    return tuple(change for key, past in begun.items() for change in _of(decided, key, past))
+
+
+def _decided(made: Procedure | Run) -> Standstill:
+    """What a restore decided. A way back sets aside under a stamp of its own, and by our own moves alone.
+    Raises KeyError and ValueError."""
+    undo = json.loads(made.parameters.get("undo", "{}"))
+    decided = decided_by(undo.get("kind", made.kind), made.parameters)
+    if not undo:
+        return decided
+    others = tuple(replace(master, disabled="") for master in decided.others)
+    return replace(decided, stamp=undo["stamp"], others=others)
+
+
+def _of(decided: Standstill, key: str, past: Past) -> Iterator[Change]:
+    word, _, rest = key.partition(" ")
+    pod, _, host = rest.rpartition(" ")
+    recovery, sure = decided.recovery, _done(past)
+    master = next((one for one in decided.others if one.host == host), recovery)
+    match word:
+        case "stop" | "aside":
+            yield from _set_aside(decided, master, pod, past)
+        case "data" | "manifest" if rest and not _failed(past):
+            target = master.manifest(pod) if pod else master.data
+            yield Change(master.host, f"{target} was put back", sure=sure)
+        case "deliver" if isinstance(decided, Decided):
+            said = f"the two files of the backup lie in {decided.folder}, where they harm nothing"
+            yield Change(recovery.host, said, sure=sure)
+        case "fresh" if isinstance(decided, Decided):
+            whole = "" if sure else ", perhaps not whole,"
+            yield Change(decided.fresh.host, f"a fresh backup{whole} lies in {decided.fresh_folder}")
+        case "safe":
+            yield from _copied(decided, past)
+        case "restore":
+            yield from _script(decided, past)
+        case "kubelet":
+            yield Change(master.host, "its kubelet was restarted", sure=sure)
+        case "guard" if key == GUARD_OFF:
+            said = "the guard of the etcd operator was taken off"
+            yield Change("", said, ":debts puts it on again, and it is offered at each start", sure)
+        case "redeploy":
+            said = f"{clean(rest)} was told to roll out anew, and goes on by itself"
+            yield Change("", said, sure=sure)
+        case "approve":
+            found = clean(past.sentence).rstrip(".") or "see its step"
+            yield Change("", f"certificate requests may have been approved: {found}")
+
+
+def _done(past: Past) -> bool:
+    return past.state is StepState.DONE or 0 in past.statuses
+
+
+def _failed(past: Past) -> bool:
+    """Its only command ended without doing it."""
+    return not _done(past) and bool(past.statuses) and past.attempt == 1
+
+
+def _set_aside(decided: Standstill, master: Master, pod: str, past: Past) -> Iterator[Change]:
+    """The manifest of a pod, or the data where none is named."""
+    disabled = master.disabled_manifest if pod == "etcd" else ""
+    if pod:
+        what, belongs, turn = f"the manifest of {pod}", master.manifest(pod), ETCD if pod == "etcd" else PODS
+        places = [place for place in (disabled, decided.manifest_aside(master, pod)) if place]
+    else:
+        what, belongs, turn = "the data of etcd", master.data, DATA
+        places = [decided.data_aside(master)]
+    if past.state is StepState.DONE:
+        # Nothing is moved where nothing lies: what was found afterwards tells.
+        places = [place for place in places if place in past.sentence]
+    elif _failed(past) and not disabled:  # disable-etcd.sh waits, and may fail, after it has moved
+        places = []
+    for kept in places[:1]:
+        yield _moved(master, what, belongs, kept, turn, _done(past))
+
+
+def _moved(master: Master, what: str, belongs: str, kept: str, turn: int, sure: bool) -> Change:
+    flags = ("-n", "-T") if turn == DATA else ("-n",)
+    back = shlex.join((*master.layout.sudo, "mv", *flags, "--", kept, belongs))
+    return Change(master.host, what, back, sure, kept, turn)
+
+
+def _copied(decided: Standstill, past: Past) -> Iterator[Change]:
+    """The copy itself changes nothing; what else lay in the folder is moved, and the script says so."""
+    whole = "" if _done(past) else ", perhaps not whole,"
+    yield Change(decided.recovery.host, f"a copy of its data{whole} lies in {decided.safe}")
+    for line in past.printed.splitlines():
+        stray, to, folder = line.removeprefix("moving ").partition(" to ")
+        if line.startswith("moving ") and to:
+            yield Change(decided.recovery.host, f"{stray} was moved to {folder}")
+
+
+def _script(decided: Standstill, past: Past) -> Iterator[Change]:
+    """By its own words, as far as they are known."""
+    recovery, quorum, well = decided.recovery, isinstance(decided, Quorum), 0 in past.statuses
+    script, told = f"the script {decided.script.rpartition('/')[2]}", heard(past.printed)
+    if not past.statuses or (past.announced and past.status is None):
+        said = f"{script} was started, and its end is not on record: it may still run"
+        if not quorum:
+            said += f", what it moves lies in {decided.stopped} (manifests) and {decided.old} (data)"
+        back = "first go on with this restore (:resume), until the end of the script is known"
+        yield Change(recovery.host, said, back)
+        return
+    how = "went through" if well else f"ended with exit code {past.statuses[-1]}"
+    moved = well or told.stopped or told.destroyed
+    words = f": {told.sentence[0].lower()}{told.sentence[1:-1]}" if moved else ", without a change"
+    yield Change(recovery.host, f"{script} {how}{words}")
+    if moved and quorum:
+        said = f"etcd writes on in the old data, what it was before is the copy in {decided.old}"
+        yield Change(recovery.host, said, "the copy is put back by :putback alone", turn=DATA)
+    elif moved:
+        if well or told.destroyed:
+            yield _moved(recovery, "the old data of etcd", recovery.data, decided.old, DATA, told.destroyed)
+        for pod in (one for one in decided.pods if one != "etcd"):  # that of etcd we have moved before
+            kept = f"{decided.stopped}/{pod}-pod.yaml"
+            sure = told.destroyed or f"{pod}-pod" in told.stopped
+            yield _moved(recovery, f"the old manifest of {pod}", recovery.manifest(pod), kept, PODS, sure)

@@ -10,7 +10,11 @@ from typing import Any
 
 from etcdtui.model.manifest import File
 from etcdtui.model.places import folder_name
+from etcdtui.platforms import eras
 from etcdtui.platforms.layout import Layout
+
+QUORUM = "quorum-restore"
+"""The kind of procedure that decides a Quorum."""
 
 PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 """In the order in which the documents have them stopped."""
@@ -236,6 +240,44 @@ class Decided(Standstill):
             return cls(**hosts_in(told), backup=backup, fresh=fresh, stores=stores)
         except (TypeError, AttributeError) as exc:
             raise ValueError(f"what was decided cannot be read: {exc}") from exc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quorum(Standstill):
+    """Every decision of a quorum restore. ``revision`` is that of the survivor's data when it was planned."""
+
+    revision: int
+
+    @property
+    def script(self) -> str:
+        layout = self.recovery.layout
+        return posixpath.join(posixpath.dirname(layout.at(layout.restore_script)), eras.QUORUM_RESTORE)
+
+    @property
+    def old(self) -> str:
+        """etcd writes on in its own data: of before there is the copy."""
+        return f"{self.safe}/member"
+
+    @property
+    def what(self) -> str:
+        return f"the quorum restore on {self.recovery.host}"
+
+    @property
+    def phrase(self) -> str:
+        return f"{self.cluster} goes on from {self.recovery.host}"
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, str]) -> Quorum:
+        """Raises KeyError and ValueError."""
+        try:
+            return cls(**hosts_in(json.loads(parameters["decided"])))
+        except (TypeError, AttributeError) as exc:
+            raise ValueError(f"what was decided cannot be read: {exc}") from exc
+
+
+def decided_by(kind: str, parameters: Mapping[str, str]) -> Standstill:
+    """What a restore of that kind decided. Raises KeyError and ValueError."""
+    return (Quorum if kind == QUORUM else Decided).of(parameters)
 
 
 def hosts_in(told: dict[str, Any]) -> dict[str, Any]:

@@ -4,10 +4,7 @@ that it has. By the host's own quorum-restore.sh, which came with OpenShift 4.18
 
 from __future__ import annotations
 
-import json
-import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from etcdtui.errors import EtcdTuiError, NotFound, Refusal
 from etcdtui.model.health import judge
@@ -21,8 +18,9 @@ from etcdtui.procedures import restore_newest
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Procedure, Step
 from etcdtui.procedures.restore import LayoutOf, accept_steps, check_step, master_of, refuse_unnamed
 from etcdtui.procedures.restore_back import ETCD_WITHIN
+from etcdtui.procedures.restore_changes import in_short
 from etcdtui.procedures.restore_choice import Candidate
-from etcdtui.procedures.restore_decided import Ack, Standstill, hosts_in
+from etcdtui.procedures.restore_decided import QUORUM, Ack, Quorum
 from etcdtui.procedures.restore_end import end_steps
 from etcdtui.procedures.restore_etcd import access_of, alone
 from etcdtui.procedures.restore_look import Looked, report
@@ -33,44 +31,11 @@ from etcdtui.procedures.restore_words import explain, way_back
 from etcdtui.reach.remote_db import read_position
 from etcdtui.text import grouped, listed
 
-KIND = "quorum-restore"
+KIND = QUORUM
 BEFORE = (
     "Releases before OpenShift 4.18 do not have it. What it does can be done there with etcd's own "
     "--force-new-cluster alone, which OpenShift does not document."
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quorum(Standstill):
-    """Every decision of a quorum restore. ``revision`` is that of the survivor's data when it was planned."""
-
-    revision: int
-
-    @property
-    def script(self) -> str:
-        layout = self.recovery.layout
-        return posixpath.join(posixpath.dirname(layout.at(layout.restore_script)), eras.QUORUM_RESTORE)
-
-    @property
-    def old(self) -> str:
-        """etcd writes on in its own data: of before there is the copy."""
-        return f"{self.safe}/member"
-
-    @property
-    def what(self) -> str:
-        return f"the quorum restore on {self.recovery.host}"
-
-    @property
-    def phrase(self) -> str:
-        return f"{self.cluster} goes on from {self.recovery.host}"
-
-    @classmethod
-    def of(cls, parameters: Mapping[str, str]) -> Quorum:
-        """Raises KeyError and ValueError."""
-        try:
-            return cls(**hosts_in(json.loads(parameters["decided"])))
-        except (TypeError, AttributeError) as exc:
-            raise ValueError(f"what was decided cannot be read: {exc}") from exc
 
 
 def plan(
@@ -213,7 +178,15 @@ def _procedure(procedure_id: str, decided: Quorum, reasons: tuple[str, ...]) -> 
     )
     title = f"Restore the quorum of {decided.cluster} from the data of {decided.recovery.host}"
     return Procedure(
-        KIND, procedure_id, decided.cluster, title, decided.parameters(), steps, reasons, locks=True
+        KIND,
+        procedure_id,
+        decided.cluster,
+        title,
+        decided.parameters(),
+        steps,
+        reasons,
+        locks=True,
+        changed=in_short,
     )
 
 

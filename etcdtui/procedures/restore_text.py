@@ -10,10 +10,9 @@ from enum import StrEnum
 
 from etcdtui.errors import Refusal
 from etcdtui.model.restore_advice import Advice
-from etcdtui.procedures import restore, restore_quorum
 from etcdtui.procedures.procedure import GateKind, Procedure, Step
 from etcdtui.procedures.restore import seconds
-from etcdtui.procedures.restore_decided import Standstill
+from etcdtui.procedures.restore_decided import Standstill, decided_by
 from etcdtui.text import age, clean
 
 WIDEST = 4000  # characters of one line
@@ -103,9 +102,7 @@ def whole(made: Procedure, advice: Advice) -> Iterator[Told]:
 
 def decided_of(made: Procedure) -> Standstill:
     """What was decided for a restore from a backup, or for one from a survivor's data."""
-    if made.kind == restore_quorum.KIND:
-        return restore_quorum.Quorum.of(made.parameters)
-    return restore.decided_of(made)
+    return decided_by(made.kind, made.parameters)
 
 
 def total(made: Procedure) -> float:

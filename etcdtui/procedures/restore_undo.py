@@ -10,13 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 
 from etcdtui.errors import Refusal
 from etcdtui.model.health import judge
 from etcdtui.model.quorum import Verdict
-from etcdtui.procedures import restore_quorum
-from etcdtui.procedures.history import History
 from etcdtui.procedures.procedure import (
     Action,
     Check,
@@ -25,9 +22,9 @@ from etcdtui.procedures.procedure import (
     GateKind,
     Procedure,
     Step,
-    StepState,
 )
-from etcdtui.procedures.restore_decided import Decided, Master, Standstill
+from etcdtui.procedures.restore_changes import RESTORES, in_short
+from etcdtui.procedures.restore_decided import Master, Standstill, decided_by
 from etcdtui.procedures.restore_state import pod_stopped
 from etcdtui.procedures.restore_stop import begin, stop_host
 from etcdtui.records import Run
@@ -53,7 +50,7 @@ _THERE = '[ -e "$1" ]'
 
 def plan(run: Run, *, procedure_id: str, stamp: str) -> Procedure:
     """The way back from ``run``, a restore that was done, stopped or interrupted. Raises Refusal."""
-    if run.kind not in (_RESTORE, restore_quorum.KIND):
+    if run.kind not in RESTORES:
         raise Refusal(f"“{clean(run.title)}” is no restore.", "Choose a restore in the journal.")
     if run.alive:
         raise Refusal(f"“{clean(run.title)}” is run by {clean(str(run.who))} right now.", "End it first.")
@@ -63,7 +60,7 @@ def plan(run: Run, *, procedure_id: str, stamp: str) -> Procedure:
             "Abandon it first, with the reason that everything is put back.",
         )
     try:
-        decided = _decided(run.kind, run.parameters)
+        decided = decided_by(run.kind, run.parameters)
     except (KeyError, ValueError) as exc:
         raise Refusal(
             f"The record of “{clean(run.title)}” does not hold what is needed: {exc}.",
@@ -89,15 +86,8 @@ def rebuild(kind: str, procedure_id: str, cluster: str, parameters: Mapping[str,
         raise ValueError(f"{kind!r} is no way back")
     undo = json.loads(parameters["undo"])
     undone = str(undo.get("kind", _RESTORE))
-    before = _decided(undone, parameters)
+    before = decided_by(undone, parameters)
     return _procedure(procedure_id, before, str(undo["stamp"]), kind=undone, ran=bool(undo["ran"]))
-
-
-def _decided(kind: str, parameters: Mapping[str, str]) -> Standstill:
-    """Raises KeyError and ValueError."""
-    if kind == restore_quorum.KIND:
-        return restore_quorum.Quorum.of(parameters)
-    return Decided.of(parameters)
 
 
 def _procedure(procedure_id: str, before: Standstill, stamp: str, *, kind: str, ran: bool) -> Procedure:
@@ -135,15 +125,8 @@ def _procedure(procedure_id: str, before: Standstill, stamp: str, *, kind: str, 
         steps,
         reasons,
         locks=True,
-        changed=partial(_so_far, steps),
+        changed=in_short,
     )
-
-
-def _so_far(steps: tuple[Step, ...], history: History) -> str:
-    """What is put back by the time it ends early."""
-    done = [s.title for s in steps if s.argv and history.of(s.key).state is StepState.DONE]
-    said = f"Done so far: {listed(done)}. " if done else ""
-    return f"{said}Go on with it to put back the rest: what is done is found, and nothing is deleted."
 
 
 def _data_back(before: Standstill, now: Standstill, master: Master, *, ran: bool) -> Step:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 from etcdtui.errors import Refusal
 from etcdtui.journal import Journal
 from etcdtui.procedures import restore_run, restore_undo
+from etcdtui.procedures.history import history_of
 from etcdtui.procedures.procedure import (
     Answer,
     Choice,
@@ -22,7 +23,7 @@ from etcdtui.procedures.procedure import (
     StepChanged,
     StepState,
 )
-from etcdtui.procedures.restore_changed import changed
+from etcdtui.procedures.restore_changes import Change, changes, in_short
 from etcdtui.procedures.restore_decided import PODS
 from tests.procedures import CutJournal, Killed
 from tests.restoring import OLD, Node, Restoring, Typist, decided
@@ -116,16 +117,23 @@ def test_after_an_abort_at_any_step_the_journal_tells_the_commands_that_put_it_b
     made = hosts.procedure
     finished, _ = hosts.run(made, human=Typist(made, lambda e: e.step == key))
     assert finished.ending is Ending.STOPPED
-    found = changed(hosts.decided, hosts.journal.read(made.id).entries)
+    run = hosts.journal.read(made.id)
+    found = changes(run)
     assert {one.host for one in found} == {
         node.host for node in (hosts.one, hosts.two) if any(what[0] == "mv" for what in node.did)
     }
+    assert finished.sentence.endswith(in_short(made, history_of(run.entries)))
     for one in found:
-        assert one.sentence in finished.sentence
-        for command in one.back:
-            node = hosts.one if one.host == "masternode1" else hosts.two
-            assert node.run(shlex.split(command), timeout=1).ok, command
+        assert f"On {one.host}: " in finished.sentence and (one.kept or one.clause) in finished.sentence
+    for one in backwards(found):
+        node = hosts.one if one.host == "masternode1" else hosts.two
+        assert node.run(shlex.split(one.back), timeout=1).ok, one.back
     assert hosts.old
+
+
+def backwards(found: Sequence[Change]) -> list[Change]:
+    """What is put back, in the order in which that is done."""
+    return sorted((one for one in found if one.back), key=lambda one: one.turn)
 
 
 @pytest.mark.parametrize(("fail", "data"), [("manifests", False), ("data", True)])
@@ -138,12 +146,13 @@ def test_a_script_that_ends_half_way_is_put_back_by_what_the_journal_says(
     human.stuck = ["", "", "", ""]  # no second try: the script ended half-way
     finished, _ = hosts.run(made, human=human)
     assert finished.ending is Ending.FAILED
-    assert ("it moved the data to /var/lib/etcd-backup/member" in finished.sentence) is data
+    told = finished.sentence.partition("On masternode1: ")[2]
+    assert ("/var/lib/etcd-backup/member" in told) is data
+    assert ("it has moved the old data away" in told) is data
     assert hosts.one.now == ({} if data else {"/var/lib/etcd/member": OLD})
-    for one in changed(hosts.decided, hosts.journal.read(made.id).entries):
-        for command in one.back:
-            node = hosts.one if one.host == "masternode1" else hosts.two
-            node.run(shlex.split(command), timeout=1)
+    for one in backwards(changes(hosts.journal.read(made.id))):
+        node = hosts.one if one.host == "masternode1" else hosts.two
+        node.run(shlex.split(one.back), timeout=1)
     assert hosts.old
 
 

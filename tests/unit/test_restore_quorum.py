@@ -20,8 +20,8 @@ from etcdtui.platforms.layout import Layout
 from etcdtui.platforms.restore_scripts import HostReport
 from etcdtui.procedures import registry, restore, restore_quorum, restore_undo
 from etcdtui.procedures.procedure import Action, Context, GateKind, Procedure
+from etcdtui.procedures.restore_decided import Quorum
 from etcdtui.procedures.restore_look import Looked
-from etcdtui.procedures.restore_quorum import Quorum
 from etcdtui.procedures.restore_run import safe_steps
 from tests.procedures import FakeRunner, FakeWorld
 from tests.unit.test_restore_back import member_list, status
