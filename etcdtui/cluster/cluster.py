@@ -45,6 +45,7 @@ CANONICAL_TIMEOUT = 30.0
 LIST_HOLDS = 8.0  # seconds for which a list told by a member with a leader outweighs others
 PROOF = 0.6  # seconds to prove that a host answers
 GIVE_WAY = 1.5  # seconds that the API waits at most for the members' first answers
+NAMED = 5.0  # seconds that are waited at most, just after the start, for the hosts to be known by name
 
 
 class Cluster:
@@ -82,6 +83,8 @@ class Cluster:
         self._unknown_keys: dict[str, HostKeyUnknown] = {}
         self._remembered = Inventory()
         self._closed = False
+        self._named = threading.Event()  # unset only while the hosts are not known by name yet
+        self._named.set()
 
     @property
     def name(self) -> str:
@@ -98,6 +101,7 @@ class Cluster:
     def start(self, on_change: Callable[[], None] = lambda: None) -> None:
         """Begin to watch. Returns at once; ``on_change`` is called from other threads."""
         self._board.listen(on_change)
+        self._named.clear()
         threading.Thread(target=self._begin, name="begin", daemon=True).start()
 
     def close(self) -> None:
@@ -139,6 +143,7 @@ class Cluster:
     def look_again(self, timeout: float) -> ClusterView:
         """Ask every source but the places anew and wait, at most ``timeout`` seconds, for their answers."""
         end = time.monotonic() + timeout
+        self._named.wait(min(NAMED, timeout / 2))
         self.wait(begun, timeout / 2)
         since = time.monotonic()
         self._board.wait_rounds(since, end - since, self._ask(lambda w: not self._places.own(w)))
@@ -163,7 +168,8 @@ class Cluster:
     # ways to hosts
 
     def runner(self, host: str) -> Runner:
-        """Raises ConfigError for a host nobody named."""
+        """Raises ConfigError for a host nobody named. Waits, just after the start, until they are named."""
+        self._named.wait(NAMED)
         with self._lock:
             runner = self._runners.get(self._roster.kept(host))
         if runner is None:
@@ -217,6 +223,20 @@ class Cluster:
     # how hosts and endpoints are found
 
     def _begin(self) -> None:
+        try:
+            self._name_hosts()
+        finally:
+            self._named.set()
+        self._watch(DoubtWatcher(self._board, self._speaker), *self._places.near)
+        if self.config.kubeconfig is not None:
+            self._members_first()
+            self._watch(
+                ApiWatcher(self.config.kubeconfig or None, self.config.context, self._board, self._api_told)
+            )
+        self._watch(*self._places.stores)
+
+    def _name_hosts(self) -> None:
+        """Those of the configuration, and those that were found in earlier runs."""
         remembered = recall(self._inventory_path)
         self._remembered = remembered
         if remembered.members is not None:
@@ -228,13 +248,6 @@ class Cluster:
         if self.config.discover:
             for name, address in remembered.hosts:
                 self._add_found(name, address)
-        self._watch(DoubtWatcher(self._board, self._speaker), *self._places.near)
-        if self.config.kubeconfig is not None:
-            self._members_first()
-            self._watch(
-                ApiWatcher(self.config.kubeconfig or None, self.config.context, self._board, self._api_told)
-            )
-        self._watch(*self._places.stores)
 
     def _members_first(self) -> None:
         """To import kubernetes slows every thread: not before the verdict, unless no host can give one."""

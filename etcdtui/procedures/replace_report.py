@@ -11,11 +11,14 @@ from etcdtui.procedures.replace_decided import Case, Decided
 from etcdtui.procedures.replace_return import newcomers
 from etcdtui.text import listed
 
+LOOK = 20.0  # seconds for every source to say how things are in the end
+
 
 def report_step(all_of_them: Sequence[Decided]) -> Step:
     """The end: old and new members, what was kept where, what to do next."""
 
     def work(world: Context, report: Reporter) -> Verdict:
+        world.look_again(LOOK)  # gone on with just after a start, nothing would be known yet
         for line in _lines(all_of_them, world):
             report.say(line)
         old = [f"{decided.name} ({decided.target.hex_id})" for decided in all_of_them]

@@ -12,7 +12,7 @@ from etcdtui import config
 from etcdtui.cluster import Cluster
 from etcdtui.cluster.discovery import Identity, Known, found_host, twins
 from etcdtui.config import ClusterConfig, Host, SshOptions
-from etcdtui.errors import Refused
+from etcdtui.errors import ConfigError, Refused
 from etcdtui.model.members import MemberList
 from etcdtui.model.platform import ApiFacts, NodeFacts
 from etcdtui.platforms.openshift import HostAccess
@@ -295,3 +295,21 @@ def test_an_unknown_host_has_no_runner(start: Start) -> None:
     cluster, _ = start(ClusterConfig("prod", hosts=(Host("m1", "10.0.0.1"),)))
     with pytest.raises(config.ConfigError, match="No host is called 'nobody'"):
         cluster.runner("nobody")
+
+
+def test_a_host_is_known_by_name_from_the_start(tmp_path: Path) -> None:
+    """Whoever goes on with a run at once needs it; to connect may take its time."""
+
+    def connect(host: Host, options: SshOptions) -> Runner:
+        time.sleep(0.3)
+        return Nobody(host)
+
+    cluster = Cluster(config.from_ssh("core@192.168.50.10").cluster(None), tmp_path, connect=connect)
+    cluster.start()
+    try:
+        with pytest.raises(Refused, match=r"192\.168\.50\.10 refuses the connection"):
+            cluster.runner("192.168.50.10").run(("true",), timeout=1)
+        with pytest.raises(ConfigError, match="No host is called 'nobody'"):
+            cluster.runner("nobody")
+    finally:
+        cluster.close()
