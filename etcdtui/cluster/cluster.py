@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from etcdtui.cluster.api import ApiWatcher
 from etcdtui.cluster.board import Board, Constants
+from etcdtui.cluster.canonical import canonical_health
 from etcdtui.cluster.command_log import CommandLog, CommandRecord, LoggedRunner
 from etcdtui.cluster.connecting import ApiWay, Connect, connect
 from etcdtui.cluster.discovery import host_part, supposed, urls_of
@@ -34,14 +35,13 @@ from etcdtui.model.view import ClusterView
 from etcdtui.offsite.keeping import Keeping
 from etcdtui.offsite.opening import open_keeping
 from etcdtui.platforms.layout import Layout
-from etcdtui.platforms.openshift import HostAccess, article_health, article_lines
+from etcdtui.platforms.openshift import HostAccess
 from etcdtui.reach.runner import Runner
 from etcdtui.text import clean
 
 if TYPE_CHECKING:
     from etcdtui.reach.api import Api
 
-CANONICAL_TIMEOUT = 30.0
 LIST_HOLDS = 8.0  # seconds for which a list told by a member with a leader outweighs others
 PROOF = 0.6  # seconds to prove that a host answers
 GIVE_WAY = 1.5  # seconds that the API waits at most for the members' first answers
@@ -83,8 +83,8 @@ class Cluster:
         self._unknown_keys: dict[str, HostKeyUnknown] = {}
         self._remembered = Inventory()
         self._closed = False
-        self._named = threading.Event()  # unset only while the hosts are not known by name yet
-        self._named.set()
+        self._named = threading.Event()  # the hosts are, and can be asked for
+        self._named.set()  # or it is not started
 
     @property
     def name(self) -> str:
@@ -191,10 +191,7 @@ class Cluster:
     def canonical_health(self) -> tuple[str, str, str]:
         """Host, the lines a human would type for ``etcdctl endpoint health``, its raw output. Blocks."""
         voice = self._speaker.voice()
-        layout = self.layout_of(voice.host)
-        completed = voice.runner.run(article_health(layout), timeout=CANONICAL_TIMEOUT)
-        said = "\n".join(part for part in (completed.out().rstrip(), completed.err().rstrip()) if part)
-        return voice.host, "\n".join(article_lines(layout)), f"{said}\nexit {completed.status}"
+        return canonical_health(voice, self.layout_of(voice.host))
 
     def live_keys(self, cancelled: Callable[[], bool]) -> LiveKeys:
         """The keys of the running cluster, listed while they are iterated over. Raises Unreachable."""
@@ -223,20 +220,6 @@ class Cluster:
     # how hosts and endpoints are found
 
     def _begin(self) -> None:
-        try:
-            self._name_hosts()
-        finally:
-            self._named.set()
-        self._watch(DoubtWatcher(self._board, self._speaker), *self._places.near)
-        if self.config.kubeconfig is not None:
-            self._members_first()
-            self._watch(
-                ApiWatcher(self.config.kubeconfig or None, self.config.context, self._board, self._api_told)
-            )
-        self._watch(*self._places.stores)
-
-    def _name_hosts(self) -> None:
-        """Those of the configuration, and those that were found in earlier runs."""
         remembered = recall(self._inventory_path)
         self._remembered = remembered
         if remembered.members is not None:
@@ -248,6 +231,14 @@ class Cluster:
         if self.config.discover:
             for name, address in remembered.hosts:
                 self._add_found(name, address)
+        self._named.set()
+        self._watch(DoubtWatcher(self._board, self._speaker), *self._places.near)
+        if self.config.kubeconfig is not None:
+            self._members_first()
+            self._watch(
+                ApiWatcher(self.config.kubeconfig or None, self.config.context, self._board, self._api_told)
+            )
+        self._watch(*self._places.stores)
 
     def _members_first(self) -> None:
         """To import kubernetes slows every thread: not before the verdict, unless no host can give one."""
