@@ -19,6 +19,9 @@ LAST_RESORT = (
 )
 
 
+ANSWERING = (Level.HEALTHY, Level.DEGRADED)
+
+
 class Kind(StrEnum):
     """What may be done instead of a restore."""
 
@@ -84,10 +87,10 @@ def advise(
         if newest
         else ()
     )
-    answers = health.level in (Level.HEALTHY, Level.DEGRADED)
+    answers, lost = health.level in ANSWERING, health.level is Level.NO_QUORUM
     return Advice(
-        needed=health.level is Level.NO_QUORUM,
-        first=_first(newest, gaps, quorum=not answers and (quorum_hosts is None or bool(quorum_hosts))),
+        needed=lost,
+        first=_first(newest, gaps, quorum=lost and (quorum_hosts is None or bool(quorum_hosts))),
         truth=_truth(view, health),
         ways=_ways(health, ranked, newest, quorum_hosts),
         # Of members that write together the one that was asked last is ahead: that loses nothing.
@@ -141,7 +144,7 @@ def _ways(
     said = [Way(LAST_RESORT)]
     if health.level is Level.UNKNOWN:
         said.append(Way("Nobody can tell now whether the cluster answers: find that out first."))
-    if health.quorum.present:
+    if health.level in ANSWERING:
         said.append(
             Way(
                 "The cluster answers: nothing is lost that a restore would bring back, except what was "
@@ -173,7 +176,7 @@ def _ways(
                 stopped[0].id,
             )
         )
-    if newest is not None:
+    if newest is not None and health.level is Level.NO_QUORUM:
         said.append(_quorum_restore(newest, quorum_hosts))
     return tuple(said)
 

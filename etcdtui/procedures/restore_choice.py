@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from etcdtui.errors import Refusal
-from etcdtui.model.health import judge
+from etcdtui.model.health import Level, judge
 from etcdtui.model.places import Backup, PlacedSet, PlaceKind, foreign_to, last_proven
 from etcdtui.model.survivors import Survivor, best, gap, label
 from etcdtui.model.view import ClusterView, HostView
 from etcdtui.platforms.restore_scripts import HostReport, RestoreScript, recognise, unfit
-from etcdtui.procedures.restore_decided import Ack, Chosen
+from etcdtui.procedures.restore_decided import ANSWERS, Ack, Chosen
 from etcdtui.procedures.restore_look import Looked, node_of
 from etcdtui.text import age, grouped, listed, size
 
@@ -105,12 +105,14 @@ def to_accept(
     name = label(backup, view.now)
     said: list[Ack] = []
     health = judge(view)
-    if health.quorum.present:
+    if health.level is not Level.NO_QUORUM:
+        unknown = health.level is Level.UNKNOWN
+        told = "Nobody can tell whether etcd has its quorum" if unknown else "etcd has its quorum"
         said.append(
             Ack(
-                "answers",
-                "The cluster answers",
-                f"etcd has its quorum ({health.sentence}) A restore is the last resort: it takes back "
+                ANSWERS,
+                "The cluster may answer" if unknown else "The cluster answers",
+                f"{told} ({health.sentence}) A restore is the last resort: it takes back "
                 "everything that every workload wrote since, not only what is missed.",
                 f"take {view.name} back",
             )

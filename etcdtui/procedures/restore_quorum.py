@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from etcdtui.errors import EtcdTuiError, NotFound, Refusal
-from etcdtui.model.health import judge
+from etcdtui.model.health import Level, judge
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.restore_advice import advise
 from etcdtui.model.survivors import Survivor, best, rank
@@ -50,7 +50,13 @@ def plan(
             f"{view.name} is opened read-only: nothing is restored.", "Open it without --read-only."
         )
     health = judge(view)
-    if health.quorum.present:
+    if health.level is Level.UNKNOWN:
+        raise Refusal(
+            f"Nobody can tell whether {view.name} has its quorum ({health.sentence}) A quorum restore would "
+            "take down one that is there.",
+            "Find that out first: bring the masters that cannot be asked into reach, or switch them off.",
+        )
+    if health.level is not Level.NO_QUORUM:
         raise Refusal(
             f"{view.name} has its quorum ({health.sentence}) There is nothing that a quorum restore would "
             "bring back.",

@@ -8,7 +8,7 @@ import pytest
 
 from etcdtui.errors import NotFound, Unreachable
 from etcdtui.model.readings import Reading
-from etcdtui.model.restore_advice import LAST_RESORT, advise
+from etcdtui.model.restore_advice import LAST_RESORT, Kind, advise
 from etcdtui.model.survivors import Position, best
 from etcdtui.model.view import ClusterView
 from etcdtui.procedures import restore_survivors
@@ -41,6 +41,16 @@ def test_newer_data_than_any_backup_is_said_first() -> None:
     assert told.first.startswith("masternode3's own data is newer than any backup: backup ")
     assert "400 revisions behind" in told.first and "quorum restore" in told.first
     assert len(told.backups) == 2 and "900 revisions behind" in told.backups[1]
+
+
+def test_a_quorum_restore_is_offered_only_where_the_quorum_is_known_to_be_lost() -> None:
+    found = [survivor(1, 1400, running=True)]
+    for view in (with_endpoints(endpoint(1), gone(2), gone(3)), healthy(endpoints=(), api=Reading())):
+        told = advise(view, found, [backup(3600, 1000)], frozenset({"masternode1"}))
+        assert not told.needed and not any(way.kind is Kind.QUORUM for way in told.ways)
+        assert "quorum restore" not in told.first
+    told = advise(lost(), found, [backup(3600, 1000)], frozenset({"masternode1"}))
+    assert any(way.kind is Kind.QUORUM for way in told.ways)
 
 
 def test_nothing_is_said_first_where_a_backup_has_everything() -> None:

@@ -26,7 +26,7 @@ from etcdtui.procedures import restore
 from etcdtui.procedures.procedure import GateKind, Procedure, Step
 from etcdtui.procedures.restore_decided import Decided
 from etcdtui.procedures.restore_look import Looked
-from tests.views import NAMES, NOW, gone, healthy, host, leaderless, member
+from tests.views import NAMES, NOW, api, endpoint, gone, healthy, host, leaderless, member
 
 FILES = Path(etcdtui.lab.__file__).parent / "files"
 SCRIPT = (FILES / "cluster-restore.sh").read_text()
@@ -199,6 +199,19 @@ def test_a_cluster_that_answers_and_a_forced_backup_have_to_be_typed() -> None:
     told = decided(seen, backup=stamp_of(NOW - 7200))  # a forced one is taken only by its name
     assert told.accept[0].phrase == "take prod back"
     assert any(ack.key == "dirty" for ack in told.accept)
+
+
+def test_a_cluster_of_which_nobody_can_tell_has_to_be_typed_too() -> None:
+    found = survivors(700, 700, 700, running=frozenset())
+    reads = healthy(endpoints=(endpoint(1), gone(2), gone(3)))
+    (ack,) = decided(looked(placed(), view=reads, found=found)).accept
+    assert ack.phrase == "take prod back" and ack.sentence.startswith("etcd has its quorum (masternode2")
+    unknown = healthy(
+        endpoints=(), hosts=tuple(host(n) for n in (1, 2, 3)), api=Reading(api().value, NOW - 900)
+    )
+    (ack,) = decided(looked(placed(), view=unknown, found=found)).accept
+    assert ack.phrase == "take prod back" and ack.title == "The cluster may answer"
+    assert ack.sentence.startswith("Nobody can tell whether etcd has its quorum")
 
 
 # -- the host

@@ -29,7 +29,7 @@ from tests.unit.test_restore_newest import BESIDE, SCRIPT, newest, place, stoppe
 from tests.unit.test_restore_plan import keys, looked, lost, placed, report, survivors
 from tests.unit.test_restore_steps import Place
 from tests.unit.test_restore_undo import OLD, carry_out, mark, old_again, run_of
-from tests.views import gone, healthy, host
+from tests.views import endpoint, gone, healthy, host
 
 __all__ = ["newest", "place"]
 
@@ -107,6 +107,18 @@ def test_a_cluster_with_its_quorum_needs_none() -> None:
         plan(seen(view=healthy()))
     with pytest.raises(Refusal, match="read-only"):
         plan(seen(view=lost(read_only=True)))
+
+
+def test_a_cluster_that_may_have_its_quorum_needs_none_either() -> None:
+    """One confirmed read is a quorum, also where fewer than that are seen from here."""
+    with pytest.raises(Refusal, match=r"prod has its quorum .* still reads through a quorum"):
+        plan(seen(view=healthy(endpoints=(endpoint(1), gone(2), gone(3)))))
+    silent = Problem(Fault.NOT_ASKED, "Nobody asked.")
+    unasked = (
+        endpoint(n, status=Reading(None, None, silent), reads=Reading(None, None, silent)) for n in (1, 2, 3)
+    )
+    with pytest.raises(Refusal, match="Nobody can tell whether prod has its quorum"):
+        plan(seen(view=healthy(endpoints=tuple(unasked), api=Reading())))
 
 
 def test_an_older_release_has_no_such_script_and_is_told_what_else_would_do() -> None:
