@@ -34,7 +34,7 @@ from etcdtui.reach.jobs import Job, JobState
 from etcdtui.reach.runner import Completed, Stream
 from tests.procedures import FakeWorld, Human
 from tests.procedures import run as run_one
-from tests.views import healthy
+from tests.views import gone, healthy, leaderless
 
 WITHIN = 60.0  # seconds for one run; it takes one, unless the machine is starved
 WAITS = ("etcd", "etcdctl", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
@@ -219,7 +219,7 @@ class Restoring:
     def __init__(self, directory: Path) -> None:
         self.decided = decided()
         self.one, self.two = Node("masternode1").stands(), Node("masternode2").stands()
-        self.world = FakeWorld(healthy())
+        self.world = FakeWorld(healthy(endpoints=(gone(1), gone(2), leaderless(3))))
         self.world.runners = {n.host: n for n in (self.one, self.two)}  # type: ignore[misc]
         self.jobs = NodeJobs({n.host: n for n in (self.one, self.two)}, self.decided)
         self.directory = directory

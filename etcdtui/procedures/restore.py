@@ -25,7 +25,7 @@ from etcdtui.procedures.restore_look import Looked, client_url_of, node_of, repo
 from etcdtui.procedures.restore_report import report_steps
 from etcdtui.procedures.restore_rollout import rollout_steps
 from etcdtui.procedures.restore_run import bring_steps, run_steps
-from etcdtui.procedures.restore_stop import off_steps, stop_steps
+from etcdtui.procedures.restore_stop import off_steps, still_lost, stop_steps
 from etcdtui.text import listed, size
 
 KIND = "restore"
@@ -180,7 +180,7 @@ def check_step(decided: Standstill, fit: Check) -> Step:
         why=f"The API will be away, so {hosts} must be reached by SSH alone. Script, certificates and room "
         f"of {decided.recovery.host} are read anew.",
         host=decided.recovery.host,
-        prechecks=(_writable, _reached(decided), fit),
+        prechecks=(_writable, _reached(decided), still_lost(decided), fit),
         skippable=False,
     )
 

@@ -29,8 +29,8 @@ from etcdtui.procedures.restore_rollout import (
     members_step,
 )
 from etcdtui.procedures.restore_state import pod_stopped, right_host
-from etcdtui.procedures.restore_stop import begin, set_aside, stop_pod
-from etcdtui.text import clean, listed
+from etcdtui.procedures.restore_stop import everywhere, goes_down, set_aside, stop_pod
+from etcdtui.text import clean
 
 STOPPED_WITHIN = 120.0  # seconds
 GRACE = 300.0  # seconds without any movement, after which the rollout is asked for
@@ -42,18 +42,12 @@ STABLE = 60.0  # seconds for which every operator must be settled
 
 def stop(decided: Standstill) -> tuple[Step, ...]:
     """All other hosts, one after another: etcd alone."""
-    if not decided.reached:
-        return ()
-    names = listed([m.host for m in decided.reached])
-    gate = Gate(
-        GateKind.PHRASE,
-        decided.cluster,
-        f"etcd is stopped on {names} now; without it the API answers nobody, until {decided.what} is done. "
-        f"The data is kept. Type {decided.cluster} to begin.",
-    )
-    why = f"From here on {decided.cluster} is away. What is on {names} is set aside, nothing is lost."
     steps = (step for m in decided.reached for step in (_stop_etcd(decided, m), set_aside(decided, m)))
-    return (begin(f"Begin: {decided.cluster} goes down", why, gate), *steps)
+    said = (
+        f"etcd is stopped on {everywhere(decided)} now; without it the API answers nobody, until "
+        f"{decided.what} is done."
+    )
+    return (goes_down(decided, said), *steps)
 
 
 def _stop_etcd(decided: Standstill, master: Master) -> Step:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from etcdtui.procedures.procedure import Action, Gate, GateKind, Step
-from etcdtui.procedures.restore_decided import Master, Standstill
+from etcdtui.model.health import Level, judge
+from etcdtui.model.quorum import Verdict
+from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Step
+from etcdtui.procedures.restore_decided import ANSWERS, Master, Standstill
 from etcdtui.procedures.restore_state import containers_of, pod_stopped, put_aside, right_host, silent
 from etcdtui.text import listed
 
@@ -52,23 +54,56 @@ def off_steps(decided: Standstill) -> tuple[Step, ...]:
 
 def stop_steps(decided: Standstill) -> tuple[Step, ...]:
     """All other hosts, one after another."""
-    if not decided.reached:
-        return ()
-    names = listed([m.host for m in decided.reached])
-    gate = Gate(
-        GateKind.PHRASE,
-        decided.cluster,
-        f"etcd and the API are stopped on {names} now, until the restore is done. Their data is kept. "
-        f"Type {decided.cluster} to begin.",
-    )
-    why = f"From here on {decided.cluster} is away. What is on {names} is set aside, nothing is lost."
     steps = (step for master in decided.reached for step in stop_host(decided, master))
-    return (begin(f"Begin: {decided.cluster} goes down", why, gate), *steps)
+    said = f"etcd and the API are stopped on {everywhere(decided)} now, until the restore is done."
+    return (goes_down(decided, said), *steps)
 
 
-def begin(title: str, why: str, gate: Gate) -> Step:
+def everywhere(decided: Standstill) -> str:
+    """Where something is stopped, in words: the others, and last the recovery host."""
+    return listed([m.host for m in (*decided.reached, decided.recovery)])
+
+
+def begin(title: str, why: str, gate: Gate, *prechecks: Check) -> Step:
     """A step of its own: one that finds its work done already would pass over the question."""
-    return Step(key="begin", title=title, why=why, gate=gate, skippable=False)
+    return Step(key="begin", title=title, why=why, gate=gate, prechecks=prechecks, skippable=False)
+
+
+def goes_down(decided: Standstill, said: str) -> Step:
+    """The question before anything is stopped, also where that is the recovery host alone; ``said`` is what
+    is stopped where."""
+    aside = listed([m.host for m in decided.reached])
+    kept = f"What is on {aside} is set aside, that of" if aside else "The data of"
+    kept = f"{kept} {decided.recovery.host} is copied, nothing is lost."
+    why = f"From here on {decided.cluster} is away. {kept}"
+    gate = Gate(
+        GateKind.PHRASE, decided.cluster, f"{said} All data is kept. Type {decided.cluster} to begin."
+    )
+    return begin(f"Begin: {decided.cluster} goes down", why, gate, still_lost(decided))
+
+
+def still_lost(decided: Standstill) -> Check:
+    """The quorum has not come back since the plan; one that answered already was accepted by typing it."""
+
+    def check(world: Context) -> Verdict:
+        health = judge(world.view())
+        if health.level is Level.NO_QUORUM:
+            return Verdict(True, f"etcd has no quorum. {health.sentence}")
+        if any(ack.key == ANSWERS for ack in decided.accept):
+            return Verdict(True, f"That {decided.cluster} may answer was known: {health.sentence}")
+        if health.level is Level.UNKNOWN:
+            return Verdict(
+                False,
+                "The quorum was lost when this was planned; nobody can tell now whether it still is: "
+                f"{health.sentence} Find that out, and plan again.",
+            )
+        return Verdict(
+            False,
+            "The quorum was lost when this was planned, and is there again: "
+            f"{health.sentence} Nothing has to be stopped; plan again where it still has to.",
+        )
+
+    return check
 
 
 def stop_host(decided: Standstill, master: Master) -> list[Step]:

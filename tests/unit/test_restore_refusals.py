@@ -13,17 +13,21 @@ from etcdtui.errors import Refusal, Unreachable
 from etcdtui.journal import Journal
 from etcdtui.model.places import PlacedSet
 from etcdtui.model.quorum import Verdict
+from etcdtui.model.readings import Reading
+from etcdtui.model.view import ClusterView
 from etcdtui.platforms.layout import Layout
+from etcdtui.procedures import restore_newest
 from etcdtui.procedures.operations import Interruption, Operations
-from etcdtui.procedures.procedure import Choice, Ending, Procedure, StepChanged, StepState
-from etcdtui.procedures.restore_stop import off_steps
+from etcdtui.procedures.procedure import Choice, Context, Ending, Procedure, StepChanged, StepState
+from etcdtui.procedures.restore_decided import Decided
+from etcdtui.procedures.restore_stop import off_steps, still_lost, stop_steps
 from etcdtui.reach import lock
 from etcdtui.reach.local import LocalRunner
 from etcdtui.reach.lock import Claim
 from tests.procedures import Answer, FakeRunner, FakeWorld, Human, check_step, command_step, go, run
 from tests.procedures import procedure as plain
 from tests.restoring import Restoring
-from tests.unit.test_restore_plan import GIB, looked, lost, member, placed, plan, report, survivors
+from tests.unit.test_restore_plan import GIB, decided, looked, lost, member, placed, plan, report, survivors
 from tests.unit.test_restore_steps import Place, place
 from tests.views import endpoint, gone, healthy
 
@@ -127,6 +131,57 @@ def test_a_host_whose_etcd_runs_is_not_off_by_being_typed_so(
         assert not human.questions  # it is not even asked
     else:
         assert finished.ending is Ending.DONE
+
+
+# -- a quorum that came back
+
+
+def test_a_quorum_that_came_back_after_the_plan_is_not_taken_down() -> None:
+    dead = survivors(700, 700, 700, running=frozenset())
+    made = decided(looked(placed(), found=dead))
+
+    def told(view: ClusterView, of: Decided = made) -> tuple[bool, str]:
+        verdict = still_lost(of)(cast(Context, FakeWorld(view)))
+        return verdict.allowed, verdict.reason
+
+    assert told(lost())[0]
+    for view in (healthy(), healthy(endpoints=(endpoint(1), gone(2), gone(3)))):
+        allowed, said = told(view)
+        assert not allowed and "is there again" in said and "plan again" in said
+    allowed, said = told(healthy(endpoints=(), api=Reading()))
+    assert not allowed and "nobody can tell now" in said and "plan again" in said
+    # Typed for the plan itself: what is well is taken back.
+    accepted = decided(looked(placed(), view=healthy(), found=dead))
+    assert told(healthy(), accepted)[0]
+
+
+def test_the_quorum_is_read_again_with_hosts_and_scripts(tmp_path: Path) -> None:
+    dead = survivors(700, 700, 700, running=frozenset())
+    step = plan(looked(placed(), found=dead)).step("check")
+    runners = [FakeRunner(f"masternode{n}") for n in (1, 2, 3)]
+    for runner in runners:
+        runner.on("true")
+    finished, _ = run(plain(step), Journal(tmp_path), world=FakeWorld(healthy(), *runners))
+    assert finished.ending is Ending.REFUSED and "is there again" in finished.sentence
+
+
+def test_a_plan_that_waited_until_the_members_were_back_stops_nothing(tmp_path: Path) -> None:
+    hosts = Restoring(tmp_path)
+    hosts.world.shown = healthy()
+    finished, _ = hosts.run()
+    assert finished.ending is Ending.REFUSED and "is there again" in finished.sentence
+    assert hosts.old and not hosts.one.did and not hosts.two.did
+
+
+def test_where_no_other_host_is_reached_it_is_asked_all_the_same(place: Place) -> None:
+    """Its own etcd, and with it all that there is, goes down, too."""
+    silent = replace(place.other, reached=False)
+    for others in ((), (silent,)):
+        told = replace(place.decided, others=others)
+        for steps in (stop_steps(told), restore_newest.stop(told)):
+            (begin,) = steps
+            assert begin.key == "begin" and begin.gate.phrase == "prod" and not begin.skippable
+            assert "masternode1" in begin.gate.prompt and "masternode2" not in begin.gate.prompt
 
 
 # -- another operator at work
