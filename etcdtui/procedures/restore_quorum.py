@@ -25,7 +25,7 @@ from etcdtui.procedures.restore_end import end_steps
 from etcdtui.procedures.restore_etcd import access_of, alone
 from etcdtui.procedures.restore_look import Looked, report
 from etcdtui.procedures.restore_run import is_safe, left, ran_through, safe_steps
-from etcdtui.procedures.restore_state import all_stopped, right_host, state_of
+from etcdtui.procedures.restore_state import all_stopped, right_host, silent, state_of
 from etcdtui.procedures.restore_stop import off_steps
 from etcdtui.procedures.restore_words import explain, way_back
 from etcdtui.reach.remote_db import read_position
@@ -233,7 +233,13 @@ def _run(decided: Quorum) -> Step:
             f"{decided.cluster} goes on with the data of {host}, revision {grouped(decided.revision)}. "
             f"{decided.lost} Type “{decided.phrase}”.",
         ),
-        prechecks=(right_host(decided, recovery), all_stopped(decided), is_safe(decided), _has_data(decided)),
+        prechecks=(
+            right_host(decided, recovery),
+            all_stopped(decided),
+            *(silent(decided, master) for master in decided.off),
+            is_safe(decided),
+            _has_data(decided),
+        ),
         verify=ran_through(decided, eras.QUORUM_RESTORE),
         patience=1.0,
         cancel=f"The script would be ended in the middle. {way_back(decided)}",

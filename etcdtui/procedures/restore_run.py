@@ -11,7 +11,7 @@ from etcdtui.landing import Moved
 from etcdtui.model.quorum import Verdict
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Measure, Reporter, Step, Work
 from etcdtui.procedures.restore_decided import Decided, Standstill
-from etcdtui.procedures.restore_state import all_stopped, pod_stopped, right_host, state_of
+from etcdtui.procedures.restore_state import all_stopped, pod_stopped, right_host, silent, state_of
 from etcdtui.procedures.restore_stop import stop_pod
 from etcdtui.procedures.restore_watch import watch
 from etcdtui.procedures.restore_words import explain, heard, way_back
@@ -146,6 +146,7 @@ def run_steps(decided: Decided) -> tuple[Step, ...]:
             prechecks=(
                 right_host(decided, recovery),
                 all_stopped(decided),
+                *(silent(decided, master) for master in decided.off),
                 is_safe(decided),
                 exactly_the_pair(decided),
             ),

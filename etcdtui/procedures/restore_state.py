@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from etcdtui.errors import EtcdTuiError, Unreachable
+from etcdtui.model.problems import Fault
 from etcdtui.model.quorum import Verdict
 from etcdtui.procedures.procedure import Check, Context
 from etcdtui.procedures.restore_decided import PODS, Master, Standstill
@@ -189,7 +190,8 @@ def put_aside(decided: Standstill, master: Master) -> Check:
 
 
 def silent(decided: Standstill, master: Master) -> Check:
-    """Nothing of a host that is said to be off answers: not its SSH, not its etcd."""
+    """Nothing of a host that is said to be off answers: not its SSH, and not its etcd, as far as that could
+    be asked."""
 
     def check(world: Context) -> Verdict:
         try:
@@ -209,6 +211,13 @@ def silent(decided: Standstill, master: Master) -> Check:
                 False,
                 f"etcd on {master.host} answers: it runs, whatever is said of the host. Switch it off first; "
                 "two clusters of the same members would fight.",
+            )
+        problem = endpoint.status.problem if endpoint is not None else None
+        if problem is None or problem.fault is Fault.NOT_ASKED:
+            return Verdict(
+                True,
+                f"{master.host} does not answer by SSH. Its etcd could not be asked: that it is off is "
+                "known from your word alone.",
             )
         return Verdict(True, f"Nothing of {master.host} answers.")
 

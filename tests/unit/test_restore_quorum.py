@@ -201,6 +201,13 @@ def test_the_script_runs_only_on_data_that_is_there(newest: Place) -> None:
     assert any("it would begin empty" in said for said in run_step(newest))
 
 
+def test_nor_while_a_host_that_is_said_to_be_off_answers(newest: Place) -> None:
+    stopped(newest)
+    newest.decided = replace(newest.decided, others=(replace(newest.other, reached=False),))
+    said = run_step(newest)
+    assert len(said) == 1 and "masternode2 answers by SSH again" in said[0]
+
+
 def test_an_etcd_with_less_than_its_data_had_is_not_its_data(monkeypatch: pytest.MonkeyPatch) -> None:
     told = decided(seen(900, 950, 900))
     runner = FakeRunner("masternode2")

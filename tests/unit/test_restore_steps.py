@@ -15,6 +15,8 @@ import pytest
 from etcdtui.errors import AuthFailed, Unreachable
 from etcdtui.model.manifest import File
 from etcdtui.model.places import HERE
+from etcdtui.model.problems import Fault, Problem
+from etcdtui.model.readings import Reading
 from etcdtui.platforms.layout import Layout
 from etcdtui.procedures import restore_state as state
 from etcdtui.procedures.procedure import Context, Reporter, Step
@@ -24,7 +26,7 @@ from etcdtui.procedures.restore_stop import off_steps, stop_steps
 from etcdtui.reach.local import LocalRunner
 from tests.procedures import FakeRunner, FakeWorld
 from tests.snapshotfiles import REAL
-from tests.views import endpoint, gone, healthy
+from tests.views import NOW, endpoint, gone, healthy
 
 CRICTL = """#!/bin/sh
 for word; do case $word in io.kubernetes.container.name=*) name=${word#*=};; esac; done
@@ -227,6 +229,26 @@ def test_a_host_that_answers_by_ssh_is_not_off(off: tuple[Place, FakeRunner]) ->
     assert "is not off, it answers" in off_verdict(place)[1]
 
 
+@pytest.mark.parametrize("known", ["no address", "no list", "stale", "not asked"])
+def test_an_etcd_that_could_not_be_asked_is_not_said_to_be_silent(
+    off: tuple[Place, FakeRunner], known: str
+) -> None:
+    place, runner = off
+    runner.on("true", raises=Unreachable("masternode2: no route to host."))
+    old = endpoint(2).status.value
+    unasked = Problem(Fault.NOT_ASKED, "Nobody asked.")
+    shown = {
+        "stale": endpoint(2, status=Reading(old, NOW - 900)),
+        "not asked": endpoint(2, status=Reading(old, NOW - 900, unasked, NOW - 800)),
+    }.get(known, endpoint(3))
+    place.world.shown = healthy(endpoints=(endpoint(1), shown))
+    if known == "no address":
+        silent = replace(place.other, client_url="")
+        place.decided = replace(place.decided, others=(silent,))
+    allowed, said = off_verdict(place)
+    assert allowed and "could not be asked" in said and "Nothing of" not in said
+
+
 # -- the recovery host
 
 
@@ -317,3 +339,29 @@ def test_the_script_does_not_run_while_another_host_still_does(place: Place) -> 
     place.two.at("/etc/kubernetes/manifests/etcd-pod.yaml").write_text("again")
     refused = [v.reason for check in checks if not (v := check(place.context)).allowed]
     assert len(refused) == 1 and "still lies on masternode2" in refused[0]
+
+
+def test_the_script_does_not_run_once_a_host_that_was_off_answers(place: Place) -> None:
+    """Hours lie between the word that it is off and the script."""
+    silent = replace(place.other, reached=False, client_url="https://192.168.50.11:2379")
+    place.decided = replace(place.decided, others=(silent,))
+    place.runs()
+    place.do("stop etcd masternode1")
+    place.do("safe")
+    work(place, "deliver")
+    runner = FakeRunner("masternode2")
+    place.world.runners["masternode2"] = runner
+    place.world.shown = healthy(endpoints=(gone(1), gone(2), gone(3)))
+
+    def refused() -> list[str]:
+        checks = place.step("restore").prechecks
+        return [v.reason for check in checks if not (v := check(place.context)).allowed]
+
+    runner.on("true", raises=Unreachable("masternode2: no route to host."))
+    assert refused() == []
+    place.world.shown = healthy(endpoints=(gone(1), endpoint(2), gone(3)))
+    (said,) = refused()
+    assert "etcd on masternode2 answers: it runs" in said
+    runner.on("true")
+    (said,) = refused()
+    assert "masternode2 answers by SSH again" in said
