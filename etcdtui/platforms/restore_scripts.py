@@ -46,8 +46,15 @@ disk() { df -Pk "$(near "$2")" 2>/dev/null | tail -n 1 | awk -v w="$1" '{ print 
 disk data "$data"
 disk parent "${data%/*}"
 disk folder "$folder"
-if [ -d "$data/member" ]; then
-  printf 'size %s\n' "$(du -sk "$data/member" 2>/dev/null | cut -f 1)"
+held() { [ -e "$2" ] && printf '%s %s\n' "$1" "$(du -sk -- "$2" 2>/dev/null | cut -f 1)"; }
+held size "$data/member"
+for one in "$data"/* "$data"/.[!.]*; do
+  case ${one##*/} in member) ;; *) held beside-size "$one";; esac
+done
+kept=$(sed -nE 's/^(export )?ETCD_DATA_DIR_BACKUP="?(\/[^"$]*)"?$/\2/p' "$tools" 2>/dev/null)
+if [ -n "$kept" ]; then
+  disk kept "$kept"
+  held kept-size "$kept/member"
 fi
 ls -A "$data" 2>/dev/null | told entry
 for kind in peer serving; do
@@ -80,7 +87,7 @@ class RestoreScript:
 class HostReport:
     """What a restore needs to know of one host. ``beside``: the further scripts and pods of OpenShift that it
     has. Sizes in bytes; ``disks`` are (free, device) by what lies
-    there: data, parent (of the data folder), folder (of backups)."""
+    there: data, parent (of the data folder), folder (of backups), kept (what the script keeps of before)."""
 
     hostname: str
     script: str
@@ -91,6 +98,8 @@ class HostReport:
     entries: tuple[str, ...]  # in the data folder
     certificates: Mapping[str, str]  # peer and serving -> valid, ended, other (not for this address)
     crictl: bool
+    others_size: int = 0  # of all else in the data folder
+    kept_size: int = 0  # of the member that an earlier restore left where the script keeps it
 
 
 def report_script(layout: Layout, node: str, address: str) -> tuple[str, ...]:
@@ -121,7 +130,10 @@ def parse_report(said: str) -> HostReport:
         what, free, device = [*line.split(" ", 2), "", ""][:3]
         if free.isdigit():
             disks[what] = int(free) * 1024, device
-    sizes = [int(word) * 1024 for word in found.get("size", []) if word.isdigit()]
+    sizes, others, kept = (
+        [int(word) * 1024 for word in found.get(what, []) if word.isdigit()]
+        for what in ("size", "beside-size", "kept-size")
+    )
     certificates: dict[str, str] = {}
     for line in found.get("certificate", []):
         kind, _, state = line.partition(" ")
@@ -137,6 +149,8 @@ def parse_report(said: str) -> HostReport:
         entries=tuple(found.get("entry", [])),
         certificates=certificates,
         crictl="crictl" in found,
+        others_size=sum(others),
+        kept_size=sum(kept),
     )
 
 

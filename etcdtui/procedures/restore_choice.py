@@ -266,12 +266,22 @@ def fit(view: ClusterView, host: HostView, report: HostReport, sizes: tuple[int,
 
 
 def needs(report: HostReport, sizes: tuple[int, int]) -> Mapping[str, int]:
-    """Bytes by what lies there: data (the restored member), parent (the copy of the present data, and the
-    snapshot that the script puts there), folder (the pair)."""
+    """Bytes by what lies there: data (the restored member), parent (the copy of the present data, the
+    snapshot that the script puts there, and what comes there from another disk), folder (the pair)."""
     snapshot, resources = sizes
+    data = report.data_size or 0
+
+    def comes(what: str, bytes_: int) -> int:
+        """Moved within one disk it takes no room."""
+        on, to = (report.disks.get(one, (0, ""))[1] for one in (what, "parent"))
+        return bytes_ if on != to else 0
+
+    # The script moves the data away, too, where it restores a snapshot.
+    moved = comes("data", report.others_size + (data if snapshot else 0))
+    kept = comes("kept", report.kept_size) if report.kept_size else 0
     return {
         "data": snapshot + WAL,
-        "parent": (report.data_size or 0) + snapshot,
+        "parent": data + snapshot + moved + kept,
         "folder": snapshot + resources,
     }
 

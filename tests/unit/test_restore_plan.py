@@ -24,6 +24,7 @@ from etcdtui.platforms.layout import Layout
 from etcdtui.platforms.restore_scripts import HostReport
 from etcdtui.procedures import restore
 from etcdtui.procedures.procedure import GateKind, Procedure, Step
+from etcdtui.procedures.restore_choice import needs
 from etcdtui.procedures.restore_decided import Decided
 from etcdtui.procedures.restore_look import Looked
 from tests.views import NAMES, NOW, api, endpoint, gone, healthy, host, leaderless, member
@@ -250,7 +251,27 @@ def test_room_on_one_disk_is_added_up() -> None:
     with pytest.raises(Refusal, match="are free on its /dev/sda4"):
         plan(looked(placed(), reports={1: report(1, disks=small)}), host="masternode1")
     apart = {name: (GIB + (50 << 20), f"/dev/{name}") for name in ("data", "parent", "folder")}
+    # Copied beside the data's own disk, and then moved there by the script.
+    with pytest.raises(Refusal, match=r"are free on its /dev/parent, 2[.]0G"):
+        plan(looked(placed(), reports={1: report(1, disks=apart)}), host="masternode1")
+    apart["parent"] = (2 * GIB + (50 << 20), "/dev/parent")
     assert decided(looked(placed(), reports={1: report(1, disks=apart)}), host="masternode1")
+
+
+def test_what_is_moved_out_of_the_data_folder_needs_room_on_another_disk_alone() -> None:
+    """Archives of members that were replaced are each as large as the database."""
+    one = {name: (5 * GIB, "/dev/sda4") for name in ("data", "parent", "folder", "kept")}
+    told = report(1, disks=one, others_size=20 * GIB, kept_size=20 * GIB)
+    assert needs(told, (100, 10))["parent"] == GIB + 100
+    apart = one | {"data": (5 * GIB, "/dev/sdb")}
+    assert needs(replace(told, disks=apart), (100, 10))["parent"] == GIB + 100 + 20 * GIB + GIB
+    assert (
+        needs(replace(told, disks=apart), (0, 0))["parent"] == GIB + 20 * GIB
+    )  # a quorum restore moves nothing
+    apart = one | {"kept": (5 * GIB, "/dev/sdc")}
+    assert needs(replace(told, disks=apart), (100, 10))["parent"] == GIB + 100 + 20 * GIB
+    with pytest.raises(Refusal, match="are free on its /dev/sda4"):
+        plan(looked(placed(), reports={1: replace(told, disks=apart)}), host="masternode1")
 
 
 def test_a_clock_that_is_off_forbids_a_host() -> None:

@@ -71,7 +71,8 @@ def test_what_is_not_known_is_refused_and_not_guessed(script: str, tools: str, s
 
 def test_the_look_at_a_host_tells_script_data_and_disks(tmp_path: Path) -> None:
     layout = Layout(root=str(tmp_path), sudo=())
-    for path, text in ((layout.restore_script, SCRIPT), (f"{layout.etcd_scripts}/etcd-common-tools", TOOLS)):
+    tools = TOOLS.replace('"/var/lib/etcd-backup"', f'"{tmp_path}/var/lib/etcd-backup"')
+    for path, text in ((layout.restore_script, SCRIPT), (f"{layout.etcd_scripts}/etcd-common-tools", tools)):
         file = tmp_path / path.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
@@ -84,6 +85,9 @@ def test_the_look_at_a_host_tells_script_data_and_disks(tmp_path: Path) -> None:
     member.mkdir(parents=True)
     (member / "db").write_bytes(b"x" * 300_000)
     (member.parent / "revision.json").write_text("{}")
+    for name in ("var/lib/etcd/member-replaced-1", "var/lib/etcd/.hidden", "var/lib/etcd-backup/member"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "db").write_bytes(b"x" * 500_000)
     said = subprocess.run(
         report_script(layout, "masternode1", "127.0.0.1"), capture_output=True, text=True, check=True
     ).stdout
@@ -91,9 +95,10 @@ def test_the_look_at_a_host_tells_script_data_and_disks(tmp_path: Path) -> None:
     assert recognise("here", found.script, found.tools).does.stops_all
     assert found.beside == {"quorum-restore.sh", "disable-etcd.sh", "quorum-restore-pod.yaml"}
     assert restores_quorum(found) and disabled(found) == "/home/core/assets/manifests-stopped"
-    assert set(found.entries) == {"member", "revision.json"}
+    assert set(found.entries) == {"member", "revision.json", "member-replaced-1", ".hidden"}
+    assert 1_000_000 <= found.others_size < 1_400_000 and 500_000 <= found.kept_size < 700_000
     assert found.data_size is not None and found.data_size >= 300_000
-    assert set(found.disks) == {"data", "parent", "folder"} and found.disks["data"][0] > 0
+    assert set(found.disks) == {"data", "parent", "folder", "kept"} and found.disks["data"][0] > 0
     assert found.certificates == {}
     assert "it has no peer and serving certificate of masternode1" in unfit(found, "masternode1")
 
