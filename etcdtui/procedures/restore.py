@@ -58,8 +58,9 @@ def plan(
     first, reasons = choice.recovery_host(looked, found, host)
     taken = choice.chosen(view, found, first.host.name)
     lost, seen = choice.what_is_lost(found, looked, view.now)
-    version = view.api.value.version if view.api.value else taken.version
+    version = (view.api.value.version if view.api.value else "") or taken.version
     refuse_unnamed(looked)
+    refuse_unlisted(looked, first.host)
     alone = not first.script.does.stops_all
     decided = Decided(
         cluster=view.name,
@@ -77,7 +78,7 @@ def plan(
         seen=seen,
         accept=choice.to_accept(view, found, taken, looked.survivors),
         api=view.api_configured,
-        guard=eras.recognise(version).guard is True,
+        guard=not alone and eras.recognise(version).guard is not False,
         alone=alone,
         fresh=choose(looked),
         newest=_newest(first.host, layout_of(first.host.name)),
@@ -127,6 +128,16 @@ def refuse_unnamed(looked: Looked) -> None:
             f"{listed(unnamed)} {'is' if len(unnamed) == 1 else 'are'} in the member list, and no host is "
             "known for it: what still runs there could not be stopped.",
             "Name every control plane host in clusters.toml, also those that are gone.",
+        )
+
+
+def refuse_unlisted(looked: Looked, host: HostView) -> None:
+    """Raises Refusal where nobody knows how etcd of the recovery host will be asked."""
+    if not client_url_of(looked.view, host):
+        raise Refusal(
+            f"Where etcd of {host.name} listens is not known: no member list that was seen names a member of "
+            "that host. After the script nobody could ask it whether it is well.",
+            f"Give {host.name} the name or address of its member in clusters.toml, or take another host.",
         )
 
 
@@ -220,24 +231,32 @@ def _reached(decided: Standstill) -> Check:
 
 
 def _fit(decided: Decided) -> Check:
-    """The recovery host is as it was when the plan was made."""
+    sizes = (decided.backup.snapshot.size, decided.backup.resources.size)
+    return as_planned(decided, sizes, f"script, certificates and room for {size(sum(sizes))}")
+
+
+def as_planned(
+    decided: Standstill,
+    sizes: tuple[int, int],
+    has: str,
+    also: Callable[[HostReport], bool] = lambda report: True,
+) -> Check:
+    """The recovery host is as it was when the plan was made: it can take files of these ``sizes``, and its
+    scripts are the same. ``also`` is what else they must be, ``has`` says for people what was found."""
 
     def check(world: Context) -> Verdict:
         host = next((h for h in world.view().hosts if h.name == decided.recovery.host), None)
         if host is None:
             return Verdict(False, f"{decided.recovery.host} is no longer known as a host.")
-        sizes = (decided.backup.snapshot.size, decided.backup.resources.size)
+        told = report(world, host)
         try:
-            script = choice.fit(world.view(), host, report(world, host), sizes)
+            script = choice.fit(world.view(), host, told, sizes)
         except Refusal as exc:
             return Verdict(False, f"{host.name}: {exc.message}")
-        if (script.does.containers, script.stopped, script.kept) != (
-            decided.waits,
-            decided.stopped,
-            decided.kept,
-        ):
+        found = (script.does.containers, script.stopped, script.kept)
+        if found != (decided.waits, decided.stopped, decided.kept) or not also(told):
             return Verdict(False, f"The scripts on {host.name} are not the ones of the plan: plan again.")
-        return Verdict(True, f"{host.name} has script, certificates and room for {size(sum(sizes))}.")
+        return Verdict(True, f"{host.name} has {has}.")
 
     return check
 
@@ -272,5 +291,4 @@ def seconds(step: Step, decided: Standstill) -> float:
         "write": 5.0,
         "take": 20.0 + moved,
         "bring": 5.0 + moved,
-        "prove anew": 5.0 + decided.size / (200 << 20),
     }.get(kind, 2.0)

@@ -6,24 +6,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from etcdtui.errors import EtcdTuiError, NotFound, Refusal
+from etcdtui.errors import EtcdTuiError, Refusal
 from etcdtui.model.health import Level, judge
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.restore_advice import advise
 from etcdtui.model.survivors import Survivor, best, rank
 from etcdtui.platforms import eras
-from etcdtui.platforms.restore_scripts import HostReport, restores_quorum
+from etcdtui.platforms.restore_scripts import restores_quorum
 from etcdtui.procedures import restore_choice as choice
 from etcdtui.procedures import restore_newest
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Procedure, Step
-from etcdtui.procedures.restore import LayoutOf, accept_steps, check_step, master_of, refuse_unnamed
+from etcdtui.procedures.restore import (
+    LayoutOf,
+    accept_steps,
+    as_planned,
+    check_step,
+    master_of,
+    refuse_unlisted,
+    refuse_unnamed,
+)
 from etcdtui.procedures.restore_back import ETCD_WITHIN
 from etcdtui.procedures.restore_changes import in_short
 from etcdtui.procedures.restore_choice import Candidate
 from etcdtui.procedures.restore_decided import QUORUM, Ack, Quorum
 from etcdtui.procedures.restore_end import end_steps
 from etcdtui.procedures.restore_etcd import access_of, alone
-from etcdtui.procedures.restore_look import Looked, report
+from etcdtui.procedures.restore_look import Looked
 from etcdtui.procedures.restore_run import is_safe, left, ran_through, safe_steps
 from etcdtui.procedures.restore_state import all_stopped, right_host, silent, state_of
 from etcdtui.procedures.restore_stop import off_steps
@@ -66,8 +74,8 @@ def plan(
     survivor, told = first.survivor, first.report
     assert survivor is not None and survivor.position is not None
     refuse_unnamed(looked)
+    refuse_unlisted(looked, first.host)
     lost, accept = _lost(looked, survivor)
-    version = view.api.value.version if view.api.value else ""
     positions = [s.position.revision for s in looked.survivors if s.usable and s.position]
     decided = Quorum(
         cluster=view.name,
@@ -84,7 +92,6 @@ def plan(
         seen=max([e.status.value.revision for e in view.endpoints if e.status.value] + positions),
         accept=accept,
         api=view.api_configured,
-        guard=eras.recognise(version).guard is True,
         alone=True,
         revision=survivor.position.revision,
     )
@@ -171,7 +178,10 @@ def _lost(looked: Looked, survivor: Survivor) -> tuple[str, tuple[Ack, ...]]:
 
 def _procedure(procedure_id: str, decided: Quorum, reasons: tuple[str, ...]) -> Procedure:
     steps = (
-        check_step(decided, _fit(decided)),
+        check_step(
+            decided,
+            as_planned(decided, (0, 0), "quorum-restore.sh, certificates and room", restores_quorum),
+        ),
         *accept_steps(decided),
         *off_steps(decided),
         *restore_newest.stop(decided),
@@ -194,27 +204,6 @@ def _procedure(procedure_id: str, decided: Quorum, reasons: tuple[str, ...]) -> 
         locks=True,
         changed=in_short,
     )
-
-
-def _fit(decided: Quorum) -> Check:
-    """The host and its data are as they were when the plan was made, or further."""
-
-    def check(world: Context) -> Verdict:
-        recovery = decided.recovery
-        host = next((h for h in world.view().hosts if h.name == recovery.host), None)
-        if host is None:
-            return Verdict(False, f"{recovery.host} is no longer known as a host.")
-        told: HostReport = report(world, host)
-        try:
-            script = choice.fit(world.view(), host, told, (0, 0))
-        except Refusal as exc:
-            return Verdict(False, f"{host.name}: {exc.message}")
-        found = (script.does.containers, script.stopped, script.kept)
-        if found != (decided.waits, decided.stopped, decided.kept) or not restores_quorum(told):
-            return Verdict(False, f"The scripts on {host.name} are not the ones of the plan: plan again.")
-        return Verdict(True, f"{host.name} has quorum-restore.sh, certificates and room.")
-
-    return check
 
 
 def _run(decided: Quorum) -> Step:
@@ -260,7 +249,7 @@ def _has_data(decided: Quorum) -> Check:
         runner, sudo = world.runner(recovery.host), recovery.layout.sudo
         try:
             found = read_position(runner, sudo, recovery.layout.at(recovery.layout.data)).position
-        except (NotFound, EtcdTuiError) as exc:
+        except EtcdTuiError as exc:
             return Verdict(False, f"The data of {recovery.host} cannot be read: {exc.message}")
         at = grouped(found.revision)
         if found.revision < decided.revision:

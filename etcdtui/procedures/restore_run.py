@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from etcdtui.errors import EtcdTuiError, NotFound
+from etcdtui.errors import EtcdTuiError
 from etcdtui.etcd.resources import prove_resources
 from etcdtui.etcd.snapshot import prove
 from etcdtui.landing import Moved
@@ -267,7 +267,7 @@ def is_safe(decided: Standstill) -> Check:
         try:
             copy = read_position(runner, sudo, decided.safe)
             data = read_position(runner, sudo, recovery.layout.at(recovery.layout.data))
-        except (NotFound, EtcdTuiError) as exc:
+        except EtcdTuiError as exc:
             # What cannot be read was copied as it is: it is no reason to restore nothing.
             return Verdict(True, f"A copy is in {decided.safe}; what it holds cannot be read: {exc.message}")
         if copy.position != data.position or copy.size != data.size:

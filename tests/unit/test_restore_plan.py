@@ -289,6 +289,36 @@ def test_a_member_whose_host_nobody_named_stops_the_plan() -> None:
         plan(looked(placed(), found=found))
 
 
+def test_a_host_whose_etcd_could_not_be_asked_afterwards_is_not_taken() -> None:
+    """The step after the script could never be passed."""
+    silent = member(1, name="masternode1", client_urls=())
+    listing = replace(healthy().members.value, members=(silent, member(2), member(3)))  # type: ignore[type-var]
+    view = lost(members=Reading(listing, NOW - 1))
+    found = survivors(900, 900, 900, running=frozenset())
+    with pytest.raises(Refusal, match="Where etcd of masternode1 listens is not known"):
+        plan(looked(placed(), view=view, found=found), host="masternode1")
+    assert plan(looked(placed(), view=view, found=found), host="masternode2")
+
+
+@pytest.mark.parametrize(
+    ("api", "backup", "guard"),
+    [
+        ("4.16.3", "4.16.3", True),
+        ("4.4.9", "4.16.3", True),
+        ("", "4.16.3", True),
+        ("", "", True),
+        ("", "4.9.1", False),
+        ("4.9.1", "", False),
+    ],
+)
+def test_where_the_release_is_not_known_the_guard_is_taken_off(api: str, backup: str, guard: bool) -> None:
+    base = lost()
+    assert base.api.value is not None
+    view = replace(base, api=Reading(replace(base.api.value, version=api), NOW - 900))
+    found = survivors(700, 700, 700, running=frozenset())
+    assert decided(looked(placed(version=backup), view=view, found=found)).guard is guard
+
+
 # -- the steps
 
 
