@@ -107,9 +107,9 @@ class Node:
                 return 0, "snapshot_x.db\nstatic_kuberesources_x.tar.gz\n"
             case ("sh", "-c", _, "etcdtui-move", source, target):
                 return (self.move(source, target) if source in self.paths else 0), ""
-            case ("sh", "-c", _, "etcdtui-there", path):
-                return int(path not in self.paths), ""
-            case ("sh", "-c", _, "etcdtui-put-back", target, *candidates):
+            case ("sh", "-c", _, "etcdtui-there", path, _):
+                return 0, "whole" if path in self.paths else "none"
+            case ("sh", "-c", _, "etcdtui-put-back", target, _, *candidates):
                 if target in self.paths:
                     return 0, ""
                 found = next((one for one in candidates if one in self.paths), None)
@@ -161,7 +161,7 @@ class NodeJobs:
         assert isinstance(node, Node)
         node.run(("true",), timeout=1)
         self.began.append(job.id)
-        self.ended[job.id] = self._safe(node) if "etcdtui-safety-copy" in job.argv else self._restore(node)
+        self.ended[job.id] = self._run(node, job)
         return "started"
 
     def look(
@@ -186,6 +186,12 @@ class NodeJobs:
 
     def forget(self, runner: object, job: Job, timeout: float) -> None:
         pass
+
+    def _run(self, node: Node, job: Job) -> tuple[int, str]:
+        if "etcdtui-put-back" in job.argv:
+            done = node.run(job.argv, timeout=1)
+            return done.status, done.out()
+        return self._safe(node) if "etcdtui-safety-copy" in job.argv else self._restore(node)
 
     def _safe(self, node: Node) -> tuple[int, str]:
         node.did.append(("copy",))

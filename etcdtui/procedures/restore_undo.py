@@ -15,7 +15,6 @@ from etcdtui.errors import Refusal
 from etcdtui.model.health import judge
 from etcdtui.model.quorum import Verdict
 from etcdtui.procedures.procedure import (
-    Action,
     Check,
     Context,
     Gate,
@@ -25,27 +24,15 @@ from etcdtui.procedures.procedure import (
 )
 from etcdtui.procedures.restore_changes import RESTORES, in_short
 from etcdtui.procedures.restore_decided import Master, Standstill, decided_by
-from etcdtui.procedures.restore_state import pod_stopped
+from etcdtui.procedures.restore_put_back import put_back, there
+from etcdtui.procedures.restore_state import pod_stopped, right_host
 from etcdtui.procedures.restore_stop import begin, stop_host
 from etcdtui.records import Run
 from etcdtui.text import clean, listed
 
 KIND = "restore-undone"
 _RESTORE = "restore"
-ASK = 20.0
 BACK_WITHIN = 600.0  # seconds for etcd to have its quorum again
-
-# Arguments: where it belongs, then where it may lie, the likelier first. Never over anything.
-_PUT_BACK = r"""
-to=$1; shift
-[ -e "$to" ] && exit 0
-for from; do
-  if [ -e "$from" ]; then mv -n -T -- "$from" "$to"; [ -e "$to" ]; exit; fi
-done
-echo "nothing to be put back to $to: none of $* is there" >&2
-exit 1
-"""
-_THERE = '[ -e "$1" ]'
 
 
 def plan(run: Run, *, procedure_id: str, stamp: str) -> Procedure:
@@ -132,15 +119,16 @@ def _procedure(procedure_id: str, before: Standstill, stamp: str, *, kind: str, 
 def _data_back(before: Standstill, now: Standstill, master: Master, *, ran: bool) -> Step:
     kept = before.old if master == before.recovery else before.data_aside(master)
     # Where the script did not come so far, the data of the recovery host never left its place.
-    there = ran or master != before.recovery
-    return _put_back(
+    moved = ran or master != before.recovery
+    return put_back(
         f"data {master.host}",
         f"Put the data of {master.host} back",
         "With it every member is again who it was before the restore.",
         master,
         master.data,
-        ((kept,) if there else ()) + (now.data_aside(master),),
-        _nothing_runs(now),
+        ((kept,) if moved else ()) + (now.data_aside(master),),
+        (_nothing_runs(now), right_host(now, master)),
+        large=True,
     )
 
 
@@ -162,54 +150,15 @@ def _manifest_back(before: Standstill, now: Standstill, master: Master, pod: str
         candidates = [f"{before.stopped}/{pod}-pod.yaml"] if ran else []
     elif pod == "etcd" and master.disabled_manifest:
         candidates.append(master.disabled_manifest)
-    return _put_back(
+    return put_back(
         f"manifest {pod} {master.host}",
         f"Start {pod} on {master.host} again",
         "The kubelet starts what has its manifest back.",
         master,
         master.manifest(pod),
         (*candidates, now.manifest_aside(master, pod)),
-        _data_there(master),
+        (there(master, master.data), right_host(now, master)),
     )
-
-
-def _put_back(
-    key: str,
-    title: str,
-    why: str,
-    master: Master,
-    target: str,
-    candidates: tuple[str, ...],
-    before: Check,
-) -> Step:
-    there = _there(master, target)
-    return Step(
-        key=key,
-        title=title,
-        why=f"{why} It belongs to {target}; it lies in {' or '.join(candidates)}.",
-        action=Action.COMMAND,
-        host=master.host,
-        argv=(*master.layout.sudo, "sh", "-c", _PUT_BACK, "etcdtui-put-back", target, *candidates),
-        prechecks=(before,),
-        done=there,
-        verify=there,
-        cancel="What was put back stays so; the rest can be put back later.",
-        skippable=False,
-    )
-
-
-def _there(master: Master, path: str) -> Check:
-    def check(world: Context) -> Verdict:
-        argv = (*master.layout.sudo, "sh", "-c", _THERE, "etcdtui-there", path)
-        done = world.runner(master.host).run(argv, timeout=ASK)
-        said = "is there" if done.ok else "is not there"
-        return Verdict(done.ok, f"{path} {said} on {master.host}.")
-
-    return check
-
-
-def _data_there(master: Master) -> Check:
-    return _there(master, master.data)
 
 
 def _quorum(before: Standstill) -> Step:
