@@ -223,7 +223,7 @@ class Situation(FakeWorld):
         if argv == ("true",) or "test" in argv:
             return _good(argv)
         if argv[:2] == ("sudo", "-n") and "etcdtui-state" in argv:
-            return _good(argv, "\n".join(["state", *sorted(self.lying)]))
+            return _good(argv, "\n".join(["state", *sorted(self.lying), "end"]))
         if "mv" in argv:
             self.ran.append(argv)
             what = "data" if argv[-2].endswith("/member") else "manifest"

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from etcdtui.errors import CommandFailed, Unreachable
+from etcdtui.errors import Unreachable
+from etcdtui.etcd.bbolt import Unreadable
 from etcdtui.journal import Journal
 from etcdtui.model.manifest import File
 from etcdtui.platforms.layout import Layout
@@ -101,8 +102,8 @@ class Node:
         match argv:
             case ("true",):
                 return 0, ""
-            case ("sh", "-c", _, "etcdtui-restore-state", data, aside, safe, *rest):
-                return 0, self._state(data, aside, safe, rest)
+            case ("sh", "-c", _, "etcdtui-restore-state", data, aside, safe, kept, *rest):
+                return 0, self._state(data, aside, (safe, kept), rest)
             case ("sh", "-c", _, "etcdtui-list", _):
                 return 0, "snapshot_x.db\nstatic_kuberesources_x.tar.gz\n"
             case ("sh", "-c", _, "etcdtui-move", source, target):
@@ -117,7 +118,7 @@ class Node:
             case ("mv", *flags, "--", source, target) if "-n" in flags:
                 return self.move(source, target), ""
         if any("etcdtui-page" in word or "member/snap/db" in word or "etcdtui" in word for word in argv):
-            raise CommandFailed("The database cannot be read here.", argv=argv, status=1, said="")
+            raise Unreadable("The database cannot be read here.")
         raise AssertionError(f"nobody said what {argv} answers")
 
     def move(self, source: str, target: str) -> int:
@@ -129,10 +130,11 @@ class Node:
             self.paths[target] = self.paths.pop(source)
         return 0
 
-    def _state(self, data: str, aside: str, safe: str, rest: list[str]) -> str:
+    def _state(self, data: str, aside: str, copies: tuple[str, str], rest: list[str]) -> str:
         lines = ["state", f"hostname {self.host}"]
-        for word, path in (("data", f"{data}/member"), ("data-aside", aside), ("safe", f"{safe}/member")):
-            lines += [word] if path in self.paths else []
+        members = {"data": data, "safe": copies[0], "kept": copies[1]}
+        lines += [word for word, folder in members.items() if f"{folder}/member" in self.paths]
+        lines += ["data-aside"] if aside in self.paths else []
         pairs, names = rest[: rest.index("--")], rest[rest.index("--") + 1 :]
         for manifest, moved in zip(pairs[::2], pairs[1::2], strict=True):
             lines += [f"manifest {manifest}"] if manifest in self.paths else []

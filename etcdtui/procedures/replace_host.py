@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from etcdtui.model.hostnames import same_machine
 from etcdtui.model.quorum import Verdict
 from etcdtui.procedures import replace_checks as checks
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Step
@@ -10,7 +11,8 @@ from etcdtui.text import clean
 
 STOPPED_WITHIN = 90.0  # seconds the kubelet gets to end the containers
 
-# Arguments: manifest, where it goes, data, where that goes. Words on standard output, one a line.
+# Arguments: manifest, where it goes, data, where that goes. Words on standard output, one a line; without
+# the last one the answer is cut off and says nothing.
 _STATE = r"""
 LC_ALL=C; export LC_ALL
 printf 'state\n'
@@ -18,10 +20,11 @@ printf 'state\n'
 [ -e "$2" ] && echo manifest-kept
 [ -e "$3" ] && echo data
 [ -e "$4" ] && echo data-kept
-command -v crictl >/dev/null 2>&1 || { echo no-runtime; exit 0; }
+command -v crictl >/dev/null 2>&1 || { echo no-runtime; echo end; exit 0; }
 ids=$(timeout -k 1 10 crictl ps -q --state Running --label io.kubernetes.container.name=etcd 2>/dev/null) ||
   echo no-runtime
 [ -n "$ids" ] && echo running
+echo end
 exit 0
 """
 
@@ -70,7 +73,8 @@ def state_of(decided: Decided, world: Context) -> frozenset[str]:
     argv = (*decided.layout.sudo, "sh", "-c", _STATE, "etcdtui-state", *paths)
     done = world.runner(decided.host).run(argv, timeout=checks.ASK)
     words = done.out().split()
-    return frozenset(words) if words[:1] == ["state"] else frozenset()
+    whole = done.ok and words[:1] == ["state"] and words[-1:] == ["end"]
+    return frozenset(words) if whole else frozenset()
 
 
 def _unknown(decided: Decided) -> Verdict:
@@ -126,7 +130,7 @@ def _right_host(decided: Decided) -> Check:
         wanted = decided.target.name
         if not names:
             return Verdict(False, f"{decided.host} has not said yet which machine it is.")
-        if wanted in names or wanted.partition(".")[0] in {name.partition(".")[0] for name in names}:
+        if any(same_machine(wanted, name) for name in names):
             return Verdict(True, f"{decided.host} is {wanted}.")
         return Verdict(
             False,

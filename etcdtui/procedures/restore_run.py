@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from etcdtui.errors import EtcdTuiError
+from etcdtui.errors import NotFound
+from etcdtui.etcd.bbolt import Damaged, Unreadable
 from etcdtui.etcd.resources import prove_resources
 from etcdtui.etcd.snapshot import prove
 from etcdtui.landing import Moved
@@ -257,6 +258,11 @@ def is_safe(decided: Standstill) -> Check:
         state = state_of(decided, recovery, world)
         if any(stray != decided.stays for stray in state.strays):
             return Verdict(False, f"{recovery.layout.at(recovery.layout.data)} on {host} holds other things.")
+        if state.kept and (state.data or not state.safe):
+            # The script would delete it; and the way back would take it for the data of before this one.
+            return Verdict(
+                False, f"{decided.kept}/member on {host} is of an earlier restore, and in the way."
+            )
         if not state.safe:
             if state.data:
                 return Verdict(False, f"There is no copy in {decided.safe} on {host} yet.")
@@ -267,7 +273,7 @@ def is_safe(decided: Standstill) -> Check:
         try:
             copy = read_position(runner, sudo, decided.safe)
             data = read_position(runner, sudo, recovery.layout.at(recovery.layout.data))
-        except EtcdTuiError as exc:
+        except (NotFound, Damaged, Unreadable) as exc:
             # What cannot be read was copied as it is: it is no reason to restore nothing.
             return Verdict(True, f"A copy is in {decided.safe}; what it holds cannot be read: {exc.message}")
         if copy.position != data.position or copy.size != data.size:

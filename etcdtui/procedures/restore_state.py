@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from etcdtui.errors import EtcdTuiError, Unreachable
+from etcdtui.model.hostnames import same_machine
 from etcdtui.model.problems import Fault
 from etcdtui.model.quorum import Verdict
 from etcdtui.procedures.procedure import Check, Context
@@ -15,16 +16,18 @@ from etcdtui.text import clean, listed
 ASK = 20.0  # seconds for one question to a host
 NO_MANIFEST = "there was no manifest to be moved."
 
-# Arguments: the data folder, the data moved aside, the copy, then pairs manifest and aside, "--", containers.
+# Arguments: the data folder, the data moved aside, the copy, the folder of the script's own copy, then pairs
+# manifest and aside, "--", containers. An answer without its last line is cut off and says nothing.
 # Words of ours begin every line.
 _STATE = r"""
 LC_ALL=C; export LC_ALL
-data=$1 aside=$2 safe=$3; shift 3
+data=$1 aside=$2 safe=$3 kept=$4; shift 4
 printf 'state\n'
 { hostname 2>/dev/null || uname -n; } | head -n 1 | sed 's/^/hostname /'
 [ -e "$data/member" ] && echo data
 [ -e "$aside" ] && echo data-aside
 [ -d "$safe/member" ] && echo safe
+[ -e "$kept/member" ] && echo kept
 ls -A "$data" 2>/dev/null | grep -vx member | sed 's/^/stray /'
 while [ "$1" != -- ]; do
   [ -e "$1" ] && printf 'manifest %s\n' "$1"
@@ -32,7 +35,7 @@ while [ "$1" != -- ]; do
   shift 2
 done
 shift
-command -v crictl >/dev/null 2>&1 || { echo no-runtime; exit 0; }
+command -v crictl >/dev/null 2>&1 || { echo no-runtime; echo end; exit 0; }
 for name; do
   label=io.kubernetes.container.name=$name
   ids=$(timeout -k 1 10 crictl ps -q --state Running --label "$label" 2>/dev/null) ||
@@ -55,6 +58,7 @@ class State:
     data: bool
     data_aside: bool
     safe: bool
+    kept: bool  # where the script puts the old data, something lies
     strays: tuple[str, ...]
     manifests: frozenset[str]
     aside: frozenset[str]
@@ -71,12 +75,12 @@ def state_of(decided: Standstill, master: Master, world: Context) -> State:
         pairs += ["", master.disabled_manifest]
     argv = (
         *(*layout.sudo, "sh", "-c", _STATE, "etcdtui-restore-state"),
-        *(layout.at(layout.data), decided.data_aside(master), decided.safe),
+        *(layout.at(layout.data), decided.data_aside(master), decided.safe, decided.kept),
         *(*pairs, "--", *decided.waits),
     )
     done = world.runner(master.host).run(argv, timeout=ASK)
     lines = done.out().splitlines()
-    if lines[:1] != ["state"]:
+    if not done.ok or lines[:1] != ["state"] or lines[-1:] != ["end"]:
         raise Unreachable(f"What lies on {master.host} could not be looked at (sudo, or its shell).")
     told: dict[str, list[str]] = {}
     for line in lines:
@@ -87,6 +91,7 @@ def state_of(decided: Standstill, master: Master, world: Context) -> State:
         data="data" in told,
         data_aside="data-aside" in told,
         safe="safe" in told,
+        kept="kept" in told,
         strays=tuple(told.get("stray", [])),
         manifests=frozenset(told.get("manifest", [])),
         aside=frozenset(told.get("aside", [])),
@@ -115,7 +120,7 @@ def right_host(decided: Standstill, master: Master) -> Check:
     def check(world: Context) -> Verdict:
         told = state_of(decided, master, world).hostname
         names = {master.node, master.host}
-        if told in names or told.partition(".")[0] in {name.partition(".")[0] for name in names}:
+        if any(same_machine(told, name) for name in names):
             return Verdict(True, f"{master.host} is {master.node}.")
         return Verdict(
             False,

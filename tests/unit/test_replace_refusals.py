@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -17,9 +18,11 @@ from etcdtui.model.probe import ContainerSeen, Page, Port, Probe, Try
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView
-from etcdtui.procedures.procedure import Answer, Choice, Ending, Finished, StepChanged, StepState
+from etcdtui.procedures.procedure import Answer, Choice, Context, Ending, Finished, StepChanged, StepState
+from etcdtui.procedures.replace_decided import Decided
 from etcdtui.procedures.replace_evidence import Sign, signs_of, signs_probed, weigh
-from tests.procedures import Human, run
+from etcdtui.procedures.replace_host import state_of
+from tests.procedures import FakeRunner, FakeWorld, Human, run
 from tests.replacing import DEAD, WORD, FakeApi, Situation, one_down, own, tried, willing
 from tests.views import NAMES, NOW, api, endpoint, gone, healthy, host, member, status
 
@@ -340,3 +343,12 @@ def test_without_an_api_the_hosts_are_the_sources(tmp_path: Path) -> None:
     run(world.plan(), Journal(tmp_path), world=world, human=human)
     told = next(e.sentence for e in human.events if isinstance(e, StepChanged) and "dead by" in e.sentence)
     assert "from masternode2 nobody answers" in told and [argv[-1] for argv in world.ran] == ["a3"]
+
+
+@pytest.mark.parametrize(("said", "status"), [("state\nmanifest-kept\n", 0), ("state\nend\n", 1)])
+def test_a_look_at_the_host_that_is_cut_off_says_nothing(said: str, status: int) -> None:
+    world = Situation(one_down(crashing=True))
+    runner = FakeRunner("masternode3")
+    runner.on("etcdtui-state", out=said, status=status)
+    decided = Decided.of(world.plan().parameters)
+    assert state_of(decided, cast(Context, FakeWorld(world.shown, runner))) == frozenset()

@@ -12,12 +12,13 @@ from typing import cast
 
 import pytest
 
-from etcdtui.errors import AuthFailed, Unreachable
+from etcdtui.errors import AuthFailed, Dropped, Unreachable
 from etcdtui.model.manifest import File
 from etcdtui.model.places import HERE
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.readings import Reading
 from etcdtui.platforms.layout import Layout
+from etcdtui.procedures import restore_run
 from etcdtui.procedures import restore_state as state
 from etcdtui.procedures.procedure import Context, Reporter, Step
 from etcdtui.procedures.restore_decided import PODS, Chosen, Decided, Master
@@ -178,6 +179,27 @@ def test_another_machine_at_that_address_is_not_touched(place: Place) -> None:
     verdict = state.right_host(place.decided, wrong)(place.context)
     assert not verdict.allowed and "calls itself" in verdict.reason
     assert state.right_host(place.decided, place.other)(place.context).allowed
+
+
+def test_a_master_of_another_cluster_is_not_touched(place: Place) -> None:
+    runner = FakeRunner("masternode2")
+    place.world.runners = {"masternode2": runner}
+    wanted = replace(place.other, node="master-0.prod.example", host="192.168.50.12")
+    place.world.runners["192.168.50.12"] = runner
+    for told, allowed in (("master-0.test.example", False), ("master-0", True)):
+        runner.on("etcdtui-restore-state", out=f"state\nhostname {told}\nend\n")
+        assert state.right_host(place.decided, wanted)(place.context).allowed is allowed, told
+
+
+@pytest.mark.parametrize(
+    ("said", "status"), [("state\nhostname masternode2\n", 0), ("state\nend\n", 1), ("end\n", 0)]
+)
+def test_a_look_that_is_cut_off_says_nothing(place: Place, said: str, status: int) -> None:
+    runner = FakeRunner("masternode2")
+    place.world.runners = {"masternode2": runner}
+    runner.on("etcdtui-restore-state", out=said, status=status)
+    with pytest.raises(Unreachable, match="could not be looked at"):
+        state.pod_stopped(place.decided, place.other, "etcd")(place.context)
 
 
 def test_a_runtime_that_does_not_tell_is_no_proof(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -365,3 +387,33 @@ def test_the_script_does_not_run_once_a_host_that_was_off_answers(place: Place) 
     runner.on("true")
     (said,) = refused()
     assert "masternode2 answers by SSH again" in said
+
+
+def test_the_data_of_an_earlier_restore_is_moved_out_of_the_way_also_where_there_is_none_now(
+    place: Place,
+) -> None:
+    place.runs()
+    place.do("stop etcd masternode1")
+    shutil.rmtree(place.one.at("/var/lib/etcd/member"))
+    earlier = Path(place.decided.kept, "member")
+    earlier.mkdir(parents=True)
+    allowed, said = place.is_so("safe")
+    assert not allowed and "is of an earlier restore" in said
+    place.do("safe")
+    assert place.is_so("safe")[0] and not earlier.exists()
+    assert Path(place.decided.safe, "member-of-an-earlier-restore").is_dir()
+
+
+def test_a_connection_that_drops_while_the_copy_is_compared_is_no_proof(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.runs()
+    place.do("stop etcd masternode1")
+    place.do("safe")
+
+    def dropped(*_: object) -> None:
+        raise Dropped("masternode1: the connection ended.")
+
+    monkeypatch.setattr(restore_run, "read_position", dropped)
+    with pytest.raises(Dropped):
+        place.is_so("safe")
