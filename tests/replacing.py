@@ -224,7 +224,7 @@ class Situation(FakeWorld):
             return _good(argv)
         if argv[:2] == ("sudo", "-n") and "etcdtui-state" in argv:
             return _good(argv, "\n".join(["state", *sorted(self.lying), "end"]))
-        if "mv" in argv:
+        if "mv" in argv or "etcdtui-move" in argv:
             self.ran.append(argv)
             what = "data" if argv[-2].endswith("/member") else "manifest"
             self.lying -= {what, *(("running",) if what == "manifest" else ())}

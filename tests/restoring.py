@@ -110,7 +110,7 @@ class Node:
                 return (self.move(source, target) if source in self.paths else 0), ""
             case ("sh", "-c", _, "etcdtui-there", path, _):
                 return 0, "whole" if path in self.paths else "none"
-            case ("sh", "-c", _, "etcdtui-put-back", target, _, *candidates):
+            case ("sh", "-c", _, "etcdtui-put-back", target, *candidates):
                 if target in self.paths:
                     return 0, ""
                 found = next((one for one in candidates if one in self.paths), None)

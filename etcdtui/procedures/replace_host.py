@@ -5,6 +5,7 @@ from __future__ import annotations
 from etcdtui.model.hostnames import same_machine
 from etcdtui.model.quorum import Verdict
 from etcdtui.procedures import replace_checks as checks
+from etcdtui.procedures.moving import move
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Step
 from etcdtui.procedures.replace_decided import Decided
 from etcdtui.text import clean
@@ -41,7 +42,7 @@ def stop_steps(decided: Decided) -> tuple[Step, ...]:
             f"of. Its manifest is moved aside to {decided.manifest_aside}, never deleted.",
             action=Action.COMMAND,
             host=host,
-            argv=(*sudo, "mv", "-n", "--", decided.manifest, decided.manifest_aside),
+            argv=move(sudo, decided.manifest, decided.manifest_aside),
             gate=Gate(GateKind.CONFIRM, prompt=f"Stop etcd on {host} for good?"),
             prechecks=(*before, checks.may_go(decided)),
             done=_stopped(decided),

@@ -10,12 +10,12 @@ from etcdtui.procedures.restore_decided import Master
 
 ASK = 20.0  # seconds for one question to a host
 
-# Arguments: where it belongs, its name while it is not whole, then where it may lie, the likelier first.
+# Arguments: where it belongs, then where it may lie, the likelier first.
 # Never over anything. A hard link tells whether one rename is enough: mv itself would copy into the final
 # name, and device numbers do not tell bind mounts apart. What was copied stays, under a name of its own.
 _PUT_BACK = r"""
 umask 077
-to=$1 part=$2; shift 2
+to=$1 part=${1%/*}/.${1##*/}.etcdtui-part; shift
 if [ -e "$to" ]; then
   [ -e "$part" ] || exit 0
   echo "$to is there, and $part too, which was never whole: look which of them is the right one" >&2
@@ -77,10 +77,7 @@ def put_back(
         why=f"{why} It belongs to {target}; it lies in {' or '.join(candidates)}.",
         action=Action.JOB if large else Action.COMMAND,
         host=master.host,
-        argv=(
-            *(*master.layout.sudo, "sh", "-c", _PUT_BACK, "etcdtui-put-back"),
-            *(target, part, *candidates),
-        ),
+        argv=(*master.layout.sudo, "sh", "-c", _PUT_BACK, "etcdtui-put-back", target, *candidates),
         prechecks=before,
         done=whole,
         verify=whole,

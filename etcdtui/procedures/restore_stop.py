@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from etcdtui.model.health import Level, judge
 from etcdtui.model.quorum import Verdict
+from etcdtui.procedures.moving import move
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Step
 from etcdtui.procedures.restore_decided import ANSWERS, Master, Standstill
 from etcdtui.procedures.restore_state import containers_of, pod_stopped, put_aside, right_host, silent
@@ -20,9 +21,6 @@ WAYS_OUT = (
     "Ways out: keep waiting; look why it lives with “sudo crictl logs ID” on {host}; end it by hand with "
     "“sudo crictl stop ID”, which loses nothing here, for all data is kept; or stop here."
 )
-
-# Gone on with, it may have been moved already while the containers still end.
-_MOVE = '[ ! -e "$1" ] || mv -n -- "$1" "$2"'
 
 
 def usual(container: str) -> float:
@@ -142,7 +140,7 @@ def stop_pod(decided: Standstill, master: Master, pod: str) -> Step:
         "watched until none of them runs.",
         action=Action.COMMAND,
         host=master.host,
-        argv=(*master.layout.sudo, "sh", "-c", _MOVE, "etcdtui-move", master.manifest(pod), aside),
+        argv=move(master.layout.sudo, master.manifest(pod), aside),
         prechecks=(right_host(decided, master),),
         done=stopped,
         verify=stopped,

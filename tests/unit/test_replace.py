@@ -15,6 +15,7 @@ from etcdtui.model.quorum import Verdict
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import EndpointView
 from etcdtui.platforms.objects import ETCD
+from etcdtui.procedures.moving import move
 from etcdtui.procedures.procedure import Answer, Choice, Ending, Finished, StepChanged, StepState
 from tests.procedures import Human, run
 from tests.replacing import FakeApi, Situation, Willing, one_down
@@ -91,7 +92,7 @@ def test_a_crash_loop_on_a_host_that_answers(tmp_path: Path) -> None:
     assert order.index("stop") < order.index("aside") < order.index("guard off") < order.index("remove")
     assert "host" not in order and order.index("secrets") < order.index("redeploy") < order.index("scale")
     manifest, data, removal = world.ran
-    assert manifest[2:5] == ("mv", "-n", "--")
+    assert manifest == move(("sudo", "-n"), *manifest[-2:])
     assert manifest[-2] == "/etc/kubernetes/manifests/etcd-pod.yaml"
     assert manifest[-1].startswith("/etc/kubernetes/etcd-pod.replaced-20")
     assert data[-1].startswith("/var/lib/etcd/member-replaced-20") and removal[-1] == "a3"
