@@ -67,6 +67,7 @@ class Node:
     host: str
     paths: dict[str, str] = field(default_factory=dict)
     did: list[tuple[str, ...]] = field(default_factory=list)  # what changed something
+    jobs: dict[str, str] = field(default_factory=dict)  # what it knows of a job, where that is asked for
     dropped: int = 0  # the next commands that get no answer, though they run
     silent: int = 0  # the next commands that never come there
 
@@ -104,6 +105,8 @@ class Node:
                 return 0, ""
             case ("sh", "-c", _, "etcdtui-restore-state", data, aside, safe, kept, *rest):
                 return 0, self._state(data, aside, (safe, kept), rest)
+            case ("sh", "-c", _, "etcdtui-job", _, job, *_):
+                return 0, f"etcdtui-job 1 {self.jobs.get(job, 'absent')} - - 100 - 0 0 0 -\n"
             case ("sh", "-c", _, "etcdtui-list", _):
                 return 0, "snapshot_x.db\nstatic_kuberesources_x.tar.gz\n"
             case ("sh", "-c", _, "etcdtui-move", source, target):

@@ -109,7 +109,13 @@ class RestoreOperations:
             told = replace(run, entries=(*run.entries, said))
         else:
             told = run
-        made = restore_undo.plan(told, procedure_id=named(restore_undo.KIND, now), stamp=dated(now))
+        made = restore_undo.plan(
+            told,
+            procedure_id=named(restore_undo.KIND, now),
+            stamp=dated(now),
+            view=cluster.view(),
+            runner_of=cluster.runner,
+        )
         if abandon and left:
             self._journal.abandon(run.id, PUT_BACK, now)
             lift_left(self._journal.read(run.id), cluster)

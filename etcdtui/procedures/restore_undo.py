@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
 
 from etcdtui.errors import Refusal
 from etcdtui.model.health import judge
+from etcdtui.model.hostnames import same_machine
+from etcdtui.model.members import Member
 from etcdtui.model.quorum import Verdict
+from etcdtui.model.view import ClusterView
+from etcdtui.procedures.history import history_of
 from etcdtui.procedures.procedure import (
     Check,
     Context,
@@ -25,18 +31,56 @@ from etcdtui.procedures.procedure import (
 from etcdtui.procedures.restore_changes import RESTORES, in_short
 from etcdtui.procedures.restore_decided import Master, Standstill, decided_by
 from etcdtui.procedures.restore_put_back import put_back, there
-from etcdtui.procedures.restore_state import pod_stopped, right_host
+from etcdtui.procedures.restore_state import pod_stopped, right_host, state_of
 from etcdtui.procedures.restore_stop import begin, stop_host
+from etcdtui.procedures.unended import RunnerOf, Unended, known_living, none_runs, unended
 from etcdtui.records import Run
-from etcdtui.text import clean, listed
+from etcdtui.text import age, clean, listed
 
 KIND = "restore-undone"
 _RESTORE = "restore"
+_WAIT = "Go on with that run until its end is known, then put everything back."
+_BESIDE = "Stop etcd there for good and take it out of the member list, then plan the way back again."
 BACK_WITHIN = 600.0  # seconds for etcd to have its quorum again
 
 
-def plan(run: Run, *, procedure_id: str, stamp: str) -> Procedure:
-    """The way back from ``run``, a restore that was done, stopped or interrupted. Raises Refusal."""
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """What the way back knows of the restore besides its plan. ``stamp`` dates what is set aside now;
+    ``ran``: its script began, at ``since``, epoch seconds; ``open``: its jobs whose end is not on record."""
+
+    stamp: str
+    kind: str
+    ran: bool
+    since: float = 0.0
+    open: tuple[Unended, ...] = ()
+
+    def parameter(self) -> str:
+        told = {"stamp": self.stamp, "kind": self.kind, "ran": self.ran, "since": self.since}
+        return json.dumps(told | {"open": [one.parameters() for one in self.open]})
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Undo:
+        """Raises KeyError and ValueError."""
+        return cls(
+            str(told["stamp"]),
+            str(told.get("kind", _RESTORE)),
+            bool(told["ran"]),
+            float(told.get("since", 0.0)),
+            tuple(Unended.of(one) for one in told.get("open", ())),
+        )
+
+
+def plan(
+    run: Run,
+    *,
+    procedure_id: str,
+    stamp: str,
+    view: ClusterView | None = None,
+    runner_of: RunnerOf | None = None,
+) -> Procedure:
+    """The way back from ``run``, a restore that was done, stopped or interrupted. ``view`` is what is seen of
+    the cluster now; with ``runner_of`` the hosts are asked what still runs. Raises Refusal."""
     if run.kind not in RESTORES:
         raise Refusal(f"“{clean(run.title)}” is no restore.", "Choose a restore in the journal.")
     if run.alive:
@@ -58,47 +102,55 @@ def plan(run: Run, *, procedure_id: str, stamp: str) -> Procedure:
         raise Refusal(
             f"“{clean(run.title)}” has stopped nothing and moved nothing: there is nothing to be put back."
         )
-    ended = {e.step for e in run.entries if e.kind == "ended"}
-    if "restore" in began - ended:
-        raise Refusal(
-            f"The script of “{clean(run.title)}” may still run on {decided.recovery.host}.",
-            "Go on with that run until its end is known, then put everything back.",
-        )
-    return _procedure(procedure_id, decided, stamp, kind=run.kind, ran="restore" in began)
+    undo = Undo(stamp, run.kind, "restore" in began, _since(run), unended(run.entries))
+    script = history_of(run.entries).of("restore")
+    asked = any(one.step == "restore" for one in undo.open)
+    if (script.announced or script.confirmed) and script.status is None and not asked:
+        raise Refusal(f"The script of “{clean(run.title)}” may still run on {decided.recovery.host}.", _WAIT)
+    living = known_living(runner_of, undo.open) if runner_of else ""
+    if living:
+        raise Refusal(living, _WAIT)
+    if view is not None:
+        beside = nobody_beside(decided, undo, view)
+        if not beside.allowed:
+            raise Refusal(beside.reason, _BESIDE)
+    return _procedure(procedure_id, decided, undo)
+
+
+def _since(run: Run) -> float:
+    """When its script was begun last; 0 for never."""
+    return max((e.at for e in run.entries if e.step == "restore" and e.kind == "command"), default=0.0)
 
 
 def rebuild(kind: str, procedure_id: str, cluster: str, parameters: Mapping[str, str]) -> Procedure:
     """The same procedure again, from its record. Raises KeyError and ValueError."""
     if kind != KIND:
         raise ValueError(f"{kind!r} is no way back")
-    undo = json.loads(parameters["undo"])
-    undone = str(undo.get("kind", _RESTORE))
-    before = decided_by(undone, parameters)
-    return _procedure(procedure_id, before, str(undo["stamp"]), kind=undone, ran=bool(undo["ran"]))
+    undo = Undo.of(json.loads(parameters["undo"]))
+    return _procedure(procedure_id, decided_by(undo.kind, parameters), undo)
 
 
-def _procedure(procedure_id: str, before: Standstill, stamp: str, *, kind: str, ran: bool) -> Procedure:
-    """``before`` is the restore, of that ``kind``; what is there now is set aside under ``stamp``. ``ran``:
-    its script began."""
+def _procedure(procedure_id: str, before: Standstill, undo: Undo) -> Procedure:
+    """``before`` is what the restore decided."""
     # Everything that stands now is stopped as the restore stopped it, the recovery host among the others.
-    masters = (*before.reached, before.recovery)
-    now = replace(before, stamp=stamp, others=masters)
+    masters = _masters(before)
+    now = replace(before, stamp=undo.stamp, others=masters)
     stop = [step for master in masters for step in stop_host(now, master)]
-    phrase = f"put {before.cluster} back"
-    gate = Gate(
-        GateKind.PHRASE,
-        phrase,
-        f"{before.cluster} is stopped on {listed([m.host for m in masters])}, and goes on with the data of "
-        f"before the restore. Everything written since the restore is set aside. Type “{phrase}”.",
+    begun = begin(
+        f"Begin: {before.cluster} goes down", "Every host is brought to a stand first.", _gate(before, undo)
     )
-    first = begin(f"Begin: {before.cluster} goes down", "Every host is brought to a stand first.", gate)
-    back = [_data_back(before, now, master, ran=ran) for master in masters]
+    first = replace(
+        begun,
+        ask=lambda world: _gate(before, undo, world.now()),
+        prechecks=(none_runs(undo.open), lambda world: nobody_beside(before, undo, world.view())),
+    )
+    back = [_data_back(before, now, master, ran=undo.ran) for master in masters]
     manifests = [
-        _manifest_back(before, now, master, pod, ran=ran) for master in masters for pod in before.pods
+        _manifest_back(before, now, master, pod, ran=undo.ran) for master in masters for pod in before.pods
     ]
     steps = (first, *stop, *back, *manifests, _quorum(before))
     title = f"Put {before.cluster} back to before {before.what}"
-    parameters = before.parameters() | {"undo": json.dumps({"stamp": stamp, "kind": kind, "ran": ran})}
+    parameters = before.parameters() | {"undo": undo.parameter()}
     reasons = (
         "What the restore set aside is put back where it was; what it made is set aside, nothing is deleted.",
         "What the script unpacked over the static pods' resources stays; it is of the same release.",
@@ -114,6 +166,51 @@ def _procedure(procedure_id: str, before: Standstill, stamp: str, *, kind: str, 
         locks=True,
         changed=in_short,
     )
+
+
+def _gate(before: Standstill, undo: Undo, now: float = 0.0) -> Gate:
+    """``now`` is 0 where the plan is only shown."""
+    phrase = f"put {before.cluster} back"
+    hosts = listed([m.host for m in _masters(before)])
+    ago = f", which was run {age(now - undo.since)} ago" if undo.since and now else ""
+    return Gate(
+        GateKind.PHRASE,
+        phrase,
+        f"{before.cluster} is stopped on {hosts}, and goes on with the data of before the restore{ago}. "
+        f"Everything written since the restore is set aside. Type “{phrase}”.",
+    )
+
+
+def _masters(before: Standstill) -> tuple[Master, ...]:
+    """Those that are brought to a stand, and put back."""
+    return (*before.reached, before.recovery)
+
+
+def nobody_beside(before: Standstill, undo: Undo, view: ClusterView) -> Verdict:
+    """No member of the restored cluster is on a host that is not put back: it would go on beside the old
+    cluster."""
+    listing = view.members
+    if not undo.ran or listing.value is None or (listing.at or 0.0) <= undo.since:
+        return Verdict(True, "No member is known that the way back does not put back.")
+    strange = [m for m in listing.value.members if not any(_is_on(m, one) for one in _masters(before))]
+    if not strange:
+        return Verdict(True, "Every member that is listed now is put back.")
+    names = listed([clean(m.name or ", ".join(m.peer_urls) or f"{m.id:x}", 100) for m in strange])
+    one = len(strange) == 1
+    return Verdict(
+        False,
+        f"{names} {'is a member' if one else 'are members'} of the restored cluster, on "
+        f"{'a host' if one else 'hosts'} that the restore did not stop (off then and built anew since, or "
+        f"added): {'its' if one else 'their'} etcd would go on beside the old cluster.",
+    )
+
+
+def _is_on(member: Member, master: Master) -> bool:
+    """OpenShift names a member after its node; one that never started has only its URL."""
+    if any(same_machine(member.name, name) for name in (master.node, master.host)):
+        return True
+    at = urlsplit(master.client_url).hostname
+    return at is not None and at in {urlsplit(url).hostname for url in member.peer_urls}
 
 
 def _data_back(before: Standstill, now: Standstill, master: Master, *, ran: bool) -> Step:
@@ -161,20 +258,40 @@ def _manifest_back(before: Standstill, now: Standstill, master: Master, pod: str
     )
 
 
+def _had_quorum(before: Standstill) -> bool:
+    """Known to have had it: a restore of a cluster that answers asks for that to be accepted."""
+    return any(ack.key == "answers" for ack in before.accept)
+
+
 def _quorum(before: Standstill) -> Step:
-    names = listed([m.host for m in (*before.reached, before.recovery)])
+    masters, had = _masters(before), _had_quorum(before)
+    names = listed([m.host for m in masters])
 
     def check(world: Context) -> Verdict:
         health = judge(world.view())
-        if not health.quorum.present:
+        if health.quorum.present:
+            return Verdict(True, f"{health.sentence} {before.cluster} is as it was before the restore.")
+        if had:
             return Verdict(False, f"There is no quorum yet: {health.sentence}")
-        return Verdict(True, f"{health.sentence} {before.cluster} is as it was before the restore.")
+        for master in masters:
+            state = state_of(before, master, world)
+            if not state.data or "etcd" not in state.running:
+                return Verdict(False, f"etcd does not run yet on {master.host}.")
+        return Verdict(
+            True,
+            f"etcd runs on {names} with its old data: {before.cluster} is as it was before the restore. No "
+            "quorum was known before it, and none is seen now.",
+        )
 
+    without = (
+        "Its quorum has to come back."
+        if had
+        else "No quorum was known before the restore, so that every etcd runs again is enough."
+    )
     return Step(
         key="quorum",
         title="etcd as it was",
-        why=f"The members on {names} find each other again with their old data. Where there was no quorum "
-        "before the restore there will be none now either: stop here then.",
+        why=f"The members on {names} find each other again with their old data. {without}",
         verify=check,
         patience=BACK_WITHIN,
         usual=60.0,
