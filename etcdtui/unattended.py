@@ -3,6 +3,9 @@
 Nobody is there to be asked. With ``--yes`` a gate is passed, though never one that wants a name typed; else
 the answer is no, where that goes on without the step. A step that fails is skipped with that reason where it
 may be, else the run ends there. Nobody need even read what is printed: the run goes on, and ends as it ends.
+
+What a person decides step by step (a restore, a member replaced) is only followed: jobs and proofs go on, and
+the first question or failure ends it, with ``--yes`` too.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TextIO
 
 from etcdtui.procedures.procedure import (
@@ -28,10 +31,12 @@ from etcdtui.procedures.procedure import (
     StepChanged,
     StepState,
 )
+from etcdtui.records import HALVES
 from etcdtui.streams import say
 from etcdtui.text import age, clean, size
 
 SKIPPED = "it failed, and nobody was there to be asked"
+ON_SCREEN = "Only a person decides that: open the screen (etcdtui), and go on with it there."
 WORTH_A_LINE = frozenset(
     {
         StepState.RUNNING,
@@ -66,10 +71,13 @@ class Console:
     finished: Finished | None = None
     ended: threading.Event = field(default_factory=threading.Event)
     skipped: list[str] = field(default_factory=list)  # keys of steps that were passed over
+    _asked: bool = False  # something that only a person answers
     _open: bool = False  # a line of progress stands on the terminal
 
     def __call__(self, event: Event) -> None:
         """From the engine's thread."""
+        if isinstance(event, Finished) and self._asked:
+            event = replace(event, sentence=f"{event.sentence} {ON_SCREEN}")
         try:
             self._tell(event)
         finally:  # whatever becomes of the line: else the run would wait for ever
@@ -93,14 +101,15 @@ class Console:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM cancel; a second one only stops watching."""
+        """Ctrl-C and SIGTERM cancel; a second one only stops watching. So does the first of what is only
+        followed: a script that would leave a cluster half changed is not ended without a question."""
         asked: list[int] = []
 
         def stop(number: int, frame: object) -> None:
             if self.engine is None:
                 return
             asked.append(number)
-            self.engine.cancel() if len(asked) == 1 else self.engine.leave()
+            self.engine.cancel() if len(asked) == 1 and not self._followed else self.engine.leave()
 
         before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -109,8 +118,16 @@ class Console:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    @property
+    def _followed(self) -> bool:
+        """Nothing in it is answered here."""
+        return self.procedure.kind in HALVES
+
     def _answer(self, asked: StepChanged) -> Answer:
         choices = asked.choices
+        if self._followed:
+            self._asked = True
+            return Answer(Choice.STOP, step=asked.step)
         typed = self.procedure.step(asked.step).gate.kind is GateKind.PHRASE
         if Choice.GO in choices and self.yes and not typed:
             return Answer(Choice.GO, step=asked.step)

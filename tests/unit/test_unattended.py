@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,8 @@ from etcdtui.procedures.procedure import (
     Reporter,
 )
 from etcdtui.streams import say
-from etcdtui.unattended import Console, run
-from tests.procedures import QUICK, FakeJobs, FakeWorld, check_step, procedure, yes
+from etcdtui.unattended import ON_SCREEN, Console, run
+from tests.procedures import QUICK, FakeJobs, FakeWorld, check_step, job_step, procedure, yes
 from tests.unit.test_engine_work import work_step
 
 
@@ -125,6 +126,54 @@ def test_a_typed_gate_is_never_passed(tmp_path: Path) -> None:
     gate = Gate(GateKind.PHRASE, phrase="masternode2")
     finished, _, _ = went(procedure(work_step(good, gate=gate)), tmp_path, yes=True)
     assert finished.ending is Ending.CANCELLED
+
+
+def of_people(plan: Procedure) -> Procedure:
+    return replace(plan, kind="restore")
+
+
+@pytest.mark.parametrize("yes_", [True, False])
+@pytest.mark.parametrize("optional", [True, False])
+def test_what_people_decide_ends_at_its_first_question(tmp_path: Path, yes_: bool, optional: bool) -> None:
+    gate = Gate(GateKind.CONFIRM, prompt="Are all nodes Ready?", optional=optional)
+    plan = of_people(procedure(work_step(good, gate=gate), check_step()))
+    finished, console, said = went(plan, tmp_path, yes=yes_)
+    assert finished.ending is Ending.CANCELLED and console.skipped == []
+    assert "Are all nodes Ready?" in said and said.rstrip().endswith(ON_SCREEN)
+
+
+@pytest.mark.parametrize("shape", ["lines", "json"])
+def test_a_proof_that_failed_is_never_passed_over_where_people_decide(tmp_path: Path, shape: str) -> None:
+    def other(world: Context, report: Reporter) -> Verdict:
+        return Verdict(False, "/a is another one: that is not the backup.")
+
+    plan = of_people(procedure(work_step(other), check_step(prechecks=(yes("All else is well."),))))
+    finished, console, said = went(plan, tmp_path, yes=True, shape=shape)
+    assert finished.ending is Ending.FAILED and console.skipped == []
+    assert "All else is well" not in said and ON_SCREEN in said.splitlines()[-1]
+
+
+def test_where_nothing_is_asked_what_people_decided_is_followed_to_its_end(tmp_path: Path) -> None:
+    finished, _, said = went(of_people(procedure(work_step(good))), tmp_path)
+    assert finished.ending is Ending.DONE and ON_SCREEN not in said
+
+
+def test_ctrl_c_leaves_the_script_of_a_restore_alone(tmp_path: Path) -> None:
+    jobs, out = FakeJobs(needs=10_000), io.StringIO()
+
+    def started(plan: Procedure, emit: Callable[[Event], None]) -> Engine:
+        engine = Engine(plan, FakeWorld(), Journal(tmp_path), emit, jobs=jobs, pace=QUICK)
+
+        def course() -> None:
+            threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+            engine.run()
+
+        threading.Thread(target=course, daemon=True).start()
+        return engine
+
+    finished = run(Console(of_people(procedure(job_step())), out=out), started)
+    assert finished.ending is Ending.STOPPED and "goes on there" in finished.sentence
+    assert not jobs.cancelled
 
 
 def test_ctrl_c_cancels(tmp_path: Path) -> None:
