@@ -118,9 +118,7 @@ class Throwaway:
         try:
             room_for(self.folder, size + WAL)
         except LocalFault as exc:
-            raise LocalFault(
-                exc.message, "Make room there, or name another folder in TMPDIR.", full=True
-            ) from exc
+            raise LocalFault(exc.message, _ROOM, full=True) from exc
         words = [
             "snapshot",
             "restore",
