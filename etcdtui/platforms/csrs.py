@@ -61,11 +61,19 @@ class Request:
     created: float | None = None  # epoch seconds
     lifetime: int | None = None
     unreadable: str = ""
+    uid: str = ""  # another object of the same name has another one
 
     @property
     def node(self) -> str:
         """The node it is for, as it says itself; empty when it does not."""
         return self.subject.removeprefix(_NODE) if self.subject.startswith(_NODE) else ""
+
+    @property
+    def brief(self) -> str:
+        """Who asks for what, in a few words, of one that may be approved."""
+        which = "client" if self.signer == CLIENT else "serving"
+        who = "its bootstrapper" if self.requestor == BOOTSTRAPPER else "itself"
+        return f"{clean(self.name)}: {which} certificate of {clean(self.node)}, asked by {who}"
 
     def sentence(self, now: float) -> str:
         """Who asks for what."""
@@ -110,6 +118,7 @@ def parse(document: Mapping[str, Any]) -> Request | None:
         created=moment(meta.get("creationTimestamp")),
         lifetime=lifetime if isinstance(lifetime, int) and not isinstance(lifetime, bool) else None,
         unreadable=unreadable,
+        uid=_text(meta.get("uid")),
     )
 
 

@@ -96,6 +96,14 @@ class Checker:
         if verdict.allowed:
             raise Needless(verdict.reason)
 
+    def more(self, step: Step) -> bool:
+        """Is the step to be taken once more, for what has come up meanwhile?"""
+        if step.again is None:
+            return False
+        verdict = self.check(step, step.again, "whether more is to be asked about")
+        self._note(step, "again", verdict)
+        return verdict.allowed
+
     def gate(self, step: Step) -> Gate:
         """What the human must do before it runs, as things are now. Raises what reading them raises."""
         if step.ask is None:

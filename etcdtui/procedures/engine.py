@@ -194,6 +194,8 @@ class _Course:
         if ended is not None and ended.status != 0:
             stuck(self._desk, step, failure(step, ended))
         proven = self._checker.verify(step)
+        if self._checker.more(step):
+            raise Again
         found = self._told if step.action is Action.WORK else self._checker.found
         return proven or (f"The command on {step.host} ended well." if ended else found)
 

@@ -159,7 +159,8 @@ class Step:
     can be repeated or left, never passed over. ``ask`` makes the gate when the step is reached, from what is
     true then; the plan shows ``gate``. ``work`` is what a WORK does, ``watch`` says what a JOB does
     meanwhile. ``needless`` says whether the step is passed over for what this run did before; nothing is read
-    anew for that.
+    anew for that. ``again`` says after a WORK that went well whether more has come up to be asked about: then
+    the step is taken once more, from its gate on.
     """
 
     key: str
@@ -174,6 +175,7 @@ class Step:
     prechecks: tuple[Check, ...] = ()
     done: Check | None = None
     needless: Check | None = None
+    again: Check | None = None
     verify: Check | None = None
     patience: float = 30.0
     usual: float = 0.0

@@ -27,6 +27,7 @@ from etcdtui.procedures.procedure import (
 )
 from etcdtui.procedures.restore_decided import Standstill
 from etcdtui.procedures.restore_etcd import ASK, access_of, why_not
+from etcdtui.procedures.restore_nodes import late_requests
 from etcdtui.procedures.restore_rollout import expected_of
 from etcdtui.reach.runner import Runner
 from etcdtui.text import clean, grouped, listed
@@ -38,6 +39,7 @@ PREFIX = "/etcdtui/restored/"
 def end_steps(decided: Standstill, *, last: bool = False) -> tuple[Step, ...]:
     """``last``: no report follows, so that the last sentence has to say what is left to do."""
     return (
+        *late_requests(decided),
         Step(
             key="whole",
             title="Is everything whole again?",

@@ -6,10 +6,10 @@ from etcdtui.errors import NotFound
 from etcdtui.model.quorum import Verdict
 from etcdtui.platforms import csrs
 from etcdtui.platforms.objects import NODES, parse_nodes
-from etcdtui.procedures.approving import Approving
-from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Objects, Step
+from etcdtui.procedures.approving import Approving, Until
+from etcdtui.procedures.procedure import Check, Context, Gate, GateKind, Objects, Step
 from etcdtui.procedures.restore_decided import Standstill
-from etcdtui.text import listed
+from etcdtui.text import age, listed
 
 SHOWN = 3
 READY_WITHIN = 600.0  # seconds
@@ -21,10 +21,12 @@ _WHY = (
     "Others are named, and left to you: `oc get csr`, `oc describe csr NAME`."
 )
 _NOT_READY = (
-    "A node that does not become Ready although its requests are approved: move the PEM files below "
-    "/var/lib/kubelet/pki away on it, and restart its kubelet. One that came after the backup is not known "
-    "to the cluster any more, and has to join anew."
+    "a request that is named here and not offered is left to you (`oc describe csr NAME`, then `oc adm "
+    "certificate approve NAME`). A node that does not become Ready although its requests are approved: move "
+    "the PEM files below /var/lib/kubelet/pki away on it, and restart its kubelet. One that came after the "
+    "backup is not known to the cluster any more, and has to join anew."
 )
+_USUALLY = f"Usually it takes up to {age(USUAL)}."
 
 
 def node_steps(decided: Standstill) -> tuple[Step, ...]:
@@ -33,7 +35,7 @@ def node_steps(decided: Standstill) -> tuple[Step, ...]:
         why = (
             "A kubelet whose certificate is newer than the backup must ask for another one. No kubeconfig is "
             "configured, so only you can do this: `oc get nodes`, `oc get csr`, look at each request, then "
-            f"`oc adm certificate approve NAME` for those of your nodes. {_NOT_READY}"
+            f"`oc adm certificate approve NAME` for those of your nodes. And {_NOT_READY}"
         )
         gate = Gate(GateKind.CONFIRM, prompt="Are all nodes Ready, and is no request pending?")
         return (Step(key="nodes", title="Nodes Ready, requests approved", why=why, gate=gate),)
@@ -46,23 +48,25 @@ def node_steps(decided: Standstill) -> tuple[Step, ...]:
             verify=_ready_or_asking(decided, requests),
             patience=READY_WITHIN,
             usual=USUAL,
-            ways=f"Ways out: keep waiting; skip this and look with oc. {_NOT_READY}",
+            ways=f"Ways out: keep waiting; skip this and look with oc; {_NOT_READY}",
         ),
         requests.step("approve client", "Let the nodes in", _WHY),
-        Step(
-            key="nodes",
-            title="The control plane's nodes are Ready",
-            why=f"They come by themselves once they have their certificates. {_NOT_READY}",
-            action=Action.HUMAN,
-            done=_ready(decided, requests),
-            verify=_ready(decided, requests),
-            patience=READY_WITHIN,
-            usual=USUAL,
-            ways=f"Ways out: {_NOT_READY}",
-            cancel="Watching ends; what was approved stays approved.",
+        requests.step(
+            "nodes",
+            "The control plane's nodes are Ready",
+            "They come by themselves once they have their certificates. One that asks late is shown here. "
+            f"{_WHY}",
+            Until(_ready(decided, requests), READY_WITHIN, f"{_USUALLY} Ways out: try again; {_NOT_READY}"),
         ),
         requests.step("approve serving", "Does a node still ask for something?", _WHY),
     )
+
+
+def late_requests(decided: Standstill) -> tuple[Step, ...]:
+    """A kubelet may be Ready before it asks for its serving certificate, and a worker may ask much later."""
+    if not decided.api:
+        return ()
+    return (approving().step("approve late", "Does a node ask for something by now?", _WHY),)
 
 
 def approving() -> Approving:
@@ -71,7 +75,7 @@ def approving() -> Approving:
         awaited=known_nodes,
         path=_path,
         whom="a known node",
-        question="Are these your nodes, and did you expect them to ask?",
+        question="Are these your nodes, and expected?",
     )
 
 

@@ -29,7 +29,7 @@ def asked(api: FakeApi, name: str, node: str, requestor: str = BOOTSTRAPPER) -> 
     key = ec.generate_private_key(ec.SECP256R1())
     request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
     api.objects[f"{V1}/{name}"] = {
-        "metadata": {"name": name, "resourceVersion": "7"},
+        "metadata": {"name": name, "uid": f"uid-{name}", "resourceVersion": "7"},
         "spec": {
             "request": base64.b64encode(request.public_bytes(serialization.Encoding.PEM)).decode(),
             "signerName": CLIENT,

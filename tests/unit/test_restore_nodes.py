@@ -12,8 +12,13 @@ from etcdtui.errors import NotFound
 from etcdtui.journal import Journal
 from etcdtui.platforms.csrs import V1, V1BETA1
 from etcdtui.platforms.objects import NODES
-from etcdtui.procedures.procedure import Answer, Choice, Ending, Step, StepChanged
+from etcdtui.procedures import approving as approving_module
+from etcdtui.procedures import restore_nodes
+from etcdtui.procedures.engine import Engine
+from etcdtui.procedures.procedure import Answer, Choice, Ending, Output, Step, StepChanged, StepState
 from etcdtui.procedures.restore_nodes import approving, node_steps
+from etcdtui.ui.procedure_text import gate
+from etcdtui.ui.runs import Run
 from tests.procedures import FakeWorld, Human, procedure, run
 from tests.replacing import FakeApi
 from tests.unit.test_replace_csrs import asked
@@ -51,6 +56,10 @@ def approved(world: FakeWorld) -> list[str]:
     ]
 
 
+def requests() -> Step:
+    return approving().step("approve", "Let the nodes in", "Because.")
+
+
 def quick() -> tuple[Step, ...]:
     return tuple(replace(s, patience=0.2) for s in node_steps(decided()))
 
@@ -74,6 +83,110 @@ def test_a_known_node_is_let_in_after_a_yes_and_the_stranger_is_named_and_left_a
     assert "csr-ours" in question.sentence and "Are these your nodes" in question.sentence
     said = [e.sentence for e in human.events if isinstance(e, StepChanged)]
     assert any("the node worker-9 is not awaited" in sentence for sentence in said)
+
+
+def test_only_what_was_shown_is_approved_and_who_comes_meanwhile_is_asked_about(
+    world: FakeWorld, tmp_path: Path
+) -> None:
+    api = fake(world)
+    asked(api, "csr-first", "masternode1")
+
+    def meanwhile() -> None:
+        asked(api, "csr-unseen", "masternode2")
+        assert human.engine is not None
+        human.engine.answer(Answer(Choice.GO))
+
+    human = Human(meanwhile, Answer(Choice.STOP))
+    finished, _ = run(procedure(requests()), Journal(tmp_path), world=world, human=human)
+    assert finished.ending is Ending.STOPPED and approved(world) == ["csr-first"]
+    first, second = human.questions
+    assert "csr-first" in first.sentence and "csr-unseen" not in first.sentence
+    assert "csr-unseen" in second.sentence and "csr-first" not in second.sentence
+
+
+def test_another_request_of_the_same_name_is_not_the_one_that_was_shown(
+    world: FakeWorld, tmp_path: Path
+) -> None:
+    api = fake(world)
+    asked(api, "csr-ours", "masternode3")
+
+    def exchanged() -> None:
+        api.objects[f"{V1}/csr-ours"]["metadata"]["uid"] = "another"
+        assert human.engine is not None
+        human.engine.answer(Answer(Choice.GO))
+
+    human = Human(exchanged, Answer(Choice.STOP))
+    run(procedure(requests()), Journal(tmp_path), world=world, human=human)
+    assert approved(world) == []
+
+
+def test_many_are_shown_in_rounds_each_to_be_seen_with_its_question(world: FakeWorld, tmp_path: Path) -> None:
+    api = fake(world)
+    names = [f"ip-10-0-140-{n}.eu-central-1.compute.internal" for n in range(4)]
+    for n, name in enumerate((*names, *NAMES)):
+        api.objects[f"{NODES}/{name}"] = node(name)
+        asked(api, f"csr-{n}{n}{n}", name)
+    human = Human(*[Answer(Choice.GO)] * 9)
+    step = requests()
+    finished, _ = run(procedure(step), Journal(tmp_path), world=world, human=human)
+    assert finished.ending is Ending.DONE and len(approved(world)) == 7
+    asks = [q.sentence for q in human.questions]
+    assert 2 < len(asks) < 7
+    for said in asks:
+        made = Run(procedure(step), lambda: 0.0)
+        made.began = 0.0
+        made.apply(StepChanged(step.key, StepState.WAITING, said, (Choice.GO, Choice.STOP)))
+        lines = ["".join(words for words, _ in line) for line in gate(made, 78)]
+        assert len(lines) <= 3 and "Approve? enter goes on." in " ".join(" ".join(lines).split())
+
+
+def test_a_list_that_cannot_be_read_is_looked_at_again_and_nothing_is_approved_unseen(
+    world: FakeWorld, tmp_path: Path
+) -> None:
+    api = fake(world)
+    asked(api, "csr-ours", "masternode3")
+    api.silent = 2  # the look whether anything waits, and the one for the question
+    human = Human(Answer(Choice.GO), Answer(Choice.STOP))
+    run(procedure(requests()), Journal(tmp_path), world=world, human=human)
+    unread, shown = human.questions
+    assert "cannot be reached" in unread.sentence and "Look again?" in unread.sentence
+    assert "csr-ours" in shown.sentence and approved(world) == []
+
+
+def test_a_kubelet_that_asks_late_is_asked_about_while_the_nodes_are_waited_for(
+    world: FakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(approving_module, "PAUSE", 0.01)
+    api = fake(world)
+    asked(api, "csr-early", "masternode1")
+    api.on_write = lambda verb, path: joined_late()
+
+    def joined_late() -> None:
+        if "csr-late" in approved(world):
+            api.objects[f"{NODES}/masternode3"] = node("masternode3")
+
+    def late(engine: Engine) -> None:
+        asked(api, "csr-late", "masternode3")
+
+    human = Human(Answer(Choice.GO), Answer(Choice.GO))
+    human.on.append((lambda e: isinstance(e, Output) and e.step == "nodes" and "Not Ready" in e.text, late))
+    finished, _ = run(procedure(*quick()), Journal(tmp_path), world=world, human=human)
+    assert finished.ending is Ending.DONE, (finished.sentence, human.questions)
+    assert approved(world) == ["csr-early", "csr-late"]
+    assert [q.step for q in human.questions] == ["approve client", "nodes"]
+
+
+def test_a_node_that_never_comes_is_told_with_the_way_out(
+    world: FakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(approving_module, "PAUSE", 0.01)
+    monkeypatch.setattr(restore_nodes, "READY_WITHIN", 0.1)
+    human = Human(Answer(Choice.STOP))
+    nodes = procedure(*[s for s in node_steps(decided()) if s.key == "nodes"])
+    finished, _ = run(nodes, Journal(tmp_path), world=world, human=human)
+    said = human.questions[0].sentence
+    assert finished.ending is Ending.FAILED and "Not Ready: masternode3" in said
+    assert "oc adm certificate approve" in said and Choice.RETRY in human.questions[0].choices
 
 
 def test_without_a_yes_nobody_is_let_in(world: FakeWorld, tmp_path: Path) -> None:
