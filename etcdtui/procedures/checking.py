@@ -70,6 +70,10 @@ class Scene:
     def said(self, step: str) -> str:
         return self._history.of(step).said
 
+    def found(self, step: str) -> str:
+        past = self._history.of(step)
+        return past.sentence if past.settled else ""
+
 
 class Checker:
     """Asks checks, anew and on the record."""

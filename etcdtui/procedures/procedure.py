@@ -80,6 +80,9 @@ class Context(World, Protocol):
     def said(self, step: str) -> str:
         """The end of what that step's command printed, standard output first; empty when it never ran."""
 
+    def found(self, step: str) -> str:
+        """The sentence that an earlier step of this run ended with, also before a resume; else empty."""
+
 
 class Reporter(Protocol):
     """What a piece of work tells while it goes on, and how it learns that it is to stop."""

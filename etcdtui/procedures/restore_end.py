@@ -25,8 +25,8 @@ from etcdtui.procedures.procedure import (
     Step,
     Work,
 )
-from etcdtui.procedures.restore_decided import Standstill
-from etcdtui.procedures.restore_etcd import ASK, access_of, why_not
+from etcdtui.procedures.restore_decided import Decided, Standstill
+from etcdtui.procedures.restore_etcd import ASK, access_of, revision_in, why_not
 from etcdtui.procedures.restore_nodes import late_requests
 from etcdtui.procedures.restore_rollout import expected_of
 from etcdtui.reach.runner import Runner
@@ -34,6 +34,7 @@ from etcdtui.text import clean, grouped, listed
 
 WHOLE_WITHIN = 900.0  # seconds
 PREFIX = "/etcdtui/restored/"
+LEAP = 200  # revisions: more than what the restored etcd itself can have written before it is looked at
 
 
 def end_steps(decided: Standstill, *, last: bool = False) -> tuple[Step, ...]:
@@ -64,7 +65,8 @@ def end_steps(decided: Standstill, *, last: bool = False) -> tuple[Step, ...]:
             key="watchers",
             title="Who still watches the past?",
             why="Who watches the API remembers the revision it saw last. Above that one it gets a relist; at "
-            "or below it nobody tells it that anything changed, and it keeps what no longer exists.",
+            "or below it nobody tells it that anything changed, and it keeps what no longer exists. Then "
+            f"restart {RESTART}.",
             ask=_watchers(decided),
             prechecks=(_revision(decided, last=last),),
         ),
@@ -180,12 +182,35 @@ def _write(decided: Standstill) -> Work:
 # -- watchers
 
 
-def behind(decided: Standstill, view: ClusterView) -> tuple[int, bool]:
-    """The revision now, and whether it is not above the last one that anybody saw before."""
-    now = max((e.status.value.revision for e in view.endpoints if e.status.value), default=0)
-    return now, now <= decided.seen
+@dataclass(frozen=True, slots=True)
+class Past:
+    """``began``: the revision right after the restore, before anything was rolled out; ``highest``: that of
+    before. 0: not known. ``behind``: who watches the API may keep what no longer exists."""
+
+    began: int
+    highest: int
+    behind: bool
+
+    @property
+    def sentence(self) -> str:
+        began = grouped(self.began) if self.began else "a revision that is not known"
+        return f"It began at {began}, and {grouped(self.highest)} was seen before the restore"
 
 
+def past_of(decided: Standstill, world: Context) -> Past:
+    """By what the steps found when they ran: rollouts write past every revision of before in time."""
+    began, kept = (revision_in(world.found(key)) for key in ("etcd", "safe"))
+    highest = max(decided.seen, kept)
+    if isinstance(decided, Decided):
+        given, whole = decided.backup.revision, False
+    else:  # the data of a survivor: nobody saw more, where it is the newest
+        given = kept or decided.seen
+        whole = 0 < highest <= given and not decided.accept
+    raised = began > highest and began - given >= LEAP
+    return Past(began, highest, not (raised or whole))
+
+
+RELIST = "who watches gets a relist by itself, or has missed nothing"
 RESTART = (
     "the operators (delete their pods in each openshift-*-operator namespace, one after another), "
     "the routers (openshift-ingress), OVN-Kubernetes or SDN, the kubelets, and every controller of your own "
@@ -195,45 +220,36 @@ RESTART = (
 
 def _revision(decided: Standstill, *, last: bool) -> Check:
     def check(world: Context) -> Verdict:
-        view = world.view()
-        now, below = behind(decided, view)
-        left = " ".join(("", *what_is_left(decided, view))) if last else ""
-        if not now:
-            return Verdict(False, "No member tells its revision now.")
-        if below:
-            return Verdict(True, f"The revision is {grouped(now)}, not above {grouped(decided.seen)}.{left}")
-        return Verdict(
-            True,
-            f"The revision is {grouped(now)}, above the last one seen ({grouped(decided.seen)}): who watches "
-            f"gets a relist by itself.{left}",
-        )
+        past = past_of(decided, world)
+        left = " ".join(("", *what_is_left(decided, world))) if last else ""
+        if past.behind:
+            return Verdict(True, f"{past.sentence}: it was not raised above that.{left}")
+        return Verdict(True, f"{past.sentence}: {RELIST}.{left}")
 
     return check
 
 
 def _watchers(decided: Standstill) -> Ask:
     def ask(world: Context) -> Gate:
-        now, below = behind(decided, world.view())
-        if not below:
+        past = past_of(decided, world)
+        if not past.behind:
             return Gate()
         return Gate(
             GateKind.CONFIRM,
-            prompt=f"The revision is {grouped(now)}, and was {grouped(decided.seen)} before the restore: "
-            "this release does not raise it. Whatever watches the API may keep what no longer exists. "
-            f"Restart {RESTART}. Is that done, or in hand?",
+            prompt=f"{past.sentence}: who watches may keep what is gone. All that is named above restarted, "
+            "or in hand?",
         )
 
     return ask
 
 
-def what_is_left(decided: Standstill, view: ClusterView) -> list[str]:
+def what_is_left(decided: Standstill, world: Context) -> list[str]:
     """What is left to do for people."""
     said = []
-    now, below = behind(decided, view)
-    if now and below:
+    past = past_of(decided, world)
+    if past.behind:
         said.append(
-            f"The revision is {grouped(now)}, and was {grouped(decided.seen)} before: whatever watches the "
-            f"API may keep what no longer exists. Restart {RESTART}."
+            f"{past.sentence}: whatever watches the API may keep what no longer exists. Restart {RESTART}."
         )
     if decided.off:
         names = listed([m.host for m in decided.off])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from etcdtui.errors import Unreachable
 from etcdtui.etcd import answers, causes, shapes
 from etcdtui.etcd.commands import ClientAccess, endpoint_status_json, etcdctl, member_list_json
@@ -14,6 +16,7 @@ from etcdtui.procedures.restore_decided import Decided, Standstill
 from etcdtui.text import clean, grouped, listed
 
 ASK = 20.0  # seconds for one question
+_REVISION = re.compile(r"\brevision (\d+(?:\u202f\d{3})*)")
 
 
 def access_of(decided: Standstill, world: Context) -> ClientAccess:
@@ -99,6 +102,12 @@ def _keys_at(decided: Decided, world: Context, access: ClientAccess) -> int | No
         raise Unreachable(f"The keys cannot be counted: {why_not(done.err())}")
     told = shapes.table(shapes.load(done.out(), "etcdctl get"), "The answer of etcdctl get")
     return shapes.number(told.get("count"), "count")
+
+
+def revision_in(sentence: str) -> int:
+    """The first revision that a sentence of a step tells; 0 for none."""
+    match = _REVISION.search(sentence)
+    return int("".join(c for c in match[1] if c.isdigit())) if match else 0
 
 
 def why_not(said: str) -> str:

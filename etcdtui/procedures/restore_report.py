@@ -75,7 +75,7 @@ def _told(decided: Decided) -> Work:
             kept = f"The report is {path}."
         except EtcdTuiError as exc:
             kept = f"The report could not be kept: {exc.message}"
-        left = " ".join(what_is_left(decided, view))
+        left = " ".join(what_is_left(decided, world))
         owners = "Everything written after the backup is gone: who owns an application must look at it."
         return Verdict(
             True,
@@ -112,7 +112,7 @@ def _lines(decided: Decided, view: ClusterView, world: Context) -> Iterator[str]
     yield ""
     yield "## What is left to do"
     yield ""
-    for sentence in what_is_left(decided, view):
+    for sentence in what_is_left(decided, world):
         yield f"- {sentence}"
     yield ""
     yield "## What the owners of applications have to look at"

@@ -14,11 +14,14 @@ from etcdtui.etcd.contents import Contents
 from etcdtui.model.platform import OperatorFacts, PodFacts
 from etcdtui.model.quorum import Verdict
 from etcdtui.procedures import restore_end, restore_etcd, restore_keys, restore_report
-from etcdtui.procedures.procedure import Context, GateKind, Reporter, Step
-from etcdtui.procedures.restore_decided import Decided
+from etcdtui.procedures.procedure import Context, Gate, GateKind, Reporter, Step
+from etcdtui.procedures.restore_decided import Decided, Standstill
+from etcdtui.text import grouped
 from tests.procedures import FakeRunner, FakeWorld
 from tests.snapshotfiles import REAL
 from tests.unit.test_restore_back import decided
+from tests.unit.test_restore_quorum import decided as quorum
+from tests.unit.test_restore_quorum import seen
 from tests.unit.test_restore_steps import Quiet
 from tests.views import NAMES, api, healthy
 
@@ -134,17 +137,64 @@ def test_pods_that_are_not_ready_and_operators_at_work_are_named() -> None:
 # -- who watches the past
 
 
-def test_below_the_last_revision_seen_whoever_watches_has_to_be_restarted() -> None:
-    told = replace(decided(), seen=10_000)
+class Found(FakeWorld):
+    """With what the steps before have found."""
+
+    def __init__(self, *, etcd: int = 0, safe: int = 0) -> None:
+        super().__init__(healthy())
+        self.told = {
+            "etcd": f"etcd of masternode1 is healthy and alone, revision {grouped(etcd)}, all 9 keys."
+            if etcd
+            else "",
+            "safe": f"The data of masternode1 is kept in /safe, revision {grouped(safe)}." if safe else "",
+        }
+
+    def found(self, step: str) -> str:
+        return self.told.get(step, "")
+
+
+def watchers(told: Standstill, world: FakeWorld) -> tuple[Gate, str]:
     (step,) = [s for s in restore_end.end_steps(told) if s.key == "watchers"]
-    world = cast(Context, FakeWorld(healthy()))
     assert step.ask is not None
-    gate = step.ask(world)
-    assert gate.kind is GateKind.CONFIRM and "Restart the operators" in gate.prompt
-    above = replace(told, seen=10)
-    (step,) = [s for s in restore_end.end_steps(above) if s.key == "watchers"]
-    assert step.ask is not None and step.ask(world).kind is GateKind.NONE
-    assert "gets a relist by itself" in step.prechecks[0](world).reason
+    return step.ask(cast(Context, world)), step.prechecks[0](cast(Context, world)).reason
+
+
+def test_without_a_bump_whoever_watches_has_to_be_restarted_whatever_was_written_since() -> None:
+    told = replace(decided(), seen=10_000)
+    world = Found(etcd=told.backup.revision + 3, safe=10_400)
+    assert max(e.status.value.revision for e in world.view().endpoints if e.status.value) < 10_000
+    for planned in (10_000, 10):  # rollouts have written past what was seen when it was planned
+        gate, said = watchers(replace(told, seen=planned), world)
+        assert gate.kind is GateKind.CONFIRM and "10 400" in gate.prompt.replace("\u202f", " ")
+        assert "not raised" in said
+    left = " ".join(restore_end.what_is_left(told, cast(Context, world)))
+    assert "Restart the operators" in left
+
+
+def test_a_bump_right_after_the_restore_makes_watchers_list_anew() -> None:
+    told = replace(decided(), seen=10_000)
+    gate, said = watchers(told, Found(etcd=told.backup.revision + 1_000_000, safe=10_400))
+    assert gate.kind is GateKind.NONE and restore_end.RELIST in said
+
+
+def test_a_revision_that_nobody_saw_right_after_the_restore_is_no_relist() -> None:
+    gate, said = watchers(replace(decided(), seen=10_000), Found(safe=10_400))
+    assert gate.kind is GateKind.CONFIRM and "not known" in said
+
+
+def test_the_newest_survivor_goes_on_where_everybody_was() -> None:
+    told = quorum(seen(900, 950, 900))
+    gate, _ = watchers(told, Found(etcd=951, safe=950))
+    assert gate.kind is GateKind.NONE
+    gate, _ = watchers(replace(told, seen=980), Found(etcd=951, safe=950))
+    assert gate.kind is GateKind.CONFIRM
+
+
+def test_the_revision_is_read_from_the_sentence_of_the_step_itself() -> None:
+    for number in (7, 1234, 1_000_000_950):
+        assert restore_etcd.revision_in(f"It is alone, revision {grouped(number)}, all 12 keys") == number
+        assert restore_etcd.revision_in(f"kept in /a, revision {grouped(number)}.") == number
+    assert restore_etcd.revision_in("etcd answers, and has 3 members already.") == 0
 
 
 # -- the report
@@ -154,7 +204,7 @@ def test_the_report_is_kept_for_its_owner_alone(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     told = replace(decided(), seen=10_000)
     step = restore_report.report_steps("restore-1", told)[-1]
-    found, _ = work(step, FakeWorld(healthy()))
+    found, _ = work(step, Found())
     (path,) = tmp_path.rglob("restore-prod-*.md")
     assert found.allowed and str(path) in found.reason and "must look at it" in found.reason
     assert path.stat().st_mode & 0o077 == 0 and path.parent.stat().st_mode & 0o077 == 0
