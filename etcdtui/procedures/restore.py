@@ -20,7 +20,7 @@ from etcdtui.procedures.restore_back import back_steps
 from etcdtui.procedures.restore_changes import in_short
 from etcdtui.procedures.restore_decided import Ack, Decided, Master, Standstill
 from etcdtui.procedures.restore_end import end_steps
-from etcdtui.procedures.restore_fresh import choose, fresh_step
+from etcdtui.procedures.restore_fresh import choose, fresh_steps
 from etcdtui.procedures.restore_look import Looked, client_url_of, node_of, report
 from etcdtui.procedures.restore_report import report_steps
 from etcdtui.procedures.restore_rollout import rollout_steps
@@ -160,7 +160,7 @@ def _procedure(procedure_id: str, decided: Decided, reasons: tuple[str, ...]) ->
         check_step(decided, _fit(decided)),
         *accept_steps(decided),
         *bring_steps(decided),
-        fresh_step(decided),
+        *fresh_steps(decided),
         *off_steps(decided),
         *way.stop(decided),
         *run_steps(decided),

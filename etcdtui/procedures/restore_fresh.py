@@ -1,7 +1,8 @@
 """Before anything is stopped: a fresh backup of what still lives, where one can be had.
 
 Taken by the host's own script, which needs no quorum: a member alone gives a snapshot of what it has. Where
-none can be had that is said, and is no reason to stop: the data itself is kept on every host.
+none can be had that is said, and is no reason to stop: the data itself is kept on every host. Where one was
+planned, and is passed over after all, somebody says that it goes on without.
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ from etcdtui.etcd import causes
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.survivors import best
 from etcdtui.procedures import backup_proof as proof
-from etcdtui.procedures.procedure import Action, Check, Context, Measure, Step
+from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Measure, Step
 from etcdtui.procedures.restore_decided import Decided, Fresh, Master
 from etcdtui.procedures.restore_look import Looked, report
 from etcdtui.procedures.restore_state import right_host
+from etcdtui.procedures.turns import PASSED_OVER
 from etcdtui.text import clean, size
 
-KEY = "fresh"
+KEY, WITHOUT = "fresh", "without"
 LONGEST = 900  # seconds; a snapshot of a member that hangs would never end
+LOOK = 10.0  # seconds for every source to answer anew
 RESERVE = 64 << 20  # bytes of room besides the snapshot
 
 # Arguments: cluster-backup.sh, folder. Since 4.6 it refuses while the API does not tell how operators are.
@@ -46,13 +49,18 @@ def choose(looked: Looked) -> Fresh:
     return Fresh(newest.host, newest.size)
 
 
-def fresh_step(decided: Decided) -> Step:
+def fresh_steps(decided: Decided) -> tuple[Step, ...]:
+    step = _fresh(decided)
+    return (step, _without(step.title)) if step.action is Action.JOB else (step,)
+
+
+def _fresh(decided: Decided) -> Step:
     title = "A fresh backup of what still lives"
     fresh, master = decided.fresh, _master(decided)
     if master is None:
         why = "Should the restore go wrong, the last state is wanted back, where it can be had."
         found = Verdict(True, fresh.why or "Nothing lives that could be asked for a snapshot.")
-        return Step(key=KEY, title=title, why=why, prechecks=(lambda world: found,))
+        return Step(key=KEY, title=title, why=why, needless=lambda world: found)
     folder, layout = decided.fresh_folder, master.layout
     script = layout.at(layout.backup_script)
     words = ("timeout", "-k", "10", str(LONGEST), "sh", "-c", _TAKE, "etcdtui-fresh", script, folder)
@@ -66,7 +74,7 @@ def fresh_step(decided: Decided) -> Step:
         host=master.host,
         argv=(*layout.sudo, *words),
         prechecks=(right_host(decided, master),),
-        done=_cannot(decided, master),
+        needless=_cannot(decided, master),
         verify=taken(decided, master),
         patience=10.0,
         measure=Measure(folder, "snapshot_"),
@@ -77,17 +85,39 @@ def fresh_step(decided: Decided) -> Step:
     )
 
 
+def _without(taken: str) -> Step:
+    """The plan had one, and none was even tried: the cluster does not go down before somebody read why."""
+
+    def tried(world: Context) -> Verdict:
+        passed = world.found(KEY).startswith(PASSED_OVER)
+        return Verdict(not passed, "none was tried." if passed else "it was taken, or skipped with a reason.")
+
+    def ask(world: Context) -> Gate:
+        return Gate(GateKind.CONFIRM, prompt=f"{world.found(KEY)} Go on without one?")
+
+    return Step(
+        key=WITHOUT,
+        title="Without a fresh backup?",
+        why=f"Asked only where “{taken}” was passed over, and the plan had it. With room made there, stop "
+        "here and plan anew, and it is taken.",
+        gate=Gate(GateKind.CONFIRM, prompt="Asked only where none could be taken."),
+        ask=ask,
+        needless=tried,
+        skippable=False,
+    )
+
+
 def _master(decided: Decided) -> Master | None:
     masters = (decided.recovery, *decided.reached)
     return next((m for m in masters if m.host == decided.fresh.host), None)
 
 
 def _cannot(decided: Decided, master: Master) -> Check:
-    """Why none can be had now; then the step is over."""
+    """Why none can be had now; then the step is passed over."""
 
     def check(world: Context) -> Verdict:
         kept = "No fresh backup is taken; the data itself is kept on every host."
-        view = world.view()
+        view = world.look_again(LOOK)
         endpoint = next((e for e in view.endpoints if e.url == master.client_url), None)
         if endpoint is None or endpoint.status.current(view.now, endpoint.fresh) is None:
             return Verdict(True, f"etcd on {master.host} does not answer any more. {kept}")

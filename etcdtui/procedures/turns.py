@@ -5,6 +5,8 @@ from __future__ import annotations
 from etcdtui.procedures.desk import Desk
 from etcdtui.procedures.procedure import Answer, Choice, Ending, Finished, Step, StepState
 
+PASSED_OVER = "Passed over: "
+
 
 class Turn(Exception):
     """Not an error: a way out of a step."""
@@ -23,11 +25,11 @@ class Skipped(Turn):
 
 
 class Needless(Skipped):
-    """Nothing is left to do in the step; the message says why."""
+    """Nothing is left to do in the step, or can be; the message says why."""
 
     @property
     def sentence(self) -> str:
-        return f"Not needed: {self}"
+        return f"{PASSED_OVER}{self}"
 
 
 class End(Turn):

@@ -286,7 +286,7 @@ def test_the_journal_becomes_deeds(tmp_path: Path) -> None:
         200.0,
         {**skipped, "step": "backup", "sentence": "Skipped: no time"},
         {**skipped, "step": "go", "sentence": "Skipped: you said no."},
-        {**skipped, "step": "go", "sentence": "Not needed: no backup was taken in this run."},
+        {**skipped, "step": "go", "sentence": "Passed over: no backup was taken in this run."},
         {"kind": "command", "step": "hash"},
         ending="done",
     )

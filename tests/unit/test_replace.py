@@ -228,7 +228,7 @@ def test_what_a_backup_would_need_is_passed_over_without_one(tmp_path: Path) -> 
     assert passed.pop("take") == "Skipped: you said no."
     assert passed.pop("backup").startswith("Skipped: the last one")
     assert set(passed) == {"verify", "bring", "prove", "manifest"}
-    assert set(passed.values()) == {"Not needed: no backup was taken in this run."}
+    assert set(passed.values()) == {"Passed over: no backup was taken in this run."}
 
 
 def test_a_removal_that_etcd_refuses_is_explained(tmp_path: Path) -> None:

@@ -9,12 +9,16 @@ from pathlib import Path
 import pytest
 
 from etcdtui.errors import CommandFailed
+from etcdtui.journal import Journal
 from etcdtui.model.problems import Fault, Problem
+from etcdtui.model.quorum import Verdict
 from etcdtui.model.readings import Reading
 from etcdtui.procedures import restore, restore_fresh
-from etcdtui.procedures.procedure import Action, Step
+from etcdtui.procedures.procedure import Action, Answer, Choice, Context, Ending, Step, StepState
 from etcdtui.procedures.restore_decided import Fresh
+from tests.procedures import FakeRunner, FakeWorld, Human, procedure, run
 from tests.snapshotfiles import REAL
+from tests.unit.test_restore_back import decided
 from tests.unit.test_restore_plan import GIB, looked, lost, placed, plan, report, survivors
 from tests.unit.test_restore_steps import Place, place
 from tests.views import endpoint, gone, healthy, host
@@ -38,8 +42,9 @@ def test_it_is_taken_from_the_living_member_with_the_newest_data() -> None:
 def test_where_nothing_lives_or_its_host_is_not_reached_that_is_said_and_goes_on() -> None:
     dead = looked(placed(), found=survivors(900, 900, 900, running=frozenset()))
     step = plan(dead).step("fresh")
-    assert step.action is Action.CHECK
-    (found,) = [check(None) for check in step.prechecks]  # type: ignore[arg-type]
+    assert step.action is Action.CHECK and step.needless is not None
+    assert "without" not in [s.key for s in plan(dead).steps]  # the plan says so already
+    found = step.needless(None)  # type: ignore[arg-type]
     assert found.allowed and "there is no snapshot to be had" in found.reason
     silent = replace(host(2), link=Reading(None, None, Problem(Fault.SILENT, "No answer."), 1.0))
     away = looked(
@@ -70,13 +75,13 @@ def taking(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tup
     recovery = replace(place.decided.recovery, client_url=url)
     place.decided = replace(place.decided, recovery=recovery, fresh=Fresh("masternode1", 10))
     monkeypatch.setattr(restore_fresh, "report", lambda world, host: report(1))
-    return place, restore_fresh.fresh_step(place.decided)
+    return place, restore_fresh.fresh_steps(place.decided)[0]
 
 
 def test_the_hosts_own_script_takes_it_and_it_is_read_afterwards(taking: tuple[Place, Step]) -> None:
     place, step = taking
-    assert step.verify is not None and step.done is not None
-    assert not step.done(place.context).allowed
+    assert step.verify is not None and step.needless is not None
+    assert not step.needless(place.context).allowed
     with pytest.raises(CommandFailed):
         step.verify(place.context)
     subprocess.run(step.argv, check=True, capture_output=True)
@@ -94,14 +99,38 @@ def test_a_member_that_died_meanwhile_and_too_little_room_are_reasons_not_to_tak
     taking: tuple[Place, Step], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place, step = taking
-    assert step.done is not None
+    assert step.needless is not None
     full = report(1, disks={"folder": (GIB >> 10, "/dev/sda4")})
     monkeypatch.setattr(restore_fresh, "report", lambda world, host: full)
-    found = step.done(place.context)
+    found = step.needless(place.context)
     assert found.allowed and "1.0M are free" in found.reason and "is kept on every host" in found.reason
     place.world.shown = healthy(endpoints=(gone(1), endpoint(2), endpoint(3)))
-    found = step.done(place.context)
+    found = step.needless(place.context)
     assert found.allowed and "does not answer any more" in found.reason
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_one_that_is_passed_over_is_shown_so_and_asked_about_before_the_cluster_goes_down(
+    tmp_path: Path, room: bool
+) -> None:
+    fresh, without = restore_fresh.fresh_steps(replace(decided(), fresh=Fresh("masternode1", 10)))
+
+    def full(world: Context) -> Verdict:
+        return Verdict(not room, "1.0M are free for /backup, 80M are wanted. No fresh backup is taken.")
+
+    job = replace(fresh, needless=full, prechecks=(), verify=None, measure=None)
+    human = Human(Answer(Choice.STOP))
+    world = FakeWorld(healthy(), FakeRunner("masternode1"))
+    finished, _ = run(procedure(job, without), Journal(tmp_path), world=world, human=human)
+    states = dict(human.states)
+    if room:
+        assert finished.ending is Ending.DONE and not human.questions
+        assert states == {"fresh": StepState.DONE, "without": StepState.SKIPPED}
+        return
+    assert states["fresh"] is StepState.SKIPPED and finished.ending is Ending.CANCELLED
+    (asked,) = human.questions
+    assert asked.step == "without" and "80M are wanted" in asked.sentence
+    assert asked.sentence.endswith("Go on without one?")
 
 
 def test_what_the_script_said_is_the_reason_why_there_is_none() -> None:

@@ -325,9 +325,9 @@ def test_where_the_release_is_not_known_the_guard_is_taken_off(api: str, backup:
 def test_the_steps_come_in_an_order_in_which_nothing_is_lost() -> None:
     made = plan(looked(placed(), found=survivors(900, 900, 900, running=frozenset({3}))))
     order = [k for k in keys(made) if not k.startswith("accept")]
-    assert order[:4] == ["check", "prove", "deliver", "fresh"]
+    assert order[:5] == ["check", "prove", "deliver", "fresh", "without"]
     first = [f"{what} masternode1" for what in ("stop etcd", "stop kube-apiserver")]
-    assert order[4:7] == ["begin", *first]
+    assert order[5:8] == ["begin", *first]
     assert order.index("aside masternode1") > order.index("stop kube-scheduler masternode1")
     assert order.index("stop etcd masternode3") > order.index("aside masternode2")
     assert order[order.index("stop etcd masternode3") :][:4] == [
