@@ -29,7 +29,8 @@ from etcdtui.procedures.restore_rollout import (
     members_step,
 )
 from etcdtui.procedures.restore_state import pod_stopped, right_host
-from etcdtui.procedures.restore_stop import everywhere, goes_down, set_aside, stop_pod
+from etcdtui.procedures.restore_stop import WAYS_OUT, everywhere, goes_down, set_aside, stop_pod, usual
+from etcdtui.procedures.restore_watch import watch
 from etcdtui.text import clean
 
 STOPPED_WITHIN = 120.0  # seconds
@@ -57,6 +58,7 @@ def _stop_etcd(decided: Standstill, master: Master) -> Step:
     stopped = pod_stopped(decided, master, "etcd")
     layout = master.layout
     script = posixpath.join(posixpath.dirname(layout.at(layout.restore_script)), DISABLE)
+    back = f"The way back: sudo mv {master.disabled_manifest} {master.manifest('etcd')}"
     return Step(
         key=f"stop etcd {master.host}",
         title=f"Stop etcd on {master.host}",
@@ -69,8 +71,10 @@ def _stop_etcd(decided: Standstill, master: Master) -> Step:
         done=stopped,
         verify=stopped,
         patience=STOPPED_WITHIN,
-        cancel=f"The script would be ended. The way back: sudo mv {master.disabled_manifest} "
-        f"{master.manifest('etcd')}",
+        usual=usual("etcd"),
+        ways=WAYS_OUT.format(host=master.host),
+        watch=watch(decided, master, DISABLE, f"{back}."),
+        cancel=f"The script would be ended. {back}",
         directory=layout.at(layout.jobs),
         skippable=False,
     )

@@ -35,6 +35,7 @@ from etcdtui.procedures.restore_look import Looked
 from etcdtui.procedures.restore_run import is_safe, left, ran_through, safe_steps
 from etcdtui.procedures.restore_state import all_stopped, right_host, silent, state_of
 from etcdtui.procedures.restore_stop import off_steps
+from etcdtui.procedures.restore_watch import watch
 from etcdtui.procedures.restore_words import explain, way_back
 from etcdtui.reach.remote_db import read_position
 from etcdtui.text import grouped, listed
@@ -234,6 +235,7 @@ def _run(decided: Quorum) -> Step:
         cancel=f"The script would be ended in the middle. {way_back(decided)}",
         after_cancel=left(decided),
         explain=explain(decided, eras.QUORUM_RESTORE),
+        watch=watch(decided, script=eras.QUORUM_RESTORE),
         directory=recovery.layout.at(recovery.layout.jobs),
         skippable=False,
     )

@@ -9,6 +9,9 @@ from etcdtui.procedures.procedure import Sight, StepChanged
 from etcdtui.procedures.restore_run import run_steps
 from etcdtui.procedures.restore_watch import watch
 from tests.procedures import QUICK, FakeJobs, Human, job_step, procedure, run
+from tests.unit.test_restore_newest import made as newest_plan
+from tests.unit.test_restore_quorum import plan as quorum_plan
+from tests.unit.test_restore_quorum import seen as survivors_seen
 from tests.unit.test_restore_steps import Place, place
 
 __all__ = ["place"]
@@ -61,6 +64,25 @@ def test_silence_outside_of_a_wait_is_told_with_what_lies_where(place: Place) ->
 def test_the_restore_step_is_watched(place: Place) -> None:
     (step,) = [s for s in run_steps(place.decided) if s.key == "restore"]
     assert step.watch is not None
+
+
+def test_the_other_scripts_are_watched_too_and_called_by_their_names(place: Place) -> None:
+    newest = newest_plan()
+    steps = [s for s in newest.steps if s.argv[-1:] == ("/usr/local/bin/disable-etcd.sh",)]
+    assert len(steps) == 2 and all(s.usual and "crictl stop" in s.ways for s in steps)
+    for step in (*steps, quorum_plan(survivors_seen(900, 950, 900)).step("restore")):
+        assert step.watch is not None
+        found = step.watch(place.context, "", 300.0)
+        assert f"{step.argv[-1].rpartition('/')[2]} on {step.host} has printed nothing" in found.alarm
+        assert "The way back: " in found.alarm
+
+
+def test_a_wait_of_another_script_is_looked_at_on_its_own_host(place: Place) -> None:
+    place.runs("etcd")
+    found = watch(place.decided, place.decided.recovery, "disable-etcd.sh", "Move it back.")(
+        place.context, f"{BEGAN}{'.' * 45}", 0.0
+    )
+    assert found.alarm.startswith("disable-etcd.sh on masternode1 has waited 45 s")
 
 
 def test_the_engine_shows_what_is_seen_and_tells_and_records_an_alarm_once(journal_dir: Journal) -> None:
