@@ -101,6 +101,7 @@ class FakeWorld:
         self.looked = 0
         self.keeping = Keeping("prod", Path("/nowhere"))
         self.layout = Layout()
+        self.told: dict[str, str] = {}  # what steps before have found, where it plays a Context
 
     def view(self) -> ClusterView:
         return self.shown
@@ -129,6 +130,9 @@ class FakeWorld:
 
     def examine(self, member_id: int, hear: Callable[[Probe], None]) -> Probe:
         return Probe()
+
+    def found(self, step: str) -> str:
+        return self.told.get(step, "")
 
 
 @dataclass

@@ -165,12 +165,13 @@ def _still(operator: Operator) -> Any:
 
 def test_what_is_left_for_people_is_named() -> None:
     told = replace(decided(), seen=10_000)
-    said = " ".join(restore_end.what_is_left(told, healthy()))
+    world = cast(Context, FakeWorld(healthy()))
+    said = " ".join(restore_end.what_is_left(told, world))
     assert "Restart the operators" in said and "the routers" in said
     assert told.safe in said and all(told.data_aside(m) in said for m in told.others)
     gone_ones = tuple(replace(m, reached=False) for m in told.others)
     assert "must stay off until built anew" in " ".join(
-        restore_end.what_is_left(replace(told, others=gone_ones), healthy())
+        restore_end.what_is_left(replace(told, others=gone_ones), world)
     )
 
 

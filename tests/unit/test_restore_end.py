@@ -149,9 +149,6 @@ class Found(FakeWorld):
             "safe": f"The data of masternode1 is kept in /safe, revision {grouped(safe)}." if safe else "",
         }
 
-    def found(self, step: str) -> str:
-        return self.told.get(step, "")
-
 
 def watchers(told: Standstill, world: FakeWorld) -> tuple[Gate, str]:
     (step,) = [s for s in restore_end.end_steps(told) if s.key == "watchers"]
