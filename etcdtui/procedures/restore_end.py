@@ -140,11 +140,13 @@ def unsettled(decided: Standstill, view: ClusterView) -> str:
         return f"etcd pods not ready: {listed(short)}."
     busy = []
     for one in facts.operators:
-        if one.name in OPERATORS and one.progressing:
-            busy.append(f"{one.name} progresses")
-        elif one.name in OPERATORS and not one.available:
+        if one.name in OPERATORS and not one.available:
             busy.append(f"{one.name} is not available")
-        elif one.name in OPERATORS and one.degraded and not decided.off:  # with a host off it has to be
+        elif one.name not in OPERATORS or decided.off:
+            continue  # as long as a host is off, whatever should run on it is missed
+        elif one.progressing:
+            busy.append(f"{one.name} progresses")
+        elif one.degraded:
             busy.append(f"{one.name} is degraded")
     return f"Operators are not settled: {listed(busy)}." if busy else ""
 

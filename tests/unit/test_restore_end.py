@@ -134,6 +134,17 @@ def test_pods_that_are_not_ready_and_operators_at_work_are_named() -> None:
     assert said == "Operators are not settled: etcd progresses and kube-scheduler is not available."
 
 
+def test_an_operator_that_misses_a_host_that_is_off_holds_nothing_up() -> None:
+    told = decided()
+    told = replace(told, others=(replace(told.others[0], reached=False), *told.others[1:]))
+    pods = tuple(PodFacts(f"etcd-{n}", n, 4, 4, "Running") for n in NAMES)
+    at_work = OperatorFacts("etcd", True, True, True)
+    assert restore_end.unsettled(told, healthy(api=api(pods=pods, operators=(at_work,)))) == ""
+    away = replace(at_work, available=False)
+    said = restore_end.unsettled(told, healthy(api=api(pods=pods, operators=(away,))))
+    assert said == "Operators are not settled: etcd is not available."
+
+
 # -- who watches the past
 
 
