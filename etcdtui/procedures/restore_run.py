@@ -12,7 +12,7 @@ from etcdtui.landing import Moved
 from etcdtui.model.quorum import Verdict
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Measure, Reporter, Step, Work
 from etcdtui.procedures.restore_decided import Decided, Standstill
-from etcdtui.procedures.restore_state import all_stopped, pod_stopped, right_host, silent, state_of
+from etcdtui.procedures.restore_state import NO_DATA, all_stopped, pod_stopped, right_host, silent, state_of
 from etcdtui.procedures.restore_stop import stop_pod
 from etcdtui.procedures.restore_watch import watch
 from etcdtui.procedures.restore_words import explain, heard, way_back
@@ -266,7 +266,7 @@ def is_safe(decided: Standstill) -> Check:
         if not state.safe:
             if state.data:
                 return Verdict(False, f"There is no copy in {decided.safe} on {host} yet.")
-            return Verdict(True, f"There is no data of etcd on {host} to be copied.")
+            return Verdict(True, f"{NO_DATA} {host} to be copied.")
         runner, sudo = world.runner(host), recovery.layout.sudo
         if not state.data:
             return Verdict(True, f"The data of {host} is kept in {decided.safe}.")

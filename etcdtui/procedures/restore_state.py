@@ -15,6 +15,7 @@ from etcdtui.text import clean, listed
 
 ASK = 20.0  # seconds for one question to a host
 NO_MANIFEST = "there was no manifest to be moved."
+NO_DATA = "There is no data of etcd on"  # begins what is said of a host that has none
 
 # Arguments: the data folder, the data moved aside, the copy, the folder of the script's own copy, then pairs
 # manifest and aside, "--", containers. An answer without its last line is cut off and says nothing.
@@ -189,7 +190,7 @@ def put_aside(decided: Standstill, master: Master) -> Check:
             return Verdict(False, f"{master.data} still lies on {master.host}.")
         if state.data_aside:
             return Verdict(True, f"The data of {master.host} is kept as {kept}.")
-        return Verdict(True, f"There is no data of etcd on {master.host}.")
+        return Verdict(True, f"{NO_DATA} {master.host}.")
 
     return check
 

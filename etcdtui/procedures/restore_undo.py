@@ -19,7 +19,7 @@ from etcdtui.model.hostnames import same_machine
 from etcdtui.model.members import Member
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.view import ClusterView
-from etcdtui.procedures.history import history_of
+from etcdtui.procedures.history import History, history_of
 from etcdtui.procedures.procedure import (
     Check,
     Context,
@@ -27,11 +27,12 @@ from etcdtui.procedures.procedure import (
     GateKind,
     Procedure,
     Step,
+    StepState,
 )
 from etcdtui.procedures.restore_changes import RESTORES, in_short
 from etcdtui.procedures.restore_decided import Master, Standstill, decided_by
 from etcdtui.procedures.restore_put_back import put_back, there
-from etcdtui.procedures.restore_state import pod_stopped, right_host, state_of
+from etcdtui.procedures.restore_state import NO_DATA, pod_stopped, right_host, state_of
 from etcdtui.procedures.restore_stop import begin, stop_host
 from etcdtui.procedures.unended import RunnerOf, Unended, known_living, none_runs, unended
 from etcdtui.records import Run
@@ -47,17 +48,20 @@ BACK_WITHIN = 600.0  # seconds for etcd to have its quorum again
 @dataclass(frozen=True, slots=True)
 class Undo:
     """What the way back knows of the restore besides its plan. ``stamp`` dates what is set aside now;
-    ``ran``: its script began, at ``since``, epoch seconds; ``open``: its jobs whose end is not on record."""
+    ``ran``: its script began, at ``since``, epoch seconds; ``open``: its jobs whose end is not on record;
+    ``bare``: hosts that had no data of etcd before."""
 
     stamp: str
     kind: str
     ran: bool
     since: float = 0.0
     open: tuple[Unended, ...] = ()
+    bare: tuple[str, ...] = ()
 
     def parameter(self) -> str:
         told = {"stamp": self.stamp, "kind": self.kind, "ran": self.ran, "since": self.since}
-        return json.dumps(told | {"open": [one.parameters() for one in self.open]})
+        jobs = [one.parameters() for one in self.open]
+        return json.dumps(told | {"open": jobs, "bare": list(self.bare)})
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Undo:
@@ -68,6 +72,7 @@ class Undo:
             bool(told["ran"]),
             float(told.get("since", 0.0)),
             tuple(Unended.of(one) for one in told.get("open", ())),
+            tuple(map(str, told.get("bare", ()))),
         )
 
 
@@ -102,8 +107,10 @@ def plan(
         raise Refusal(
             f"“{clean(run.title)}” has stopped nothing and moved nothing: there is nothing to be put back."
         )
-    undo = Undo(stamp, run.kind, "restore" in began, _since(run), unended(run.entries))
-    script = history_of(run.entries).of("restore")
+    history = history_of(run.entries)
+    bare = tuple(m.host for m in _masters(decided) if _was_bare(history, decided, m))
+    undo = Undo(stamp, run.kind, "restore" in began, _since(run), unended(run.entries), bare)
+    script = history.of("restore")
     asked = any(one.step == "restore" for one in undo.open)
     if (script.announced or script.confirmed) and script.status is None and not asked:
         raise Refusal(f"The script of “{clean(run.title)}” may still run on {decided.recovery.host}.", _WAIT)
@@ -115,6 +122,13 @@ def plan(
         if not beside.allowed:
             raise Refusal(beside.reason, _BESIDE)
     return _procedure(procedure_id, decided, undo)
+
+
+def _was_bare(history: History, decided: Standstill, master: Master) -> bool:
+    """It had no data when it was stopped: what it has now is of the restored cluster."""
+    key = "safe" if master == decided.recovery else f"aside {master.host}"
+    past = history.of(key)
+    return past.state is StepState.DONE and past.sentence.startswith(NO_DATA)
 
 
 def _since(run: Run) -> float:
@@ -144,11 +158,9 @@ def _procedure(procedure_id: str, before: Standstill, undo: Undo) -> Procedure:
         ask=lambda world: _gate(before, undo, world.now()),
         prechecks=(none_runs(undo.open), lambda world: nobody_beside(before, undo, world.view())),
     )
-    back = [_data_back(before, now, master, ran=undo.ran) for master in masters]
-    manifests = [
-        _manifest_back(before, now, master, pod, ran=undo.ran) for master in masters for pod in before.pods
-    ]
-    steps = (first, *stop, *back, *manifests, _quorum(before))
+    back = [_data_back(before, now, m, ran=undo.ran) for m in masters if m.host not in undo.bare]
+    manifests = [_manifest_back(before, now, m, pod, undo) for m in masters for pod in before.pods]
+    steps = (first, *stop, *back, *manifests, _quorum(before, undo.bare))
     title = f"Put {before.cluster} back to before {before.what}"
     parameters = before.parameters() | {"undo": undo.parameter()}
     reasons = (
@@ -217,13 +229,15 @@ def _data_back(before: Standstill, now: Standstill, master: Master, *, ran: bool
     kept = before.old if master == before.recovery else before.data_aside(master)
     # Where the script did not come so far, the data of the recovery host never left its place.
     moved = ran or master != before.recovery
+    # The script does not begin before all data of the others is set aside: what came after is not theirs.
+    stayed = not ran or master == before.recovery
     return put_back(
         f"data {master.host}",
         f"Put the data of {master.host} back",
         "With it every member is again who it was before the restore.",
         master,
         master.data,
-        ((kept,) if moved else ()) + (now.data_aside(master),),
+        ((kept,) if moved else ()) + ((now.data_aside(master),) if stayed else ()),
         (_nothing_runs(now), right_host(now, master)),
         large=True,
     )
@@ -241,12 +255,13 @@ def _nothing_runs(now: Standstill) -> Check:
     return check
 
 
-def _manifest_back(before: Standstill, now: Standstill, master: Master, pod: str, *, ran: bool) -> Step:
+def _manifest_back(before: Standstill, now: Standstill, master: Master, pod: str, undo: Undo) -> Step:
     candidates = [before.manifest_aside(master, pod)]
     if master == before.recovery and pod != "etcd":
-        candidates = [f"{before.stopped}/{pod}-pod.yaml"] if ran else []
+        candidates = [f"{before.stopped}/{pod}-pod.yaml"] if undo.ran else []
     elif pod == "etcd" and master.disabled_manifest:
         candidates.append(master.disabled_manifest)
+    data = () if master.host in undo.bare else (there(master, master.data),)
     return put_back(
         f"manifest {pod} {master.host}",
         f"Start {pod} on {master.host} again",
@@ -254,7 +269,7 @@ def _manifest_back(before: Standstill, now: Standstill, master: Master, pod: str
         master,
         master.manifest(pod),
         (*candidates, now.manifest_aside(master, pod)),
-        (there(master, master.data), right_host(now, master)),
+        (*data, right_host(now, master)),
     )
 
 
@@ -263,8 +278,8 @@ def _had_quorum(before: Standstill) -> bool:
     return any(ack.key == "answers" for ack in before.accept)
 
 
-def _quorum(before: Standstill) -> Step:
-    masters, had = _masters(before), _had_quorum(before)
+def _quorum(before: Standstill, bare: tuple[str, ...] = ()) -> Step:
+    masters, had = [m for m in _masters(before) if m.host not in bare], _had_quorum(before)
     names = listed([m.host for m in masters])
 
     def check(world: Context) -> Verdict:

@@ -144,3 +144,23 @@ def test_where_no_quorum_was_known_that_every_etcd_runs_is_enough(tmp_path: Path
     answers = replace(before, accept=(Ack("answers", "The cluster answers", "It does.", "take prod back"),))
     had = restore_undo._quorum(answers).verify
     assert had is not None and "There is no quorum yet" in had(context).reason
+
+
+# -- hosts without data
+
+
+def test_a_host_that_had_no_data_gets_none_of_the_restored_cluster(place: Place) -> None:
+    said = {"state": "done", "sentence": "There is no data of etcd on masternode2."}
+    ran = [command("one"), entry("ended", status=0)]
+    made = plan(run_with(place, [Entry("r", 1.0, "state", "aside masternode2", said), *ran]))
+    keys = [step.key for step in made.steps]
+    assert "data masternode1" in keys and "data masternode2" not in keys
+    assert "manifest etcd masternode2" in keys and len(made.step("manifest etcd masternode2").prechecks) == 1
+    again = restore_undo.rebuild(restore_undo.KIND, made.id, "prod", made.parameters)
+    assert [step.key for step in again.steps] == keys
+
+
+def test_what_came_after_the_script_is_never_taken_for_the_data_of_before(place: Place) -> None:
+    made = plan(run_with(place, [command("one"), entry("ended", status=0)]))
+    argv = made.step("data masternode2").argv
+    assert argv[-1].endswith("member-restore-20260921-143000") and argv[-2].endswith("/member")
