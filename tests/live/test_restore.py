@@ -176,7 +176,8 @@ def test_the_way_back_leads_to_what_was_before_the_restore(
 ) -> None:
     cluster.healthy()
     backed_up(cluster, tmp_path)
-    on_etcd(cluster, "put", "/wanted/only-before-the-restore", "1")
+    wanted = f"/wanted/before-it-was-stopped-at-{stop.partition(' ')[0]}"  # the cluster is the same for both
+    on_etcd(cluster, "put", wanted, "1")
     before = keys(cluster)
     made, journal = planned(cluster), Journal(tmp_path / "journal")
     # Stopped where nothing runs: before the script, or when it is done and the rest was not begun.
@@ -184,7 +185,7 @@ def test_the_way_back_leads_to_what_was_before_the_restore(
     finished = run.run()
     assert finished.ending is Ending.STOPPED and "The way back" in finished.sentence
     if stop != "safe":
-        assert "/wanted/only-before-the-restore" not in keys(cluster)
+        assert wanted not in keys(cluster)
     operations = Operations(cluster.cluster, tmp_path)
     operations.abandon(operations.interruption(made.id), "Everything is put back.")
     time.sleep(3)  # its lock is lifted meanwhile
