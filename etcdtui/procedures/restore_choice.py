@@ -13,7 +13,7 @@ from etcdtui.model.places import Backup, PlacedSet, PlaceKind, foreign_to, last_
 from etcdtui.model.survivors import Survivor, best, gap, label
 from etcdtui.model.view import ClusterView, HostView
 from etcdtui.platforms.restore_scripts import HostReport, RestoreScript, recognise, unfit
-from etcdtui.procedures.restore_decided import ANSWERS, Ack, Chosen
+from etcdtui.procedures.restore_decided import ANSWERS, MAY_ANSWER, Ack, Chosen
 from etcdtui.procedures.restore_look import Looked, node_of
 from etcdtui.text import age, grouped, listed, size
 
@@ -110,7 +110,7 @@ def to_accept(
         told = "Nobody can tell whether etcd has its quorum" if unknown else "etcd has its quorum"
         said.append(
             Ack(
-                ANSWERS,
+                MAY_ANSWER if unknown else ANSWERS,
                 "The cluster may answer" if unknown else "The cluster answers",
                 f"{told} ({health.sentence}) A restore is the last resort: it takes back "
                 "everything that every workload wrote since, not only what is missed.",

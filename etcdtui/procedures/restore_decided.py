@@ -19,8 +19,8 @@ QUORUM = "quorum-restore"
 PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 """In the order in which the documents have them stopped."""
 
-ANSWERS = "answers"
-"""The key of what is accepted where the quorum is not known to be lost."""
+ANSWERS, MAY_ANSWER = "answers", "may answer"
+"""The keys of what is accepted where there is a quorum, and where nobody can tell."""
 
 OTHERS = {"others": "as they are in the backup"}
 """What the operator's overrides hold after a restore is not known before it: the guard's alone is touched."""

@@ -6,7 +6,7 @@ from etcdtui.model.health import Level, judge
 from etcdtui.model.quorum import Verdict
 from etcdtui.procedures.moving import move
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Step
-from etcdtui.procedures.restore_decided import ANSWERS, Master, Standstill
+from etcdtui.procedures.restore_decided import ANSWERS, MAY_ANSWER, Master, Standstill
 from etcdtui.procedures.restore_state import containers_of, pod_stopped, put_aside, right_host, silent
 from etcdtui.text import listed
 
@@ -87,7 +87,7 @@ def still_lost(decided: Standstill) -> Check:
         health = judge(world.view())
         if health.level is Level.NO_QUORUM:
             return Verdict(True, f"etcd has no quorum. {health.sentence}")
-        if any(ack.key == ANSWERS for ack in decided.accept):
+        if any(ack.key in (ANSWERS, MAY_ANSWER) for ack in decided.accept):
             return Verdict(True, f"That {decided.cluster} may answer was known: {health.sentence}")
         if health.level is Level.UNKNOWN:
             return Verdict(
