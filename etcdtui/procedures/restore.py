@@ -14,7 +14,7 @@ from etcdtui.platforms import eras
 from etcdtui.platforms.layout import Layout
 from etcdtui.platforms.restore_scripts import HostReport, disabled
 from etcdtui.procedures import restore_choice as choice
-from etcdtui.procedures import restore_newest
+from etcdtui.procedures import restore_etcd_alone
 from etcdtui.procedures.procedure import Check, Context, Gate, GateKind, Procedure, Step
 from etcdtui.procedures.restore_back import back_steps
 from etcdtui.procedures.restore_changes import in_short
@@ -151,7 +151,7 @@ class Way:
 
 
 FOUR_PODS = Way(stop_steps, back_steps, rollout_steps)
-ETCD_ALONE = Way(restore_newest.stop, restore_newest.back, restore_newest.rollout)
+ETCD_ALONE = Way(restore_etcd_alone.stop, restore_etcd_alone.back, restore_etcd_alone.rollout)
 
 
 def _procedure(procedure_id: str, decided: Decided, reasons: tuple[str, ...]) -> Procedure:

@@ -14,7 +14,7 @@ from etcdtui.model.survivors import Survivor, best, rank
 from etcdtui.platforms import eras
 from etcdtui.platforms.restore_scripts import restores_quorum
 from etcdtui.procedures import restore_choice as choice
-from etcdtui.procedures import restore_newest
+from etcdtui.procedures import restore_etcd_alone
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Procedure, Step
 from etcdtui.procedures.restore import (
     LayoutOf,
@@ -185,12 +185,12 @@ def _procedure(procedure_id: str, decided: Quorum, reasons: tuple[str, ...]) -> 
         ),
         *accept_steps(decided),
         *off_steps(decided),
-        *restore_newest.stop(decided),
+        *restore_etcd_alone.stop(decided),
         *safe_steps(decided),
         _run(decided),
         _etcd(decided),
-        *restore_newest.answering(decided),
-        *restore_newest.rollout(decided),
+        *restore_etcd_alone.answering(decided),
+        *restore_etcd_alone.rollout(decided),
         *end_steps(decided, last=True),
     )
     title = f"Restore the quorum of {decided.cluster} from the data of {decided.recovery.host}"

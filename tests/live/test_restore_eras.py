@@ -10,7 +10,7 @@ from etcdtui.journal import Journal
 from etcdtui.lab.demo import Lab
 from etcdtui.model.health import Level
 from etcdtui.model.restore_advice import advise
-from etcdtui.procedures import restore, restore_newest, restore_quorum
+from etcdtui.procedures import restore, restore_etcd_alone, restore_quorum
 from etcdtui.procedures.operations import Operations
 from etcdtui.procedures.procedure import Ending
 from tests.live.test_restore import Typing, backed_up, keys, on_etcd, planned
@@ -23,7 +23,7 @@ ERAS = [("4.5", OLD), ("4.10", None), ("4.12", OLD), ("4.12", None), ("4.16", No
 
 @pytest.fixture(autouse=True)
 def soon_stable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restore_newest, "STABLE", 5.0)
+    monkeypatch.setattr(restore_etcd_alone, "STABLE", 5.0)
 
 
 @pytest.mark.parametrize(("era", "folder"), ERAS, ids=[f"{era}-{'3.4' if f else '3.5'}" for era, f in ERAS])

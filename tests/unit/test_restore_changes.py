@@ -32,7 +32,7 @@ from etcdtui.procedures.restore_state import NO_MANIFEST
 from etcdtui.records import Entry, Run
 from tests import procedures as fakes
 from tests.procedures import FakeRunner, FakeWorld, command_step, yes
-from tests.unit import test_restore_newest, test_restore_quorum
+from tests.unit import test_restore_etcd_alone, test_restore_quorum
 from tests.unit.test_restore_plan import NOW, decided, looked, placed, plan, survivors
 
 ASIDE = "/etc/kubernetes/etcd-pod.restore-20260921-143000.yaml"
@@ -315,7 +315,7 @@ def test_after_a_whole_restore_nobody_is_told_to_move_things_by_hand(tmp_path: P
 def test_a_host_that_disabled_etcd_itself_is_told_by_where_its_script_puts_the_manifest(
     tmp_path: Path,
 ) -> None:
-    planned = test_restore_newest.made()
+    planned = test_restore_etcd_alone.made()
     sentence = (
         "etcd on masternode1 is stopped; its manifest is /home/core/assets/manifests-stopped/etcd-pod.yaml."
     )

@@ -20,7 +20,7 @@ from etcdtui.procedures import restore_look
 from etcdtui.procedures.operations import Operations
 from etcdtui.procedures.restore_look import Looked
 from tests.procedures import FakeWorld
-from tests.unit.test_restore_newest import BESIDE, SCRIPT
+from tests.unit.test_restore_etcd_alone import BESIDE, SCRIPT
 from tests.unit.test_restore_plan import looked, placed, report, survivors
 
 

@@ -25,7 +25,7 @@ from etcdtui.procedures.restore_look import Looked
 from etcdtui.procedures.restore_run import safe_steps
 from tests.procedures import FakeRunner, FakeWorld
 from tests.unit.test_restore_back import member_list, status
-from tests.unit.test_restore_newest import BESIDE, SCRIPT, newest, place, stopped_by
+from tests.unit.test_restore_etcd_alone import BESIDE, SCRIPT, newest, place, stopped_by
 from tests.unit.test_restore_plan import keys, looked, lost, placed, report, survivors
 from tests.unit.test_restore_steps import Place
 from tests.unit.test_restore_undo import OLD, carry_out, mark, old_again, run_of

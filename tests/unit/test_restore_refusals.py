@@ -16,7 +16,7 @@ from etcdtui.model.quorum import Verdict
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView
 from etcdtui.platforms.layout import Layout
-from etcdtui.procedures import restore_newest
+from etcdtui.procedures import restore_etcd_alone
 from etcdtui.procedures.operations import Interruption, Operations
 from etcdtui.procedures.procedure import Choice, Context, Ending, Procedure, StepChanged, StepState
 from etcdtui.procedures.restore_decided import Decided
@@ -178,7 +178,7 @@ def test_where_no_other_host_is_reached_it_is_asked_all_the_same(place: Place) -
     silent = replace(place.other, reached=False)
     for others in ((), (silent,)):
         told = replace(place.decided, others=others)
-        for steps in (stop_steps(told), restore_newest.stop(told)):
+        for steps in (stop_steps(told), restore_etcd_alone.stop(told)):
             (begin,) = steps
             assert begin.key == "begin" and begin.gate.phrase == "prod" and not begin.skippable
             assert "masternode1" in begin.gate.prompt and "masternode2" not in begin.gate.prompt

@@ -9,7 +9,7 @@ from etcdtui.procedures.procedure import Sight, StepChanged
 from etcdtui.procedures.restore_run import run_steps
 from etcdtui.procedures.restore_watch import watch
 from tests.procedures import QUICK, FakeJobs, Human, job_step, procedure, run
-from tests.unit.test_restore_newest import made as newest_plan
+from tests.unit.test_restore_etcd_alone import made as newest_plan
 from tests.unit.test_restore_quorum import plan as quorum_plan
 from tests.unit.test_restore_quorum import seen as survivors_seen
 from tests.unit.test_restore_steps import Place, place

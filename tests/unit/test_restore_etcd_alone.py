@@ -15,7 +15,7 @@ from etcdtui.lab.eras import ERAS
 from etcdtui.model.quorum import Verdict
 from etcdtui.platforms.objects import ETCD, OPERATORS
 from etcdtui.platforms.operators import GUARD
-from etcdtui.procedures import restore, restore_newest
+from etcdtui.procedures import restore, restore_etcd_alone
 from etcdtui.procedures.procedure import Action, Context, Procedure, Reporter, Step
 from etcdtui.procedures.restore_decided import Decided
 from etcdtui.procedures.restore_look import Looked
@@ -128,7 +128,7 @@ def stopped_by(host: Host) -> str:
 
 
 def stop_of(place: Place) -> Step:
-    return next(s for s in restore_newest.stop(place.decided) if s.key == "stop etcd masternode2")
+    return next(s for s in restore_etcd_alone.stop(place.decided) if s.key == "stop etcd masternode2")
 
 
 def test_the_real_script_stops_etcd_and_leaves_the_rest(newest: Place) -> None:
@@ -208,7 +208,7 @@ class Operators:
 
 
 def work(api: Operators, key: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Verdict, list[str]]:
-    monkeypatch.setattr(restore_newest, "PAUSE", 0.0)
+    monkeypatch.setattr(restore_etcd_alone, "PAUSE", 0.0)
     step, quiet = step_of(made(), key), Quiet()
     assert step.work is not None
     return step.work(cast(Context, api.world), cast(Reporter, quiet)), quiet.said
@@ -263,6 +263,6 @@ def test_an_operator_that_never_settles_is_named(monkeypatch: pytest.MonkeyPatch
 
 def test_without_a_kubeconfig_the_human_waits_and_is_told_how() -> None:
     told = replace(decided(), api=False)
-    steps = restore_newest.rollout(told)
+    steps = restore_etcd_alone.rollout(told)
     assert [s.key for s in steps] == ["by hand"]
     assert "oc adm wait-for-stable-cluster" in steps[0].why and "forceRedeploymentReason" in steps[0].why
