@@ -232,6 +232,7 @@ class Control:
             self.app.notify("Nothing was interrupted.", timeout=4, markup=False)
         self._wanted = False
         self.ask_about_the_next()
+        self.app.debts.ask()  # they come after these, and nothing else may happen for a while
 
     def ask_about_the_next(self) -> None:
         """Ask about the first, when nothing else is under way; the others come after it, unless it is

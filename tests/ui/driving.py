@@ -33,8 +33,8 @@ class Driven:
                 return
 
     async def until(self, true: Callable[[], object]) -> None:
-        """Wait for something that a thread brings about."""
-        for _ in range(200):
+        """Wait for something that a thread brings about, on a busy machine, too."""
+        for _ in range(1000):
             if true():
                 await self.settle()
                 return
