@@ -255,7 +255,10 @@ def what_is_left(decided: Standstill, world: Context) -> list[str]:
         )
     if decided.off:
         names = listed([m.host for m in decided.off])
-        said.append(f"{names} must stay off until built anew: replace it as a member then.")
+        said.append(
+            f"{names} must stay off until built anew: replace it as a member then, and take a backup. Before "
+            "that etcd's operator still rolls out, and cluster-backup.sh refuses."
+        )
     said.append(
         f"What the restore has set aside is kept: {clean(decided.safe)} on {decided.recovery.host}"
         + "".join(f", {decided.data_aside(m)} on {m.host}" for m in decided.reached)

@@ -229,3 +229,11 @@ def test_a_new_backup_is_offered_on_the_recovery_host_and_goes_into_every_store(
         "report",
     ]
     assert steps[0].host == told.recovery.host and steps[0].done is None and steps[0].gate.optional
+
+
+def test_no_backup_is_offered_that_would_be_refused_while_a_host_is_off() -> None:
+    told = decided()
+    told = replace(told, others=(replace(told.others[0], reached=False), *told.others[1:]))
+    assert [s.key for s in restore_report.report_steps("restore-1", told)] == ["report"]
+    left = " ".join(restore_end.what_is_left(told, cast(Context, Found())))
+    assert "replace it as a member then, and take a backup" in left
