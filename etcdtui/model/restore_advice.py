@@ -88,9 +88,10 @@ def advise(
         else ()
     )
     answers, lost = health.level in ANSWERING, health.level is Level.NO_QUORUM
+    offered = lost and (quorum_hosts is None or bool(quorum_hosts))
     return Advice(
         needed=lost,
-        first=_first(newest, gaps, quorum=lost and (quorum_hosts is None or bool(quorum_hosts))),
+        first=_first(newest, gaps, quorum=offered, answers=answers),
         truth=_truth(view, health),
         ways=_ways(health, ranked, newest, quorum_hosts),
         # Of members that write together the one that was asked last is ahead: that loses nothing.
@@ -101,12 +102,14 @@ def advise(
     )
 
 
-def _first(newest: Survivor | None, gaps: Sequence[Gap], *, quorum: bool) -> str:
+def _first(newest: Survivor | None, gaps: Sequence[Gap], *, quorum: bool, answers: bool) -> str:
     if newest is None:
         return ""
     ours = [one for one in gaps if one.comparable]
     if any(not one.behind for one in ours):
         return ""
+    if not ours and answers:
+        return "No backup of this cluster is known: there is nothing to restore. Take one now: b."
     if not ours:
         return f"The data of {newest.name} is all there is: no backup of this cluster is known."
     least = min(ours, key=lambda g: (g.revisions is None, g.revisions or 0, g.seconds or 0.0))

@@ -33,6 +33,13 @@ def test_while_the_cluster_answers_a_restore_is_called_the_last_resort() -> None
     assert told.truth[0].startswith("etcd: DEGRADED.") and told.truth[1] == "Kubernetes API: it answers."
 
 
+def test_without_a_backup_a_cluster_that_answers_is_told_to_take_one() -> None:
+    told = advise(healthy(), [survivor(n, running=True) for n in (1, 2, 3)], [])
+    assert told.first == "No backup of this cluster is known: there is nothing to restore. Take one now: b."
+    told = advise(lost(), [survivor(1, 900)], [])
+    assert told.first.startswith("The data of masternode1 is all there is")
+
+
 def test_newer_data_than_any_backup_is_said_first() -> None:
     found = [survivor(1, 900), survivor(3, 1400, running=True, written=NOW - 30)]
     told = advise(lost(), found, [backup(3600, 1000), backup(7200, 500)])
