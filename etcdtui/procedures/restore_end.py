@@ -28,7 +28,7 @@ from etcdtui.procedures.procedure import (
 from etcdtui.procedures.restore_decided import Decided, Standstill
 from etcdtui.procedures.restore_etcd import ASK, access_of, revision_in, why_not
 from etcdtui.procedures.restore_nodes import late_requests
-from etcdtui.procedures.restore_rollout import expected_of
+from etcdtui.procedures.restore_rollout import expected_of, lacking
 from etcdtui.reach.runner import Runner
 from etcdtui.text import clean, grouped, listed
 
@@ -138,16 +138,11 @@ def unsettled(decided: Standstill, view: ClusterView) -> str:
             short.append(f"{name} {pod.ready}/{pod.containers}" if pod else f"{name} none")
     if short:
         return f"etcd pods not ready: {listed(short)}."
-    busy = []
-    for one in facts.operators:
-        if one.name in OPERATORS and not one.available:
-            busy.append(f"{one.name} is not available")
-        elif one.name not in OPERATORS or decided.off:
-            continue  # as long as a host is off, whatever should run on it is missed
-        elif one.progressing:
-            busy.append(f"{one.name} progresses")
-        elif one.degraded:
-            busy.append(f"{one.name} is degraded")
+    busy = [
+        f"{one.name} {lacks}"
+        for one in facts.operators
+        if one.name in OPERATORS and (lacks := lacking(decided, one))
+    ]
     return f"Operators are not settled: {listed(busy)}." if busy else ""
 
 

@@ -26,6 +26,7 @@ from etcdtui.procedures.restore_rollout import (
     asked,
     expected_of,
     joined,
+    lacking,
     members_step,
 )
 from etcdtui.procedures.restore_state import pod_stopped, right_host
@@ -189,15 +190,8 @@ def _settled(decided: Standstill) -> Work:
 
 
 def _unsettled(decided: Standstill, operator: OperatorFacts) -> str:
-    name = clean(operator.name)
-    if not operator.available:
-        return f"{name} is not available: {clean(operator.message, 160)}."
-    # As long as a host is off, whatever should run on it is missed.
-    if operator.progressing and not decided.off:
-        return f"{name} is at work: {clean(operator.message, 160)}."
-    if operator.degraded and not decided.off:
-        return f"{name} is degraded: {clean(operator.message, 160)}."
-    return ""
+    lacks = lacking(decided, operator)
+    return f"{clean(operator.name)} {lacks}: {clean(operator.message, 160)}." if lacks else ""
 
 
 def _by_hand(decided: Standstill) -> Step:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from etcdtui.model.health import in_words, judge
+from etcdtui.model.platform import OperatorFacts
 from etcdtui.model.quorum import Verdict
 from etcdtui.platforms import oc, operators
 from etcdtui.platforms.objects import ETCD
@@ -112,6 +113,17 @@ def ask_for(decided: Standstill, world: Context, report: Reporter, path: str) ->
     body = operators.redeployment(f"recovery-{decided.stamp}-from-{before}")
     patiently(report, lambda: world.objects().patch(path, body))
     return before
+
+
+def lacking(decided: Standstill, operator: OperatorFacts) -> str:
+    """What keeps an operator from being settled; empty when nothing does."""
+    if not operator.available:
+        return "is not available"
+    if decided.off:
+        return ""  # as long as a host is off, whatever should run on it is missed
+    if operator.progressing:
+        return "is at work"
+    return "is degraded" if operator.degraded else ""
 
 
 def expected_of(decided: Standstill) -> frozenset[str]:

@@ -131,7 +131,7 @@ def test_pods_that_are_not_ready_and_operators_at_work_are_named() -> None:
     assert said == "etcd pods not ready: masternode2 3/4."
     busy = (replace(calm[0], progressing=True), *calm[1:3], replace(calm[3], available=False))
     said = restore_end.unsettled(told, healthy(api=api(pods=pods, operators=busy)))
-    assert said == "Operators are not settled: etcd progresses and kube-scheduler is not available."
+    assert said == "Operators are not settled: etcd is at work and kube-scheduler is not available."
 
 
 def test_an_operator_that_misses_a_host_that_is_off_holds_nothing_up() -> None:
