@@ -59,11 +59,11 @@ def test_what_an_earlier_attempt_left_is_used_or_thrown_away(source: Path, targe
 
 
 class Dropping(LocalRunner):
-    """The connection breaks in the middle, the first ``drops`` times."""
+    """The connection breaks the first ``drops`` times, each time after ``blocks`` blocks."""
 
-    def __init__(self, drops: int) -> None:
+    def __init__(self, drops: int, blocks: int = 1) -> None:
         super().__init__("masternode1")
-        self.drops = drops
+        self.drops, self.blocks = drops, blocks
 
     def stream(self, argv: Sequence[str], *, timeout: float) -> Stream:
         stream = super().stream(argv, timeout=timeout)
@@ -73,7 +73,7 @@ class Dropping(LocalRunner):
 
             def breaks(data: bytes, timeout: float) -> None:
                 sent[0] += 1
-                if sent[0] > 1:
+                if sent[0] > self.blocks:
                     raise Dropped("masternode1: the connection broke.")
                 send(data, timeout)
 
@@ -89,7 +89,7 @@ def test_a_broken_connection_is_made_again(
     assert target.read_bytes() == CONTENT
     target.unlink()
     with pytest.raises(Dropped):
-        deliver(Dropping(9), source, str(target), sha256=SHA)
+        deliver(Dropping(9, blocks=0), source, str(target), sha256=SHA)
     assert not target.exists()
 
 
