@@ -331,6 +331,7 @@ class Cluster:
             return
         self._watch_endpoints(urls_of(listed))
         if self.config.discover:
+            self._named.wait(NAMED)  # or one that is configured could be found anew
             for member in listed.members:
                 address = host_part(member.client_urls[0]) if member.client_urls else ""
                 if member.name and address:
@@ -339,6 +340,7 @@ class Cluster:
 
     def _api_told(self, facts: ApiFacts) -> None:
         if self.config.discover:
+            self._named.wait(NAMED)
             for node in facts.nodes:
                 if node.address:
                     self._add_found(node.name, node.address)

@@ -123,7 +123,7 @@ class PlacedSet:
     @property
     def proven(self) -> bool:
         """Complete, and of the sizes that were proven good."""
-        return self.complete and self.fits and self.manifest is not None and self.manifest.good
+        return self.manifest is not None and self.manifest.good and self.fits and self.complete
 
     def stored_name(self, file: FoundFile) -> str:
         """What one of its files is really called there."""

@@ -260,10 +260,10 @@ class _Arrival:
         def once() -> tuple[str, str | None]:
             # Whole blocks only: dd skips blocks, and a torn last one is taken again.
             start = min(landing.length, size) // BLOCK * BLOCK
-            sums = Sums(landing.take_up(start, self.cancelled), start, size)
-            told = self._stream(landing, sums, meter)
-            made = sums.hexdigest()
-            return made, made if sums.sealed else told
+            with Sums(landing.take_up(start, self.cancelled), start, size) as sums:
+                told = self._stream(landing, sums, meter)
+                made = sums.hexdigest()
+                return made, made if sums.sealed else told
 
         return self._patiently(once, meter, landing.length, landing)
 
@@ -277,8 +277,8 @@ class _Arrival:
             while block := self._next(stream, _SUM if landing.length == self.source.size else _STALL):
                 if landing.length + len(block) > self.source.size:
                     raise self._changed("grew while it was being fetched")
-                landing.write(block)
                 sums.update(block)
+                landing.write(block)
                 self.heard, self.quiet = time.monotonic(), 0
                 meter.at(landing.length)
             said = stream.stderr()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -59,6 +60,7 @@ GATHER = 0.08  # seconds that news wait for more: the members of a cluster answe
 SHORTEST = 0.25  # seconds between two pictures
 CLOSING = 0.8  # seconds that leaving waits for connections
 LOADED = 8.0  # seconds after which all modules that will be needed are there
+TURN = 0.0005  # seconds that a thread which computes may keep a key waiting
 
 
 class EtcdTui(VerbActions):
@@ -113,6 +115,7 @@ class EtcdTui(VerbActions):
         self.take_picture()
         self.set_interval(self._every, self._tick)
         self.set_timer(LOADED, _set_aside)
+        sys.setswitchinterval(TURN)
         self.control.ask_about_interrupted()
 
     def on_unmount(self) -> None:

@@ -55,8 +55,11 @@ class _Shelf(fakes.FakeCluster):
         threading.Thread(target=self._news, daemon=True).start()
 
     def _news(self) -> None:
-        # Made beforehand: what a host's answer costs to read is not what is measured.
-        for self.shown in itertools.cycle([shelf(self.count, turn) for turn in range(4)]):
+        # As the cluster's own threads do it: made and joined anew each time, before the screen is told.
+        for turn in itertools.count():
+            view = shelf(self.count, turn)
+            _ = view.known_backups
+            self.shown = view
             self.on_change()
             time.sleep(NEWS)
 
