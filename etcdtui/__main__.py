@@ -1,3 +1,3 @@
-from etcdtui.cli import main
+from etcdtui.cli.main import main
 
 raise SystemExit(main())

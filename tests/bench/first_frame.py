@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from etcdtui import cli
+from etcdtui.cli import main as cli
 from etcdtui.cluster import cluster
 
 

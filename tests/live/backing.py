@@ -106,7 +106,7 @@ class Ground:
         )
 
     def words(self, *words: str, child: str = "") -> list[str]:
-        code = f"{child}\nimport sys\nfrom etcdtui.cli import main\nsys.exit(main(sys.argv[1:]))"
+        code = f"{child}\nimport sys\nfrom etcdtui.cli.main import main\nsys.exit(main(sys.argv[1:]))"
         return [sys.executable, "-c", code, words[0], "--config", str(self.config), *words[1:]]
 
     def backup(self, stamp: str) -> Backup:

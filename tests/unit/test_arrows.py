@@ -51,7 +51,7 @@ def test_no_module_stands_outside_the_contracts() -> None:
     ("code", "forbidden"),
     [
         ("import etcdtui", HEAVY),
-        ("import etcdtui.cli", HEAVY),
+        ("import etcdtui.cli.main", HEAVY),
         ("import etcdtui.model.findings, etcdtui.etcd.gateway, etcdtui.etcd.answers", (*HEAVY, "yaml")),
         ("import etcdtui.config, etcdtui.journal_text, etcdtui.status, etcdtui.landing", HEAVY),
         ("import etcdtui.cluster, etcdtui.procedures.operations", HEAVY),
@@ -70,7 +70,7 @@ def test_what_an_import_does_not_bring(code: str, forbidden: tuple[str, ...]) ->
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["status", "--help"]])
 def test_the_quick_commands_need_nothing_heavy(arguments: list[str]) -> None:
     check = (
-        "import sys\nfrom etcdtui.cli import main\n"
+        "import sys\nfrom etcdtui.cli.main import main\n"
         f"try:\n    main({arguments!r})\nexcept SystemExit as end:\n    assert not end.code\n"
         f"assert not [m for m in {HEAVY!r} if m in sys.modules]"
     )

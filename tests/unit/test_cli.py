@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from etcdtui import cli, config
+from etcdtui import config
+from etcdtui.cli import main as cli
 from etcdtui.config_stores import BackupsConfig, DirectoryPlace, StoreConfig
 from etcdtui.model.findings import find
 from etcdtui.model.health import judge

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from etcdtui import cli_backups
+from etcdtui.cli import backups as cli_backups
 from etcdtui.config import ClusterConfig
 from etcdtui.config_stores import BackupsConfig
 from etcdtui.errors import Refusal

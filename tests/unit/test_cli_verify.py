@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from etcdtui import cli
+from etcdtui.cli import main as cli
 from tests.recorded import VERSIONS
 from tests.shelved import placed
 from tests.snapshotfiles import REAL

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from etcdtui import cli
 from etcdtui.children import binaries
+from etcdtui.cli import main as cli
 from etcdtui.errors import ConfigError, Refusal
 from etcdtui.lab import __main__ as command
 from etcdtui.lab import actions, content, control, up

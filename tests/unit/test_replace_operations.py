@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from etcdtui import cli_resume
+from etcdtui.cli import resume as cli_resume
 from etcdtui.config import ClusterConfig
 from etcdtui.errors import Refusal
 from etcdtui.journal import Journal

@@ -10,7 +10,9 @@ from typing import Any, cast
 
 import pytest
 
-from etcdtui import cli, cli_backups, cli_restore
+from etcdtui.cli import backups as cli_backups
+from etcdtui.cli import main as cli
+from etcdtui.cli import restore as cli_restore
 from etcdtui.cluster import Cluster
 from etcdtui.config import ClusterConfig, from_ssh
 from etcdtui.errors import Refusal

@@ -15,7 +15,7 @@ from etcdtui.drill.scene import Scene
 from etcdtui.errors import ConfigError, EtcdTuiError
 
 if TYPE_CHECKING:
-    from etcdtui.cli_demo import Open, Watch
+    from etcdtui.cli.demo import Open, Watch
 
 
 REACHED, NOT_REACHED = 0, 1

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from etcdtui.cli_backups import GOOD, NONE, followed, opened, refused
+from etcdtui.cli.backups import GOOD, NONE, followed, opened, refused
 from etcdtui.errors import Refusal
 from etcdtui.streams import say
 from etcdtui.text import clean

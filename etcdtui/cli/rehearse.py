@@ -93,7 +93,7 @@ def rehearse(
 
 
 def _snapshots(what: str, folder: Callable[[], Path]) -> list[Path]:
-    from etcdtui.cli_verify import SNAPSHOT, located
+    from etcdtui.cli.verify import SNAPSHOT, located
 
     if what == LAST:
         return [_last(folder())]

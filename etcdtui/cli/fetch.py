@@ -48,15 +48,15 @@ def fetch(
     config: ClusterConfig, stamp: str, store: str | None, identity: Path | None, *, as_json: bool
 ) -> int:
     """0: it is here, proven; 2: it is not."""
-    from etcdtui import cli_backups
+    from etcdtui.cli import backups
     from etcdtui.model import places
 
     stores = [each.name for each in config.stores]
     if store is not None and store not in stores:
         known = f"known are {listed(stores)}" if stores else "none is configured"
         raise ConfigError(f"There is no store {clean(store)}: {known}.", "Name another store, or none.")
-    with cli_backups.opened(config) as (cluster, operations):
-        view = cluster.look_at_places(cli_backups.PLACES)
+    with backups.opened(config) as (cluster, operations):
+        view = cluster.look_at_places(backups.PLACES)
         copies = [found.copy_in(places.HERE) for found in view.known_backups if found.stamp == stamp]
         if any(copy is not None and copy.proven and not copy.encrypted for copy in copies):
             said = f"The backup {clean(stamp, 40)} is on this machine already, and proven."
@@ -65,6 +65,6 @@ def fetch(
         try:
             procedure = operations.plan_fetch(view, stamp, store, identity=identity)
         except Refusal as refusal:
-            cli_backups.refused(refusal, as_json)
+            backups.refused(refusal, as_json)
             return NOT_HERE
-        return cli_backups.followed(procedure, operations, yes=False, as_json=as_json)
+        return backups.followed(procedure, operations, yes=False, as_json=as_json)

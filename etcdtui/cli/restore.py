@@ -68,7 +68,7 @@ def dry_run(
     config: ClusterConfig, *, backup: str | None, host: str | None, as_json: bool, quorum: bool = False
 ) -> int:
     """0: the plan stands; 1: something has to be accepted by typing it; 2: there is none, and why."""
-    from etcdtui.cli_backups import opened
+    from etcdtui.cli.backups import opened
     from etcdtui.model.restore_advice import advise
     from etcdtui.procedures import restore_text
 

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from etcdtui import __version__
-from etcdtui.cli_cluster import cluster_config
+from etcdtui.cli.cluster import cluster_config
 from etcdtui.errors import ConfigError, EtcdTuiError
 from etcdtui.streams import say, silence
 from etcdtui.text import clean
 
 if TYPE_CHECKING:
-    from etcdtui.cli_demo import Watch
+    from etcdtui.cli.demo import Watch
     from etcdtui.config import ClusterConfig
     from etcdtui.model.retention import Rule
 
@@ -132,9 +132,9 @@ def _parser() -> argparse.ArgumentParser:
     journal.add_argument("--json", action="store_true", help="as JSON lines")
     journal.set_defaults(run=_journal)
 
-    from etcdtui import cli_demo
+    from etcdtui.cli import demo
 
-    cli_demo.register(commands, _open)
+    demo.register(commands, _open)
 
     lab = commands.add_parser("lab", add_help=False, help="the same control plane without the screen")
     lab.add_argument("words", nargs=argparse.REMAINDER)
@@ -212,11 +212,11 @@ def _backup_commands(commands: Any, where: argparse.ArgumentParser) -> None:
     )
     prune.set_defaults(run=_prune)
 
-    from etcdtui import cli_fetch, cli_rehearse, cli_restore
+    from etcdtui.cli import fetch, rehearse, restore
 
-    cli_fetch.register(commands, [where, shared], cluster_config)
-    cli_rehearse.register(commands, [where, shared], cluster_config)
-    cli_restore.register(commands, [where, shared], cluster_config)
+    fetch.register(commands, [where, shared], cluster_config)
+    rehearse.register(commands, [where, shared], cluster_config)
+    restore.register(commands, [where, shared], cluster_config)
 
     resume = commands.add_parser(
         "resume",
@@ -315,9 +315,9 @@ def _kept_by(config: ClusterConfig, rule: Rule | None) -> ClusterConfig:
 
 
 def _backup(options: argparse.Namespace) -> int:
-    from etcdtui import cli_backups
+    from etcdtui.cli import backups
 
-    return cli_backups.backup(
+    return backups.backup(
         _kept_by(cluster_config(options), options.keep),
         host=options.host,
         stores=options.store,
@@ -328,37 +328,37 @@ def _backup(options: argparse.Namespace) -> int:
 
 
 def _backups(options: argparse.Namespace) -> int:
-    from etcdtui import cli_backups
+    from etcdtui.cli import backups
 
-    return cli_backups.backups(cluster_config(options), as_json=options.json, metrics=options.metrics_file)
+    return backups.backups(cluster_config(options), as_json=options.json, metrics=options.metrics_file)
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from etcdtui import cli_verify
+    from etcdtui.cli import verify
 
     def folder() -> Path:
         return cluster_config(options).backups.directory
 
-    return cli_verify.verify(options.what, folder, as_json=options.json)
+    return verify.verify(options.what, folder, as_json=options.json)
 
 
 def _maintenance(options: argparse.Namespace) -> int:
-    from etcdtui import cli_backups
+    from etcdtui.cli import backups
 
-    return cli_backups.maintenance(cluster_config(options), node=options.node, as_json=options.json)
+    return backups.maintenance(cluster_config(options), node=options.node, as_json=options.json)
 
 
 def _prune(options: argparse.Namespace) -> int:
-    from etcdtui import cli_backups
+    from etcdtui.cli import backups
 
     chosen = _kept_by(cluster_config(options), options.keep)
-    return cli_backups.prune(chosen, yes=options.yes, as_json=options.json)
+    return backups.prune(chosen, yes=options.yes, as_json=options.json)
 
 
 def _resume(options: argparse.Namespace) -> int:
-    from etcdtui import cli_resume
+    from etcdtui.cli import resume
 
-    return cli_resume.resume(cluster_config(options), options.id, yes=options.yes, as_json=options.json)
+    return resume.resume(cluster_config(options), options.id, yes=options.yes, as_json=options.json)
 
 
 def _journal(options: argparse.Namespace) -> int:

@@ -45,9 +45,9 @@ def register(commands: Any, open_: Open) -> None:
     def run(options: argparse.Namespace) -> int:
         if options.drill is None:
             return _demo(options, open_)
-        from etcdtui import cli_drill
+        from etcdtui.cli import drill
 
-        return cli_drill.drill(options, open_)
+        return drill.drill(options, open_)
 
     demo.set_defaults(run=run)
 
