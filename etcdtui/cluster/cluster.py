@@ -17,6 +17,7 @@ from etcdtui.cluster.discovery import host_part, supposed, urls_of
 from etcdtui.cluster.doubt import DoubtWatcher
 from etcdtui.cluster.endpoints import EndpointWatcher
 from etcdtui.cluster.examiner import Examiner
+from etcdtui.cluster.host_keys import HostKeys
 from etcdtui.cluster.hosts import HostWatcher, LinkWatcher
 from etcdtui.cluster.inventory import Inventory, path_of, recall, remember
 from etcdtui.cluster.live_keys import LiveKeys, live_keys
@@ -80,7 +81,7 @@ class Cluster:
         self._links: dict[str, LinkWatcher] = {}
         self._lookers: dict[str, HostWatcher] = {}
         self._endpoints: dict[str, EndpointWatcher] = {}
-        self._unknown_keys: dict[str, HostKeyUnknown] = {}
+        self._keys = HostKeys()
         self._remembered = Inventory()
         self._closed = False
         self._named = threading.Event()  # the hosts are, and can be asked for
@@ -199,22 +200,11 @@ class Cluster:
 
     def unknown_host_keys(self) -> Sequence[HostKeyUnknown]:
         """Keys of hosts that no known_hosts file names."""
-        with self._lock:
-            return tuple(self._unknown_keys.values())
+        return self._keys.unknown()
 
     def trust(self, key: HostKeyUnknown) -> None:
         """The user compared the fingerprint: write the key to known_hosts and try again."""
-        from etcdtui.reach.known_hosts import trust
-        from etcdtui.reach.ssh_config import resolve
-
-        with self._lock:
-            named = [name for name, k in self._unknown_keys.items() if k.line == key.line]
-        # It is written where it will be read: the first file that ssh_config, or ours, names for that host.
-        host = self._roster.host(named[0]) if named else None
-        files = resolve(host, self.config.ssh).known_hosts if host else ()
-        trust(key, Path(files[0] if files else "~/.ssh/known_hosts").expanduser())
-        with self._lock:
-            self._unknown_keys = {name: k for name, k in self._unknown_keys.items() if k.line != key.line}
+        self._keys.trust(key, self._roster.host, self.config.ssh)
         self.refresh()
 
     # how hosts and endpoints are found
@@ -268,7 +258,7 @@ class Cluster:
         for name, kept in same.items():
             with self._lock:
                 # Its runner stays until the end: something may run through it.
-                self._unknown_keys.pop(name, None)
+                self._keys.heard(name, None)
                 watchers: list[Watcher] = [self._links.pop(name), self._lookers.pop(name)]
                 self._watchers = [watcher for watcher in self._watchers if watcher not in watchers]
             for watcher in watchers:
@@ -290,7 +280,7 @@ class Cluster:
             self._board.host_silent(host.name, problem_of(error))
             return
         watcher = HostWatcher(host, runner, self._board, self._speaker, self._host_told)
-        link = LinkWatcher(host, runner, self._board, self._speaker, watcher.poke, self._key_unknown)
+        link = LinkWatcher(host, runner, self._board, self._speaker, watcher.poke, self._keys.heard)
         with self._lock:
             self._runners[host.name] = runner
             self._links[host.name] = link
@@ -385,13 +375,6 @@ class Cluster:
         for watcher in watchers:
             watcher.turn()
         self._remember()
-
-    def _key_unknown(self, host: str, key: HostKeyUnknown | None) -> None:
-        with self._lock:
-            if key is None:
-                self._unknown_keys.pop(host, None)
-            else:
-                self._unknown_keys[host] = key
 
     def _remember(self) -> None:
         view = self._board.view()

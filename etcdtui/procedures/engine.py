@@ -11,11 +11,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from etcdtui.errors import EtcdTuiError, Unreachable
+from etcdtui.errors import EtcdTuiError
 from etcdtui.journal import Journal
 from etcdtui.procedures.checking import Checker, Scene
 from etcdtui.procedures.desk import CancelAsked, Desk, Leave, Pace
-from etcdtui.procedures.following import Ended, Follower, Jobs, Lost, failure, job_of
+from etcdtui.procedures.executing import Executor
+from etcdtui.procedures.following import Ended, Jobs, failure
 from etcdtui.procedures.history import Past, history_of
 from etcdtui.procedures.locking import Locks
 from etcdtui.procedures.mailbox import Mailbox
@@ -35,7 +36,6 @@ from etcdtui.procedures.procedure import (
 )
 from etcdtui.procedures.tidying import tidy
 from etcdtui.procedures.turns import Again, End, Skipped, stuck
-from etcdtui.procedures.working import Worker
 from etcdtui.reach.jobs import Job
 from etcdtui.records import JournalError
 from etcdtui.text import clean
@@ -111,6 +111,7 @@ class _Course:
         self._journal = journal
         self._checker = Checker(desk, Scene(world, desk.history))
         self._locks = Locks(procedure, world, desk, journal)
+        self._executor = Executor(procedure.id, desk, jobs, self._checker.scene)
         self._step: Step | None = None
         self._told = ""  # what the last piece of work found
 
@@ -214,7 +215,7 @@ class _Course:
 
     def _execute(self, step: Step, past: Past) -> Ended | None:
         if step.action is Action.JOB and past.announced:
-            ended = self._pick_up(step, past)
+            ended = self._executor.pick_up(step, past)
             if ended is not None:
                 return ended
         self._refuse(step)
@@ -224,11 +225,11 @@ class _Course:
         self._desk.go_on()
         match step.action:
             case Action.COMMAND:
-                return self._command(step)
+                return self._executor.command(step)
             case Action.JOB:
-                return self._job(step, past)
+                return self._executor.job(step, past)
             case Action.WORK:
-                self._work(step)
+                self._told = self._executor.work(step)
         return None
 
     # -- before
@@ -271,81 +272,7 @@ class _Course:
         self._desk.change(step, StepState.CANCELLED, "Stopped before it ran.")
         return End(Ending.CANCELLED, f"Stopped before “{step.title}”. Nothing has been run.")
 
-    # -- running
-
-    def _command(self, step: Step) -> Ended:
-        desk, runner = self._desk, self._world.runner(step.host)
-        desk.begin()
-        desk.change(step, StepState.RUNNING)
-        desk.note("command", step, host=step.host, argv=list(step.argv))
-        try:
-            done = desk.during(
-                step,
-                lambda: runner.run(step.argv, timeout=step.timeout),
-                f"the end of the command on {step.host}",
-                cut=False,
-            )
-        except EtcdTuiError as exc:
-            known = "" if not isinstance(exc, Unreachable) else " Whether the command ran there is not known."
-            stuck(desk, step, f"{step.title}: {exc}{known}")
-            raise AssertionError("a stuck step takes a turn") from exc
-        desk.output(step, done.out(), stderr=False)
-        desk.output(step, done.err(), stderr=True)
-        desk.note("ended", step, status=done.status, stdout=done.out(), stderr=done.err())
-        return Ended(done.status, done.out() + done.err())
-
-    def _work(self, step: Step) -> None:
-        desk = self._desk
-        desk.begin()
-        desk.change(step, StepState.RUNNING)
-        desk.note("work", step)
-        try:
-            verdict = Worker(desk, self._checker.scene, step).run()
-        except EtcdTuiError as exc:
-            stuck(desk, step, f"{step.title}: {exc}")
-            raise AssertionError("a stuck step takes a turn") from exc
-        if not verdict.allowed:
-            stuck(desk, step, verdict.reason)
-        self._told = verdict.reason
-
-    def _job(self, step: Step, past: Past) -> Ended:
-        follower = self._follower(step, past)
-        self._desk.change(step, StepState.RUNNING)
-        try:
-            follower.start()
-            return follower.to_the_end()
-        except JournalError:
-            raise
-        except (Lost, EtcdTuiError) as exc:
-            stuck(self._desk, step, f"{step.title}: {exc}")
-            raise AssertionError("a stuck step takes a turn") from exc
-
-    def _pick_up(self, step: Step, past: Past) -> Ended | None:
-        """Go on with the job of an interrupted run; None when it never began."""
-        desk, follower = self._desk, self._follower(step, past)
-        desk.change(step, StepState.RUNNING, f"Looking for the command on {step.host}.")
-        try:
-            state = follower.found()
-            if state.state == "absent" and not past.confirmed:
-                return None
-            if not past.confirmed:
-                desk.note("started", step)
-            desk.tell(
-                StepChanged(step.key, StepState.RUNNING, f"Its command on {step.host} was found again.")
-            )
-            if past.cancelling:
-                return follower.cancel_again()
-            return follower.to_the_end(state)
-        except JournalError:
-            raise
-        except (Lost, EtcdTuiError) as exc:
-            stuck(desk, step, f"{step.title}: {exc}")
-            raise AssertionError("a stuck step takes a turn") from exc
-
-    def _follower(self, step: Step, past: Past) -> Follower:
-        job = job_of(self._procedure.id, step, past.attempt)
-        runner = self._world.runner(step.host)
-        return Follower(self._desk, self._jobs, runner, step, job, self._checker.scene)
+    # -- ends
 
     def _tidy(self) -> None:
         """Remove the records of ended jobs from their hosts; they are in the journal."""
@@ -357,8 +284,6 @@ class _Course:
 
         with suppress(EtcdTuiError, CancelAsked, Leave):
             tidy(self._journal, self._procedure.id, forget, self._world.now)
-
-    # -- ends
 
     def _cancelled(self, step: Step, ended: Ended) -> None:
         if not ended.cancelled:
