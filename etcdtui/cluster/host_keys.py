@@ -32,7 +32,7 @@ class HostKeys:
     def trust(self, key: HostKeyUnknown, host_of: Callable[[str], Host | None], options: SshOptions) -> None:
         """Write it where it will be read: into the first file that ssh_config, or ours, names for that host.
 
-        Raises what cannot be written.
+        Raises ConfigError.
         """
         from etcdtui.reach.known_hosts import trust
         from etcdtui.reach.ssh_config import resolve
