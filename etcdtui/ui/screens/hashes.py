@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
 
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.screen import Screen
-from textual.widgets import Footer
-
-from etcdtui.errors import EtcdTuiError
 from etcdtui.model.hashes import Comparison, HashAnswer, Sameness
 from etcdtui.text import age, clean, grouped
-from etcdtui.ui import keys
-from etcdtui.ui.background import in_background
 from etcdtui.ui.looks import Line, Paragraph, Role, muted
-from etcdtui.ui.parts.bar import Bar
-from etcdtui.ui.parts.lines import Lines
+from etcdtui.ui.screens.asked import AskedScreen, trouble, waiting
 from etcdtui.ui.titled import heading
 
 EXPLANATION = (
@@ -34,86 +24,27 @@ LOOKS = {
 }
 
 
-class HashesScreen(Screen[None]):
-    """Asks when opened, and again with r. ``compare`` may block; ``clock`` is monotonic."""
-
-    CSS_PATH = "document.tcss"
-    AUTO_FOCUS = "#text"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "again", "Compare again", show=True),
-        keys.BACK,
-        keys.COPY,
-        keys.HELP,
-        keys.COMMAND,
-    ]
+class HashesScreen(AskedScreen[Comparison]):
+    """Asks all voters."""
 
     def __init__(self, compare: Callable[[], Comparison], clock: Callable[[], float]) -> None:
-        super().__init__()
-        self._compare, self.clock = compare, clock
-        self._began = clock()
-        self._ended: float | None = None
-        self._found: Comparison | None = None
-        self._error: EtcdTuiError | None = None
-        self.title_bar = Bar(classes="title")
-        self.body = Lines(id="text", classes="text")
+        super().__init__(compare, clock, "hashes")
 
-    def compose(self) -> ComposeResult:
-        yield self.title_bar
-        yield self.body
-        yield Footer()
-
-    def on_mount(self) -> None:
-        self.set_interval(1.0, self._show)
-        self._run()
-
-    @property
-    def running(self) -> bool:
-        return self._ended is None
-
-    def action_again(self) -> None:
-        if not self.running:
-            self._run()
-
-    def action_copy(self) -> None:
-        self.app.copy_to_clipboard(self.body.text)
-        self.notify("The whole text.", title="Copied", markup=False)
-
-    def _run(self) -> None:
-        self._began, self._ended, self._error = self.clock(), None, None
-        in_background(self.app, self._compare, self._answered, self._failed, name="hashes")
-        self._show()
-
-    def _answered(self, found: Comparison) -> None:
-        self._ended, self._found = self.clock(), found
-        self._show()
-
-    def _failed(self, error: EtcdTuiError) -> None:
-        self._ended, self._found, self._error = self.clock(), None, error
-        self._show()
-
-    def _show(self) -> None:
-        if not self.is_running:
-            return
-        if self._ended is None:
-            state = f"asking all voters for {age(self.clock() - self._began)}"
+    def title_line(self) -> Line:
+        if self.ended is None:
+            state = f"asking all voters for {age(self.clock() - self.began)}"
         else:
-            since = self.clock() - self._ended
+            since = self.clock() - self.ended
             state = "as of now" if since < 1 else f"as of {age(since)} ago"
-        self.title_bar.set_line((("Hashes of the keys", Role.STRONG), (f" · {state}", Role.PLAIN)))
-        self.body.set_paragraphs(self._paragraphs())
+        return ("Hashes of the keys", Role.STRONG), (f" · {state}", Role.PLAIN)
 
-    def _paragraphs(self) -> list[Paragraph]:
-        out: list[Paragraph] = []
-        if self._found is not None:
-            out = compared(self._found)
-        elif self._error is not None:
-            out.append(Paragraph((("✗ ", Role.BAD), (clean(self._error.message, 1000), Role.BAD)), 2))
-            if self._error.hint:
-                out.append(Paragraph((("→ ", Role.KEY), (clean(self._error.hint, 1000), Role.PLAIN)), 2))
+    def paragraphs(self) -> list[Paragraph]:
+        if self.found is not None:
+            out = compared(self.found)
+        elif self.error is not None:
+            out = trouble(self.error)
         else:
-            out.append(
-                Paragraph(muted("Waiting for the members. Everything else goes on; esc leaves this page."))
-            )
+            out = [waiting("the members")]
         for sentence in EXPLANATION:
             out += [Paragraph(()), Paragraph(muted(sentence))]
         return out
