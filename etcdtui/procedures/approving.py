@@ -48,12 +48,12 @@ class Until:
 class Approving:
     """Whose requests may be approved. ``awaited`` tells the nodes with the names and addresses that are known
     of each, ``path`` where requests are; ``whom`` calls the nodes in a sentence, ``question`` is what the
-    human is asked about them. All of them raise what the API raises."""
+    human is asked about those that are shown. All of them raise what the API raises."""
 
     awaited: Callable[[Objects], Mapping[str, Collection[str]]]
     path: Callable[[Objects], str]
     whom: str
-    question: str
+    question: Callable[[Sequence[Request]], str]
 
     def approvable(self, api: Objects) -> list[Request]:
         """Pending requests that fit in everything, oldest first."""
@@ -126,7 +126,7 @@ class Approving:
     def _question(self, shown: Sequence[Request], waiting: int) -> str:
         left = waiting - len(shown)
         more = f" {left} more after that." if left else ""
-        return f"{'; '.join(r.brief for r in shown)}.{more} {self.question} Approve?"
+        return f"{'; '.join(r.brief for r in shown)}.{more} {self.question(shown)} Approve?"
 
     def _fitting(self, waiting: Sequence[Request]) -> Sequence[Request]:
         """As many as are seen with the whole question; one at least."""

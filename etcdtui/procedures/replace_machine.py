@@ -224,8 +224,8 @@ def _instructions(decided: Decided) -> str:
         )
     return (
         f"Only you can do this: boot a new host with the control plane's ignition, as {node} was built, on "
-        "empty disks, by BMC, PXE or ISO. The old one must not come up again with its old disk. Its "
-        "certificate requests are listed here next."
+        "empty disks, by BMC, PXE or ISO. The old one must not come up again with its old disk. The new "
+        "one's certificate requests are listed here next, under whatever name it asks."
     )
 
 
@@ -265,7 +265,7 @@ def node_state(decided: Decided, view: ClusterView) -> Verdict:
     ready = [n.name for n in new if n.ready][len(decided.before) :]
     if ready:
         return Verdict(True, f"The node {ready[-1]} is Ready.")
-    late = next((n for n in new if not n.ready), None)
+    late = next((n for n in sorted(new, key=lambda n: n.name == decided.target.name) if not n.ready), None)
     if late is not None:
         why = f" ({clean(late.reason, 80)})" if late.reason else ""
         return Verdict(False, f"The node {late.name} is not Ready yet{why}.")

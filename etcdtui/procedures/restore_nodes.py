@@ -75,7 +75,7 @@ def approving() -> Approving:
         awaited=known_nodes,
         path=_path,
         whom="a known node",
-        question="Are these your nodes, and expected?",
+        question=lambda shown: "Are these your nodes, and expected?",
     )
 
 

@@ -51,6 +51,17 @@ class Metal(Situation):
         asked(self.api_, "csr-ours", "masternode3")
         asked(self.api_, "csr-stranger", "intruder")
 
+    def lets_in(self, number: int) -> None:
+        """Whose request is approved becomes a node, and a member."""
+        plain: Any = self.api_.put
+
+        def put(path: str, body: Any) -> dict[str, Any]:
+            told: dict[str, Any] = plain(path, body)
+            self.joined(number)
+            return told
+
+        self.api_.put = put  # type: ignore[method-assign]
+
     def approved(self) -> list[str]:
         return [
             path.rpartition("/")[2]
@@ -70,14 +81,7 @@ def guided(world: Metal, *first: Answer) -> Human:
 
 def test_the_new_host_is_let_in_and_the_stranger_is_not(tmp_path: Path) -> None:
     world = Metal()
-    plain: Any = world.api_.put
-
-    def put(path: str, body: Any) -> dict[str, Any]:
-        told: dict[str, Any] = plain(path, body)
-        world.joined(3)
-        return told
-
-    world.api_.put = put  # type: ignore[method-assign]
+    world.lets_in(3)
     human = guided(world)
     finished, _ = run(world.plan(), Journal(tmp_path), world=world, human=human)
     assert finished.ending is Ending.DONE, finished.sentence
@@ -99,3 +103,16 @@ def test_nothing_is_approved_without_a_yes(tmp_path: Path) -> None:
     )
     finished, _ = run(world.plan(), Journal(tmp_path), world=world, human=human)
     assert finished.ending is Ending.STOPPED and world.approved() == []
+
+
+def test_a_host_that_was_built_under_another_name_is_let_in_after_a_look(tmp_path: Path) -> None:
+    world = Metal()
+    world.lets_in(4)
+    world.rebuilt = lambda: asked(world.api_, "csr-other", "masternode4")  # type: ignore[method-assign]
+    human = guided(world)
+    finished, _ = run(world.plan(), Journal(tmp_path), world=world, human=human)
+    assert finished.ending is Ending.DONE, finished.sentence
+    assert world.approved() == ["csr-other"]
+    question = next(q for q in human.questions if q.step == "csr client")
+    assert "csr-other" in question.sentence and "masternode4" in question.sentence
+    assert "It is not called masternode3. Is it the host that was built in its place?" in question.sentence
