@@ -29,7 +29,7 @@ RESERVE = 64 << 20  # bytes of room besides the snapshot
 # Arguments: cluster-backup.sh, folder. Since 4.6 it refuses while the API does not tell how operators are.
 _TAKE = r"""
 umask 077
-if grep -q -e --force -- "$1"; then exec "$1" --force "$2"; fi
+if grep -v '^[[:space:]]*#' "$1" | grep -q -e --force; then exec "$1" --force "$2"; fi
 exec "$1" "$2"
 """
 

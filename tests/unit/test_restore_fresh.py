@@ -95,6 +95,15 @@ def test_the_hosts_own_script_takes_it_and_it_is_read_afterwards(taking: tuple[P
     assert not found.allowed and "is damaged" in found.reason
 
 
+def test_an_old_script_that_knows_no_force_is_not_given_it(taking: tuple[Place, Step]) -> None:
+    place, step = taking
+    script = place.one.at("/usr/local/bin/cluster-backup.sh")
+    code = script.read_text().replace('[ "$1" = --force ] && shift && echo forced', "")
+    script.write_text(code.replace("#!/bin/sh\n", "#!/bin/sh\n# Others take --force, too.\n"))
+    subprocess.run(step.argv, check=True, capture_output=True)
+    assert [*Path(place.decided.fresh_folder).glob("snapshot_*")]
+
+
 def test_a_member_that_died_meanwhile_and_too_little_room_are_reasons_not_to_take_it(
     taking: tuple[Place, Step], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,11 @@
 # The lab's cluster-backup.sh: takes the arguments, prints the lines and leaves the files of the script that
 # OpenShift puts on a control plane host (there it says: Created by cluster-etcd-operator).
 #
+#if checked
 #   cluster-backup.sh [--force] DIR
+#else
+#   cluster-backup.sh DIR
+#end
 
 @BEGIN@
 
