@@ -215,8 +215,8 @@ def off_the_cluster(decided: Decided) -> tuple[Step, ...]:
         Step(
             key="bring",
             title="Bring both files off the cluster",
-            why=f"A backup on the master that just died is none. Both files come here over SSH; {host} and "
-            "this machine each make their SHA-256.",
+            why=f"A backup on the master that just died is none. Both files come here over SSH, "
+            f"hashed on the way: the snapshot carries its SHA-256, that of the other {host} makes.",
             action=Action.WORK,
             work=arrival.bring_off(decided),
             cancel=stays,

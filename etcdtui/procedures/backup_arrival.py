@@ -26,7 +26,7 @@ from etcdtui.model.view import ClusterView
 from etcdtui.procedures import backup_proof, manifests
 from etcdtui.procedures.backup_decided import Decided, Homes
 from etcdtui.procedures.procedure import Context, Reporter, Work
-from etcdtui.reach.transfer import Source, fetch_all, host_digest
+from etcdtui.reach.transfer import Source, fetch
 from etcdtui.text import size
 
 NAME = ".arrival.json"
@@ -94,16 +94,15 @@ def homes_of(decided: Decided) -> HomesOf:
 
 
 def bring_off(decided: Decided) -> Work:
-    """Both files to this machine; their digests are made on the host first, and compared here."""
+    """Both files to this machine, hashed while they come, and compared with what they or their host tell."""
 
     def work(world: Context, report: Reporter) -> Verdict:
         made, runner, sudo = decided.made(world), world.runner(decided.host), decided.layout.sudo
         homes = Homes.of(world.keeping, made.stamp, decided.host)
         paths = {file.name: f"{made.directory}/{file.name}" for file in made.files}
-        digests = {name: host_digest(runner, sudo, path) for name, path in paths.items()}
-        fetched = fetch_all(
+        fetched = fetch(
             runner,
-            [Source(paths[file.name], file.size, digests[file.name]) for file in made.files],
+            [Source(paths[file.name], file.size) for file in made.files],
             homes.folder,
             sudo=sudo,
             progress=report.moved,
@@ -111,10 +110,11 @@ def bring_off(decided: Decided) -> Work:
         )
         for file in fetched:
             report.say(f"{file.path.name}  {size(file.size)}  sha256 {file.sha256}")
+        digests = {file.path.name: file.sha256 for file in fetched}
         taken = _taken(world.view(), made, just_taken=not decided.stamp)
         Arrival(made.host, made.directory, made.stamp, taken, digests, not decided.stamp).keep(homes.folder)
         total = size(sum(file.size for file in fetched))
-        same = f"their SHA-256 is the same here as {decided.host} made it"
+        same = "and no byte of them was changed on the way"
         return Verdict(True, f"Both files ({total}) are in {homes.folder}, {same}.")
 
     return work
@@ -207,10 +207,12 @@ def named_checks(proof: Proof, resources: ResourcesProof) -> list[Check]:
 
 
 def _arrived(arrival: Arrival, proof: Proof, resources: ResourcesProof) -> Check:
-    """Are these still the files that the host told the digests of?"""
+    """Are these still the files that came?"""
     made = {proof.name: proof.sha256, resources.name: resources.sha256}
     if made == arrival.digests:
-        return Check("arrival", Outcome.OK, f"Both SHA-256 are those that {arrival.host} made of its files.")
+        return Check(
+            "arrival", Outcome.OK, f"Both SHA-256 are those of the files that came from {arrival.host}."
+        )
     said = f"A file is not the one that was fetched from {arrival.host}: its SHA-256 is another."
     return Check("arrival", Outcome.FAILED, said)
 

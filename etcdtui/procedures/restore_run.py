@@ -18,7 +18,7 @@ from etcdtui.procedures.restore_watch import watch
 from etcdtui.procedures.restore_words import explain, heard, way_back
 from etcdtui.reach.deliver import deliver
 from etcdtui.reach.remote_db import read_position
-from etcdtui.reach.transfer import Source, fetch_all, host_digest
+from etcdtui.reach.transfer import Source, fetch, host_digest
 from etcdtui.text import grouped, size
 
 ASK = 60.0  # seconds for copying within a host to begin with
@@ -177,7 +177,7 @@ def _prove(decided: Decided) -> Work:
     def work(world: Context, report: Reporter) -> Verdict:
         backup, folder = decided.backup, _local(decided, world)
         if backup.host:
-            fetch_all(
+            fetch(
                 world.runner(backup.host),
                 [Source(f"{backup.directory}/{f.name}", f.size, f.sha256) for f in backup.files],
                 folder,

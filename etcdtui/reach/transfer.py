@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -31,7 +31,6 @@ from etcdtui.landing import (
     room_for,
     sha256_of,
     taken,
-    write_small,
 )
 from etcdtui.reach.runner import Runner, Stream
 from etcdtui.reach.sums import Sums
@@ -93,7 +92,8 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file on a host: absolute ``path``, expected ``size`` in bytes, SHA-256 in hex where it is known."""
+    """A file on a host: absolute ``path``, expected ``size`` in bytes, SHA-256 in hex where it is known; else
+    a snapshot's own digest at its end tells it, or the host makes one."""
 
     path: str
     size: int
@@ -113,48 +113,21 @@ class _Short(Exception):
 
 def fetch(
     runner: Runner,
-    source: str,
-    target: Path,
-    *,
-    size: int,
-    digest: str | None = None,
-    sudo: Sequence[str] = (),
-    progress: Progress | None = None,
-    cancelled: Cancel | None = None,
-    patience: float = PATIENCE,
-) -> Fetched:
-    """Bring the file ``source`` (absolute, ``size`` bytes) to ``target`` (mode 0600, in a 0700 folder).
-
-    Goes on with what an earlier attempt left in ``<target>.part``, comes back after a dropped connection
-    for ``patience`` seconds without a byte. ``digest``, the known SHA-256, spares the host making it.
-    Raises Refusal (changed there, another file here, another etcdtui at it), LocalFault (disk), Cancelled,
-    Unreachable and its kin, CommandFailed, SudoRefused, UnexpectedOutput. After each the ``.part`` stays,
-    unless it was shown to be wrong.
-    """
-    own_folder(target.parent)
-    arrival = _Arrival(runner, Source(source, size, digest), target, tuple(sudo), cancelled, patience)
-    with contextlib.ExitStack() as stack:
-        fetched, landing = arrival.bring(stack, Meter(target.name, size, progress))
-        if landing:
-            landing.settle()
-    return fetched
-
-
-def fetch_all(
-    runner: Runner,
     sources: Sequence[Source],
     folder: Path,
     *,
-    beside: Mapping[str, bytes] | None = None,
     sudo: Sequence[str] = (),
     progress: Progress | None = None,
     cancelled: Cancel | None = None,
     patience: float = PATIENCE,
 ) -> tuple[Fetched, ...]:
-    """Bring all files of a set into ``folder``, or none: names are given when the last one is proven.
+    """Bring all files of a set into ``folder`` (0700; files 0600), or none: names are given when the last is
+    proven. A crash while they are given is healed by calling again.
 
-    ``beside`` (name -> content, the manifest) is written last, so that what has it is whole. A crash while
-    the names are given is healed by calling again. Raises as ``fetch``.
+    Goes on with what an earlier attempt left in ``.part`` files, comes back after a dropped connection for
+    ``patience`` seconds without a byte. Raises Refusal (changed there, another file here, another etcdtui at
+    it), LocalFault (disk), Cancelled, Unreachable and its kin, CommandFailed, SudoRefused, UnexpectedOutput.
+    After each a ``.part`` stays, unless it was shown to be wrong.
     """
     own_folder(folder)
     room_for(folder, sum(_missing(source, folder) for source in sources))
@@ -163,15 +136,9 @@ def fetch_all(
         for source in sources:
             arrival = _Arrival(runner, source, folder / source.name, tuple(sudo), cancelled, patience)
             came.append(arrival.bring(stack, Meter(source.name, source.size, progress)))
-        for name, content in (beside or {}).items():
-            path = folder / name
-            if path.exists() and path.read_bytes() != content:
-                raise taken(path)
         for _, landing in came:
             if landing:
                 landing.settle()
-        for name, content in (beside or {}).items():
-            write_small(folder / name, content)
     return tuple(fetched for fetched, _ in came)
 
 

@@ -36,14 +36,14 @@ from pathlib import Path
 from etcdtui.config import Host, SshOptions
 from etcdtui.reach.ssh import SshRunner
 from etcdtui.reach.ssh_config import resolve
-from etcdtui.reach.transfer import fetch
+from etcdtui.reach.transfer import Source, fetch
 port, user, identity, known, source, target, size, profile = sys.argv[1:]
 options = SshOptions(identity=identity, known_hosts=known, config="none")
 runner = SshRunner(resolve(Host("host", "127.0.0.1", int(port), user), options))
 watch = cProfile.Profile() if profile else contextlib.nullcontext()
 begin = time.perf_counter()
 with watch:
-    came = fetch(runner, source, Path(target), size=int(size))
+    (came,) = fetch(runner, [Source(source, int(size))], Path(target).parent)
 spent = time.perf_counter() - begin
 runner.close()
 assert came.size == int(size)

@@ -15,7 +15,7 @@ from etcdtui.landing import BLOCK, Landing, LocalFault, Meter, Moved, own_folder
 from etcdtui.reach import transfer
 from etcdtui.reach.local import LocalRunner
 from etcdtui.reach.runner import Completed
-from etcdtui.reach.transfer import fetch, host_digest
+from etcdtui.reach.transfer import Source, fetch, host_digest
 
 
 class Host:
@@ -71,6 +71,12 @@ def test_the_digest_is_made_with_what_the_host_has(tools, tmp_path, local, monke
             host_digest(local, sudo, str(file))
 
 
+def fetch_one(runner, source, target, *, size, digest=None, **more):
+    """One file, under its own name."""
+    (came,) = fetch(runner, [Source(str(source), size, digest)], target.parent, **more)
+    return came
+
+
 @pytest.mark.parametrize("name", ["snapshot.db", "resources.tar.gz"])
 @pytest.mark.parametrize("sealed", [True, False])
 def test_a_snapshot_that_holds_spares_the_host_a_digest(name, sealed, tmp_path, local, monkeypatch):
@@ -79,7 +85,7 @@ def test_a_snapshot_that_holds_spares_the_host_a_digest(name, sealed, tmp_path, 
     content = os.urandom(3 * BLOCK)
     content += hashlib.sha256(content).digest() if sealed else bytes(32)
     (tmp_path / name).write_bytes(content)
-    came = fetch(local, str(tmp_path / name), tmp_path / "here" / name, size=len(content))
+    came = fetch_one(local, str(tmp_path / name), tmp_path / "here" / name, size=len(content))
     assert came.sha256 == hashlib.sha256(content).hexdigest()
     assert len(asked) == (name.endswith(".db") and not sealed)
 
@@ -87,14 +93,14 @@ def test_a_snapshot_that_holds_spares_the_host_a_digest(name, sealed, tmp_path, 
 def test_a_password_for_sudo(tmp_path):
     host = Host((1, b"", b"sudo: a password is required\n"))
     with pytest.raises(SudoRefused, match=r"sudo on master1 refuses: sudo: a password is required"):
-        fetch(host, "/b/x", tmp_path / "here" / "x", size=5, sudo=("sudo", "-n"))
+        fetch_one(host, "/b/x", tmp_path / "here" / "x", size=5, sudo=("sudo", "-n"))
 
 
 def test_it_is_given_up_after_its_patience(tmp_path):
     told: list[Moved] = []
     host = Host(*[Refused("master1 refuses the connection.")] * 9)
     with pytest.raises(Dropped, match=r"x could not be fetched from master1: .* refuses the connection"):
-        fetch(host, "/b/x", tmp_path / "here" / "x", size=5, patience=0.4, progress=told.append)
+        fetch_one(host, "/b/x", tmp_path / "here" / "x", size=5, patience=0.4, progress=told.append)
     assert told[0].note == "master1 refuses the connection. Trying again in 0.5 s."
 
 
@@ -102,7 +108,9 @@ def test_a_cancel_ends_the_waiting(tmp_path):
     stop = threading.Event()
     host = Host(*[Refused("no.")] * 9)
     with pytest.raises(Cancelled, match="was stopped"):
-        fetch(host, "/b/x", tmp_path / "here" / "x", size=5, cancelled=stop, progress=lambda _: stop.set())
+        fetch_one(
+            host, "/b/x", tmp_path / "here" / "x", size=5, cancelled=stop, progress=lambda _: stop.set()
+        )
 
 
 def test_what_dd_counts_is_no_reason():
