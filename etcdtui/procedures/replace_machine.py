@@ -9,6 +9,7 @@ from etcdtui.model.quorum import Verdict
 from etcdtui.model.view import FRESH_API, ClusterView
 from etcdtui.platforms import oc
 from etcdtui.platforms.machines import MACHINES, as_yaml, path
+from etcdtui.platforms.objects import NODES, parse_nodes
 from etcdtui.procedures import replace_csrs
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Objects, Reporter, Step
 from etcdtui.procedures.replace_api import delete_exactly, patiently, uid_of, unless
@@ -39,6 +40,7 @@ def steps(decided: Decided) -> tuple[Step, ...]:
         _registers(decided),
         replace_csrs.step(decided, "csr serving", "Let the API reach the new host"),
         _joined(decided),
+        *((_old_node(decided),) if how is Rebuild.BY_HAND else ()),
     )
 
 
@@ -212,6 +214,41 @@ def _joined(decided: Decided) -> Step:
         verify=_node_ready(decided),
         patience=JOIN,
         cancel="Watching ends.",
+    )
+
+
+def _old_node(decided: Decided) -> Step:
+    """With a machine goes its node. Without one, and a new host of another name, nobody takes it away."""
+    name = decided.target.name
+    node = f"{NODES}/{name}"
+
+    def gone(world: Context) -> Verdict:
+        found = next((n for n in parse_nodes(world.objects().get_list(NODES)) if n.name == name), None)
+        if found is None:
+            return Verdict(True, f"There is no node {name} any more.")
+        if found.ready:
+            return Verdict(True, f"The node {name} is Ready: it stays.")
+        return Verdict(False, f"The node {name} is still there, and not Ready.")
+
+    def work(world: Context, report: Reporter) -> Verdict:
+        api = patiently(report, world.objects)
+        uid = patiently(report, lambda: uid_of(api, node))
+        if not patiently(report, lambda: gone(world)).allowed:
+            delete_exactly(api, node, uid, report)
+        return patiently(report, lambda: gone(world))
+
+    gate = Gate(GateKind.CONFIRM, prompt=f"The host {name} is no more. Delete its node from the cluster?")
+    return Step(
+        key="old node",
+        title=f"Delete the node {name}, if it stayed",
+        why="Where the new host has another name, the old node stays listed, and every rollout waits for it.",
+        action=Action.WORK,
+        argv=oc.command("delete", node),
+        gate=gate,
+        ask=unless(gone, gate),
+        done=gone,
+        work=work,
+        cancel="The node stays.",
     )
 
 

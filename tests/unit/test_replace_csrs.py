@@ -13,6 +13,7 @@ from cryptography.x509.oid import NameOID
 
 from etcdtui.journal import Journal
 from etcdtui.platforms.csrs import BOOTSTRAPPER, CLIENT, V1
+from etcdtui.platforms.objects import NODES
 from etcdtui.procedures.procedure import Answer, Choice, Ending, StepChanged
 from tests.procedures import Human, run
 from tests.replacing import FakeApi, Situation, willing
@@ -90,6 +91,7 @@ def test_the_new_host_is_let_in_and_the_stranger_is_not(tmp_path: Path) -> None:
     assert "csr-ours" in question.sentence and "masternode3" in question.sentence
     assert "intruder" not in question.sentence
     assert world.api_.objects[f"{V1}/csr-ours"]["metadata"]["resourceVersion"] == "7"
+    assert not [q for q in human.questions if q.step == "old node"]
 
 
 def test_nothing_is_approved_without_a_yes(tmp_path: Path) -> None:
@@ -109,6 +111,14 @@ def test_a_host_that_was_built_under_another_name_is_let_in_after_a_look(tmp_pat
     world = Metal()
     world.lets_in(4)
     world.rebuilt = lambda: asked(world.api_, "csr-other", "masternode4")  # type: ignore[method-assign]
+    world.api_.objects[f"{NODES}/masternode3"] = {
+        "metadata": {
+            "name": "masternode3",
+            "uid": "uid-3",
+            "labels": {"node-role.kubernetes.io/control-plane": ""},
+        },
+        "status": {"conditions": [{"type": "Ready", "status": "Unknown"}]},
+    }
     human = guided(world)
     finished, _ = run(world.plan(), Journal(tmp_path), world=world, human=human)
     assert finished.ending is Ending.DONE, finished.sentence
@@ -116,3 +126,5 @@ def test_a_host_that_was_built_under_another_name_is_let_in_after_a_look(tmp_pat
     question = next(q for q in human.questions if q.step == "csr client")
     assert "csr-other" in question.sentence and "masternode4" in question.sentence
     assert "It is not called masternode3. Is it the host that was built in its place?" in question.sentence
+    assert f"{NODES}/masternode3" not in world.api_.objects, "rollouts would wait for it"
+    assert "Delete its node" in next(q for q in human.questions if q.step == "old node").sentence
