@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+import math
+import re
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from decimal import Decimal
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,40 +39,38 @@ WORDS = {"last": "count", "days": "days", "daily": "daily", "weekly": "weekly", 
 """What people call the parts of a rule, and their names here."""
 
 
-def rule_of(parts: Mapping[str, int]) -> Rule:
-    """A rule from WORDS and numbers. Raises ValueError with a sentence."""
-    for word, number in parts.items():
-        if word not in WORDS:
-            raise ValueError(f"{word!r} is no part of a rule; known are {', '.join(WORDS)}")
-        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
-            raise ValueError(f"{word} must be a whole number, 0 or more")
-    return Rule(**{WORDS[word]: number for word, number in parts.items()})
-
-
 def rule_of_words(text: str) -> Rule:
-    """``last=7,daily=7,weekly=4``, or a number alone: so many newest ones. Raises ValueError."""
-    if _whole(text.strip()):
+    """``last=7,days=1.5,weekly=4``, or a number alone: so many newest ones. Raises ValueError."""
+    if _NUMBER.fullmatch(text.strip()):
         text = f"last={text.strip()}"
-    parts: dict[str, int] = {}
+    parts: dict[str, Any] = {}
     for part in text.split(","):
         word, equals, number = part.strip().partition("=")
-        if not equals or not _whole(number):
+        if not equals or not _NUMBER.fullmatch(number) or not math.isfinite(float(number)):
             raise ValueError(f"{part.strip()!r} is no part of a rule; write it as last=7,daily=7")
-        if word in parts:
+        if word not in WORDS:
+            raise ValueError(f"{word!r} is no part of a rule; known are {', '.join(WORDS)}")
+        if word != "days" and "." in number:
+            raise ValueError(f"{word} must be a whole number, 0 or more")
+        if WORDS[word] in parts:
             raise ValueError(f"{word} is said twice; say it once")
-        parts[word] = int(number)
-    return rule_of(parts)
+        parts[WORDS[word]] = float(number) if word == "days" else int(number)
+    return Rule(**parts)
 
 
 def in_words(rule: Rule) -> str:
-    """As ``rule_of_words`` reads it, days as whole ones; "" for a rule of nothing."""
+    """As ``rule_of_words`` reads it, to the last digit; "" for a rule of nothing."""
     parts = {word: getattr(rule, part) for word, part in WORDS.items()}
-    return ",".join(f"{word}={int(number)}" for word, number in parts.items() if number)
+    return ",".join(f"{word}={_written(number)}" for word, number in parts.items() if number)
 
 
-def _whole(text: str) -> bool:
-    """As int() takes it: neither any digit of Unicode nor any number of them."""
-    return len(text) < 10 and text.isascii() and text.isdigit()
+def _written(number: float) -> str:
+    """All of its digits, without an exponent: a day that is cut off here is one whose backups go."""
+    return f"{Decimal(repr(number)):f}".removesuffix(".0")
+
+
+# As float() and int() take them: neither any digit of Unicode nor any number of them.
+_NUMBER = re.compile(r"[0-9]{1,400}(?:\.[0-9]{1,400})?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from etcdtui.model.retention import Kept, Rule, doomed, in_words, rule_of_words
@@ -21,17 +21,30 @@ DAY = 86400.0
         ("7", Rule(count=7)),
         (" last=7, days=30 ", Rule(count=7, days=30)),
         ("daily=7,weekly=4,monthly=6", Rule(daily=7, weekly=4, monthly=6)),
+        ("last=2,days=1.5", Rule(count=2, days=1.5)),
     ],
 )
 def test_a_rule_in_words(text: str, rule: Rule) -> None:
     assert rule_of_words(text) == rule
 
 
-@pytest.mark.parametrize("rule", [Rule(), Rule(count=1000000), Rule(3, 30, 7, 4, 6), Rule(count=0, daily=2)])
-def test_words_of_a_rule_are_read_as_the_same_rule(rule: Rule) -> None:
+# As the configuration takes them: counts are any whole numbers, days any number at all.
+counts = st.integers(0, 10**6) | st.floats(0, allow_infinity=False).map(int)
+days = st.none() | st.floats(0, 400) | st.floats(0, allow_infinity=False) | st.integers(0, 400)
+rules = st.builds(Rule, st.none() | counts, days, counts, counts, counts)
+
+
+@given(rules)
+@example(Rule(2, 1.9))  # one that says 1.9 days is not to become one of 1 day: backups would go
+@example(Rule(days=0.25))
+@example(Rule(days=1e-7))
+@example(Rule(days=1e23))
+def test_a_rule_is_the_same_after_it_was_written_down(rule: Rule) -> None:
     words = in_words(rule)
-    assert words == "" if rule.empty else in_words(rule_of_words(words)) == words
-    assert rule.empty or rule_of_words(words) == replace(rule, count=rule.count or None)
+    assert (words == "") is rule.empty
+    assert rule.empty or rule_of_words(words) == replace(
+        rule, count=rule.count or None, days=rule.days or None
+    )
 
 
 @pytest.mark.parametrize(
@@ -42,6 +55,9 @@ def test_words_of_a_rule_are_read_as_the_same_rule(rule: Rule) -> None:
         ("last=²", "'last=²' is no part of a rule"),
         ("last=٣", "'last=٣' is no part of a rule"),
         ("last=" + "9" * 5000, "is no part of a rule"),
+        ("last=1.5", "last must be a whole number"),
+        ("days=1e3", "'days=1e3' is no part of a rule"),
+        ("days=" + "9" * 400, "is no part of a rule"),
         ("last=-1", "'last=-1' is no part of a rule"),
         ("last=1,last=2", "last is said twice"),
         ("hourly=3", "'hourly' is no part of a rule; known are last, days"),
