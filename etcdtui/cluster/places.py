@@ -20,10 +20,11 @@ from etcdtui.cluster.connecting import is_local
 from etcdtui.cluster.problems import problem_of
 from etcdtui.cluster.watcher import Watcher
 from etcdtui.config import Host
-from etcdtui.errors import CommandFailed, EtcdTuiError, NotFound
+from etcdtui.errors import CommandFailed, EtcdTuiError, Forbidden, NotFound, UnexpectedOutput
 from etcdtui.model.backups import FoundFile
 from etcdtui.model.places import HERE, Place, PlacedSet, PlaceKind, safe
 from etcdtui.model.placing import ARRIVING, LARGEST, Told, is_manifest, sets_in, told
+from etcdtui.offsite.store import StoreFault
 from etcdtui.platforms.layout import Layout
 from etcdtui.platforms.manifest_files import AT_ONCE, manifests_script, parse_manifests
 from etcdtui.reach.runner import Runner
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 SHOW_EVERY = 2.0  # seconds after which the manifests read so far are shown
 READ_TIMEOUT = 12.0  # seconds for some manifests of one host
-AGAIN = 30.0  # seconds after which a store that failed is asked again
+AGAIN = 30.0  # seconds after which a store that failed, or has something unreadable, is asked again
 OpenStore = Callable[[], "Store"]
 
 
@@ -121,13 +122,16 @@ class StoreWatcher(PlaceWatcher):
         self._open = open_store
         self._store: Store | None = None
         self._read: dict[FoundFile, Told] = {}
+        self._again: set[FoundFile] = set()  # manifests that could not be read the last time
 
     def round(self) -> None:
         if self._store is None:
             self._store = self._open()
         files = self._files(self._store)
         manifests = sorted(filter(is_manifest, files), key=lambda f: f.directory, reverse=True)
-        self._read = {file: self._read[file] for file in manifests if file in self._read}
+        known = self._read.keys() - self._again
+        self._read = {file: self._read[file] for file in manifests if file in known}
+        self._again.clear()
         shown = time.monotonic()
         for file in manifests:
             if self.closed.is_set():
@@ -141,8 +145,11 @@ class StoreWatcher(PlaceWatcher):
                 self._read[file] = told(_object(self._store, f"{file.directory}/{file.name}"), file.name)
             except NotFound:
                 files.remove(file)
+            except (StoreFault, Forbidden, UnexpectedOutput) as error:  # of this one alone
+                self._read[file] = Told(trouble=error.message)
+                self._again.add(file)
         self._show(files)
-        self.period = type(self).period
+        self.period = AGAIN if self._again else type(self).period
 
     def failed(self, error: EtcdTuiError) -> None:
         self._store, self.period = None, AGAIN

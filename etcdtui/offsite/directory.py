@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from etcdtui.errors import NotFound
+from etcdtui.errors import ConfigError, NotFound
 from etcdtui.landing import (
     BLOCK,
     PART,
@@ -88,7 +88,8 @@ class DirectoryStore:
                     raise
 
     def list(self, under: str = "") -> list[Stored]:
-        """As ``Store.list``; what lies beside ``under`` need not be readable."""
+        """As ``Store.list``; what lies beside ``under`` need not be readable. Names that no store could hold,
+        like those of a folder that somebody copied, are not ours."""
         found: list[Stored] = []
         with self._faults("it cannot be listed"):
             self._there()
@@ -96,14 +97,12 @@ class DirectoryStore:
             for folder, folders, names in os.walk(top, onerror=_unless_gone):
                 folders[:] = sorted(f for f in folders if not f.startswith("."))
                 for name in sorted(names):
-                    if name.endswith(PART) or name.startswith("."):
-                        continue
                     path = Path(folder, name)
-                    with contextlib.suppress(FileNotFoundError):
+                    with contextlib.suppress(FileNotFoundError, ConfigError):
+                        ours = check_name(path.relative_to(self._folder).as_posix())
                         seen = path.lstat()
-                        if stat.S_ISREG(seen.st_mode):
-                            relative = path.relative_to(self._folder).as_posix()
-                            found.append(Stored(relative, seen.st_size, seen.st_mtime))
+                        if stat.S_ISREG(seen.st_mode) and not name.endswith(PART):
+                            found.append(Stored(ours, seen.st_size, seen.st_mtime))
         return found
 
     def stat(self, name: str) -> Stored | None:

@@ -129,6 +129,13 @@ def test_what_a_crash_left_is_written_anew_and_not_listed(store, folder, local):
     assert os.listdir(folder) == ["x"]
 
 
+def test_what_was_never_named_by_us_is_not_listed(store, folder):
+    for name in ("prod/a/x", "prod/a (copy)/x", "prod/a/x (1)", "prod/ä/x", ".snapshot/x"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"1")
+    assert [stored.name for stored in store.list()] == ["prod/a/x"]
+
+
 class Liar(DirectoryStore):
     """A store that keeps something else than it was sent."""
 

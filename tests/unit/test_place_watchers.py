@@ -181,6 +181,7 @@ class Shelf:
         self.reads: list[str] = []
         self.error: EtcdTuiError | None = None
         self.sizes: dict[str, int] = {}
+        self.unreadable: dict[str, EtcdTuiError] = {}
 
     def list(self, under: str = "") -> Sequence[Stored]:
         if self.error is not None:
@@ -191,6 +192,8 @@ class Shelf:
     @contextlib.contextmanager
     def read_back(self, name: str) -> Iterator[Iterator[bytes]]:
         self.reads.append(name)
+        if name in self.unreadable:
+            raise self.unreadable[name]
         if name not in self.objects or self.objects[name] == b"gone":
             raise NotFound(f"{name} is not there.")
         yield iter([self.objects[name]])
@@ -241,6 +244,28 @@ class TestStore:
         (found,) = sets(b, NEXUS)
         assert found.manifest is None and not found.unread
 
+    def test_a_manifest_that_cannot_be_read_is_the_trouble_of_its_backup_alone(self) -> None:
+        other = {name.replace("-m1", "-m2"): raw for name, raw in shelved().items()}
+        b, shelf = board(), Shelf({**shelved(), **other})
+        bad = f"prod/{STAMP}-m1/{MANIFEST}"
+        shelf.unreadable = {bad: StoreFault("nexus: it cannot be read: Input/output error.")}
+        watcher = watching(shelf, b)
+        once(watcher)
+        troubles = {placed.set.directory[-2:]: placed.trouble for placed in sets(b, NEXUS)}
+        assert troubles == {"m1": "nexus: it cannot be read: Input/output error.", "m2": ""}
+        assert [placed.proven for placed in sets(b, NEXUS) if not placed.trouble] == [True]
+        assert seen(b, NEXUS).listed and watcher.period < StoreWatcher.period
+        shelf.unreadable = {}
+        once(watcher)
+        assert all(placed.proven for placed in sets(b, NEXUS)) and shelf.reads.count(bad) == 2
+        assert watcher.period == StoreWatcher.period
+
+    def test_a_store_that_goes_away_while_manifests_are_read_has_failed(self) -> None:
+        b, shelf = board(), Shelf(shelved())
+        shelf.unreadable = {f"prod/{STAMP}-m1/{MANIFEST}": Refused("nexus: connection refused.")}
+        once(watching(shelf, b))
+        assert "refused" in str(seen(b, NEXUS).sets.problem)
+
     def test_a_store_that_fails_keeps_what_was_known_is_asked_sooner_and_opened_anew(self) -> None:
         b, shelf, opened = board(), Shelf(shelved()), []
 
@@ -271,8 +296,10 @@ class TestStore:
     def test_a_folder_as_a_store(self, tmp_path: Path) -> None:
         b = board()
         backup_in(tmp_path / "prod" / f"{STAMP}-m1")
+        backup_in(tmp_path / "prod" / f"{STAMP}-m1 (copy)")
         once(StoreWatcher("nexus", "prod", lambda: DirectoryStore("nexus", tmp_path), b))
-        assert sets(b, NEXUS)[0].proven
+        (found,) = sets(b, NEXUS)
+        assert found.proven and found.set.directory == f"prod/{STAMP}-m1"
 
     def test_what_is_not_read_yet_is_shown_and_not_called_missing(
         self, monkeypatch: pytest.MonkeyPatch
