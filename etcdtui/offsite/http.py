@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import urllib3
 from urllib3 import exceptions as failed
@@ -39,6 +39,7 @@ ANSWER_LIMIT = 16 * 1024 * 1024
 
 _CONNECT = 20.0  # seconds, also for each block of an upload to be taken
 _NETRC = "Each entry is: machine HOST login USER password PASSWORD; the file must be yours alone, mode 0600."
+_PROXY = "Write it as http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with %23 for # and %2F for / in it."
 _STAYS = "The local copy stays; it can be sent again."
 
 
@@ -67,15 +68,14 @@ class Http:
             except OSError as exc:
                 raise ConfigError(f"The authority {ca} of {name} cannot be read: {exc}.") from exc
         timeout = urllib3.Timeout(connect=min(_CONNECT, silence), read=silence)
-        proxy = _proxy(parts.scheme, self._host)
+        via = proxy_of(parts.scheme, self._host)
         self._pool: urllib3.PoolManager
-        if proxy:
-            via = urlsplit(proxy)
+        if via:
             ticket = None
             if via.username:
                 words = f"{unquote(via.username)}:{unquote(via.password or '')}"
                 ticket = urllib3.make_headers(proxy_basic_auth=words)
-            plain = f"{via.scheme or 'http'}://{via.hostname}:{via.port or 3128}"
+            plain = f"{via.scheme}://{_bracketed(via.hostname or '')}:{via.port or 3128}"
             self._pool = urllib3.ProxyManager(
                 plain, proxy_headers=ticket, ssl_context=context, timeout=timeout
             )
@@ -267,11 +267,33 @@ def _keyring(service: str, user: str) -> str | None:
     return str(found) if found else None
 
 
-def _proxy(scheme: str, host: str) -> str | None:
-    if urllib.request.proxy_bypass(host):
-        return None
+def proxy_of(scheme: str, host: str) -> SplitResult | None:
+    """The proxy that the environment names for ``host``. Raises ConfigError, which says nothing of its text:
+    that may hold a password."""
     found = urllib.request.getproxies().get(scheme)
-    return found if not found or "://" in found else f"http://{found}"
+    if not found or urllib.request.proxy_bypass(host):
+        return None
+    wrong = ""
+    try:
+        via = urlsplit(found if "://" in found else f"http://{found}")
+        if via.scheme not in ("http", "https"):
+            wrong = "its scheme is neither http nor https"
+        elif not via.hostname:
+            wrong = "it names no host"
+        elif via.port == 0 or via.path.strip("/") or via.query or via.fragment:
+            wrong = "something other than a port follows its host"
+        else:
+            urllib3.util.parse_url(f"{via.scheme}://{_bracketed(via.hostname)}")
+    except ValueError:  # its words may hold a password
+        wrong = "its host or its port cannot be one"
+    if wrong:
+        which = f"The proxy for {scheme} that the environment names"
+        raise ConfigError(f"{which} cannot be used: {wrong}.", _PROXY)
+    return via
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _upto(answer: urllib3.BaseHTTPResponse, limit: int) -> Iterator[bytes]:

@@ -227,6 +227,9 @@ class S3Store:
     @property
     def _client(self) -> Any:
         if self._made is None:
+            where = urlsplit(self._endpoint or "https://s3.amazonaws.com")
+            http = importlib.import_module("etcdtui.offsite.http")  # brings urllib3
+            http.proxy_of(where.scheme, where.hostname)  # boto reads it too, and tells its text in faults
             boto3 = importlib.import_module("boto3")
             config = importlib.import_module("botocore.config").Config(
                 connect_timeout=min(_CONNECT, self._silence),

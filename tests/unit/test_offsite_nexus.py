@@ -67,3 +67,38 @@ def test_no_netrc(tmp_path):
 def test_what_a_server_says_is_cleaned():
     said = fault("nexus", "x cannot be brought", 500, "Oh\x1b[2J no", "")
     assert "\x1b" not in str(said) and "Oh" in str(said)
+
+
+WRONG_PROXIES = {
+    "socks5://proxy:1080": "its scheme is neither http nor https",
+    "sesame://open@proxy": "its scheme is neither http nor https",
+    "http://me:sesame#open@proxy:3128": "its host or its port cannot be one",
+    "http://me:sesame/open@proxy": "its host or its port cannot be one",
+    "http://me:8080#sesame@proxy": "something other than a port follows its host",
+    "http://proxy/sesame": "something other than a port follows its host",
+    "http://me:sesame@": "it names no host",
+    "http://me:sesame@proxy:99999": "its host or its port cannot be one",
+    "http://sesame open:3128": "its host or its port cannot be one",
+    "http://me:sesame@[::1": "its host or its port cannot be one",
+}
+
+
+@pytest.mark.parametrize(("proxy", "says"), WRONG_PROXIES.items())
+def test_a_proxy_that_cannot_be_used_is_told_without_its_text(monkeypatch, proxy, says):
+    monkeypatch.setenv("https_proxy", proxy)
+    with pytest.raises(ConfigError) as said:
+        NexusStore("nexus", URL)
+    message = said.value.message
+    assert message == f"The proxy for https that the environment names cannot be used: {says}."
+    assert "sesame" not in str(said.value) and said.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "proxy", ["proxy:3128", "http://me:pa%23ss@proxy/", "https://[::1]:3128", "http://a_b", "HTTP://proxy"]
+)
+def test_a_proxy_that_can_be_used(monkeypatch, proxy):
+    monkeypatch.setenv("https_proxy", proxy)
+    assert NexusStore("nexus", URL).name == "nexus"
+    monkeypatch.setenv("no_proxy", "nexus.example.com")
+    monkeypatch.setenv("https_proxy", "socks5://proxy")
+    assert NexusStore("nexus", URL).name == "nexus"

@@ -57,3 +57,12 @@ def test_boto3_is_imported_when_the_store_is_used():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("proxy", ["socks5://sesame", "http://me:sesame#open@proxy:3128"])
+def test_a_proxy_that_cannot_be_used_is_told_without_its_text(monkeypatch, proxy):
+    pytest.importorskip("boto3")
+    monkeypatch.setenv("https_proxy", proxy)
+    with pytest.raises(ConfigError, match="The proxy for https that the environment names") as said:
+        S3Store("minio", "etcd", endpoint="https://minio").list()
+    assert "sesame" not in str(said.value)
