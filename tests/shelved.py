@@ -24,7 +24,7 @@ def packed() -> bytes:
     """The resources of the static pods, as cluster-backup.sh packs them; of the same size everywhere."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz", compresslevel=0) as archive:
-        names = [f"static-pod-resources/{pod}-pod-{9 + n}/pod.yaml" for n, pod in enumerate(PODS)]
+        names = [f"static-pod-resources/{pod}-pod-{9 + n}/{pod}-pod.yaml" for n, pod in enumerate(PODS)]
         for name in [*names, "static-pod-resources/etcd-certs/configmaps/restore-etcd-pod/pod.yaml"]:
             entry = tarfile.TarInfo(name)
             entry.size = 5

@@ -1,8 +1,9 @@
 """The proof of the second file of a backup: the resources of the static pods, as a gzip tar.
 
 ``cluster-backup.sh`` packs for each static pod the folder of its running revision,
-``static-pod-resources/kube-apiserver-pod-9`` and so on; a restore unpacks them over ``/etc/kubernetes``. The
-archive is read as a stream to its end, so that gzip's own checksum counts; nothing is unpacked to disk.
+``static-pod-resources/kube-apiserver-pod-9`` and so on; a restore unpacks them over ``/etc/kubernetes``, and
+starts the pods from the manifests in them, ``kube-apiserver-pod.yaml`` and so on. The archive is read as a
+stream to its end, so that gzip's own checksum counts; nothing is unpacked to disk.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, cast
+from tarfile import HeaderError
+from typing import IO, Any, Final, cast
 
 from etcdtui.errors import Cancelled
 from etcdtui.etcd.bbolt import Damaged, PagedFile
@@ -27,7 +29,10 @@ from etcdtui.text import clean, counted, listed, size
 PODS: Final = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 LARGEST: Final = 100 << 20  # bytes unpacked: real ones hold some hundred kilobytes
 MOST: Final = 20_000  # files
-_FOLDER = re.compile(r"^(?:.*/)?static-pod-resources/(?P<pod>[a-z-]+)-pod-(?P<revision>\d{1,9})(?:/|\Z)")
+_FOLDER = re.compile(
+    r"^(?:.*/)?static-pod-resources/(?P<pod>[a-z-]+)-pod-(?P<revision>\d{1,9})(?:/(?P<rest>.*))?\Z", re.DOTALL
+)
+_EndOfArchive: Final[type[HeaderError]] = tarfile.EOFHeaderError  # type: ignore[attr-defined]
 # What tarfile and zlib throw at bytes that are no archive.
 _BROKEN = (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, ArithmeticError, LookupError)
 
@@ -35,6 +40,7 @@ _BROKEN = (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, Arithmet
 @dataclass(slots=True)
 class _Found:
     revisions: dict[str, set[int]] = field(default_factory=dict)
+    manifests: set[str] = field(default_factory=set)  # pods whose own manifest is in their folder
     escapes: list[str] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)
     restore_pod: bool = False
@@ -56,6 +62,19 @@ class _Bounded:
         if self.count > LARGEST:
             raise Damaged(f"It unpacks to more than {size(LARGEST)}, which no static pods need.")
         return data
+
+
+class _Header(tarfile.TarInfo):
+    """A broken header is damage; tarfile's own takes it for the end of the archive."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile: tarfile.TarFile) -> _Header:
+        try:
+            return super().fromtarfile(tarfile)
+        except _EndOfArchive:
+            raise
+        except HeaderError as exc:
+            raise Damaged(f"A header in the archive is damaged: {clean(str(exc), 120)}.") from exc
 
 
 def prove_resources(path: Path, *, cancelled: Callable[[], bool] | None = None) -> ResourcesProof:
@@ -88,13 +107,10 @@ def _read(path: Path, cancelled: Callable[[], bool] | None) -> tuple[_Found, int
         with gzip.open(path, "rb") as inner:
             stream = _Bounded(inner, cancelled)
             try:
-                with tarfile.open(mode="r|", fileobj=cast(Any, stream)) as archive:
+                with tarfile.open(mode="r|", fileobj=cast(Any, stream), tarinfo=_Header) as archive:
                     for member in archive:
                         _member(found, member)
-                # tarfile takes a broken header for the end. And the end of the file holds gzip's checksum.
-                while rest := stream.read(1 << 16):
-                    if rest.strip(b"\0"):
-                        raise Damaged("Something that is no tar follows in the archive.")
+                    _end(cast(Any, archive.fileobj))
             finally:
                 count = stream.count
     except Damaged as damage:
@@ -103,6 +119,18 @@ def _read(path: Path, cancelled: Callable[[], bool] | None) -> tuple[_Found, int
         said = clean(str(exc), 120) or type(exc).__name__
         return found, count, f"It is no readable gzip tar, or its end is missing: {said}."
     return found, count, ""
+
+
+def _end(stream: IO[bytes]) -> None:
+    """Two blocks of zeros end an archive; the first one ended the reading of its members. Then to the end of
+    the file, where gzip's checksum is."""
+    rest = stream.read(tarfile.BLOCKSIZE)
+    if len(rest) < tarfile.BLOCKSIZE:
+        raise Damaged("The end of the archive is missing.")
+    while rest:
+        if rest.strip(b"\0"):
+            raise Damaged("Something that is no tar follows in the archive.")
+        rest = stream.read(1 << 16)
 
 
 def _member(found: _Found, member: tarfile.TarInfo) -> None:
@@ -120,6 +148,8 @@ def _member(found: _Found, member: tarfile.TarInfo) -> None:
         found.strange.append(f"{shown} is neither a file nor a folder.")
     if match := _FOLDER.match(posixpath.normpath(name)):
         found.revisions.setdefault(match["pod"], set()).add(int(match["revision"]))
+        if match["rest"] == f"{match['pod']}-pod.yaml" and member.isreg() and member.size:
+            found.manifests.add(match["pod"])
     if name.endswith("/restore-etcd-pod/pod.yaml") and member.isfile() and member.size:
         found.restore_pod = True
 
@@ -154,6 +184,7 @@ def _contents(found: _Found, problem: str) -> tuple[Check, Check]:
     else:
         paths = Check("paths", Outcome.OK, "No path leads out of the folder it is unpacked to.")
     missing = [pod for pod in PODS if pod not in found.revisions]
+    bare = [f"{pod}-pod.yaml" for pod in PODS if pod in found.revisions and pod not in found.manifests]
     twice = [
         f"{pod} ({listed([str(number) for number in sorted(found.revisions[pod])])})"
         for pod in PODS
@@ -164,11 +195,14 @@ def _contents(found: _Found, problem: str) -> tuple[Check, Check]:
         if found.restore_pod
         else "The pod that a restore starts (restore-etcd-pod/pod.yaml) is not in it; the host must have it."
     )
-    if problem and missing:
+    if problem and (missing or bare):
         said = "Not all folders could be read."
         return paths, Check("static pods", Outcome.NOT_APPLICABLE, said)
     if missing:
         return paths, Check("static pods", Outcome.FAILED, f"The resources of {listed(missing)} are missing.")
+    if bare:
+        said = f"{listed(bare)} {'is' if len(bare) == 1 else 'are'} not in it: no pod can be started without."
+        return paths, Check("static pods", Outcome.FAILED, said)
     if twice:
         said = f"More than one revision of {listed(twice)}: nobody knows which one was running."
         return paths, Check("static pods", Outcome.FAILED, said)

@@ -94,6 +94,48 @@ def test_each_pod_must_be_there(path: Path, pod: str) -> None:
     assert failed(proven(path, packed(leave=pod))) == f"The resources of {pod} are missing."
 
 
+@pytest.mark.parametrize("pod", PODS)
+def test_a_folder_without_the_manifest_of_its_pod_does_not_count(path: Path, pod: str) -> None:
+    name = f"static-pod-resources/{pod}-pod-{NUMBERS[pod]}/{pod}-pod.yaml"
+    for instead in ({name: b""}, link(name, "configmaps/config"), {name: tarfile.TarInfo("elsewhere.yaml")}):
+        proof = proven(path, packed(instead))
+        assert failed(proof) == f"{pod}-pod.yaml is not in it: no pod can be started without."
+
+
+def test_empty_folders_and_links_are_no_pods(path: Path) -> None:
+    for kind in (tarfile.DIRTYPE, tarfile.SYMTYPE):
+        buffer = io.BytesIO()
+        with tarfile.open(mode="w:gz", fileobj=buffer) as archive:
+            for pod in PODS:
+                info = tarfile.TarInfo(f"static-pod-resources/{pod}-pod-3")
+                info.type, info.linkname = kind, "x" if kind == tarfile.SYMTYPE else ""
+                archive.addfile(info)
+        assert "etcd-pod.yaml, kube-apiserver-pod.yaml" in failed(proven(path, buffer.getvalue()))
+
+
+def test_a_broken_header_is_not_the_end_wherever_it_is(path: Path) -> None:
+    plain = gzip.decompress(GOOD)
+    with tarfile.open(fileobj=io.BytesIO(plain)) as archive:
+        headers = [member.offset for member in archive]
+    for at in headers:
+        broken = plain[: at + 5] + b"?" + plain[at + 6 :]
+        assert "header" in failed(proven(path, gzip.compress(broken)))
+
+
+def test_two_blocks_of_zeros_are_the_end(path: Path) -> None:
+    plain = gzip.decompress(GOOD)
+    end = len(plain.rstrip(b"\0")) // 512 * 512 + 512
+    assert proven(path, gzip.compress(plain[:end] + bytes(1024))).good
+    for short in (0, 100, 512, 1000):
+        said = failed(proven(path, gzip.compress(plain[:end] + bytes(short))))
+        assert "header in the archive is damaged" in said or said == "The end of the archive is missing."
+    for more in (b"x", bytes(600) + b"x"):
+        said = failed(proven(path, gzip.compress(plain[:end] + bytes(1024) + more)))
+        assert said == "Something that is no tar follows in the archive."
+    said = failed(proven(path, gzip.compress(plain[:end] + bytes(512) + plain)))
+    assert said == "Something that is no tar follows in the archive."
+
+
 def test_two_revisions(path: Path) -> None:
     said = failed(proven(path, packed({"static-pod-resources/etcd-pod-8/x": b"x"})))
     assert said == "More than one revision of etcd (8 and 9): nobody knows which one was running."
