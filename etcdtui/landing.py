@@ -25,6 +25,7 @@ BLOCK = 1024 * 1024
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
 _NUDGE = 32 * BLOCK
+_MOMENT = 10.0  # seconds in which a small file has long been written
 _OFTEN = 0.1  # seconds between two words of progress
 _RECENT = 5.0  # seconds over which the rate is taken
 
@@ -229,17 +230,41 @@ def alone_in(folder: Path) -> Iterator[None]:
     with faults(f"{folder} cannot be opened"):
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
+        if not _locked(fd):
             raise Refusal(
                 f"Another etcdtui is at work on the backup in {folder}.", "Let it finish, then try again."
-            ) from exc
-        except OSError:
-            pass  # some network shares know no locks
+            )
         yield
     finally:
         os.close(fd)
+
+
+@contextlib.contextmanager
+def alone_at(file: Path) -> Iterator[None]:
+    """For a moment, in which something that belongs to ``file`` is read, changed and written: who else wants
+    to do that waits. Where there is no such file nobody does. Raises Refusal when one goes on, or LocalFault.
+    """
+    until = time.monotonic() + _MOMENT
+    with contextlib.ExitStack() as stack:
+        with faults(f"{file} cannot be opened"), contextlib.suppress(FileNotFoundError):
+            fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            stack.callback(os.close, fd)
+            while not _locked(fd):
+                if time.monotonic() > until:
+                    raise Refusal(f"Another etcdtui is at work on {file}.", "Let it finish, then try again.")
+                time.sleep(0.02)
+        yield
+
+
+def _locked(fd: int) -> bool:
+    """False when another holds the lock. Some network shares know none: then True."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def sha256_of(path: Path, cancelled: Cancel | None = None) -> str:
@@ -271,8 +296,11 @@ def write_small(target: Path, content: bytes) -> None:
 
 
 def replace_small(target: Path, content: bytes) -> None:
-    """A small file of ours with its name, all of it or as it was before. Raises LocalFault."""
-    part = target.with_name(target.name + PART)
+    """A small file of ours with its name, all of it or as it was before. Raises LocalFault.
+
+    Each process has a ``.part`` of its own: none renames what another has written half of.
+    """
+    part = target.with_name(f"{target.name}.{os.getpid()}{PART}")
     with faults(f"{target} cannot be written"):
         with contextlib.suppress(FileNotFoundError):
             part.unlink()

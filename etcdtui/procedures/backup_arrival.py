@@ -16,10 +16,10 @@ from pathlib import Path
 from etcdtui.errors import EtcdTuiError, Refusal
 from etcdtui.etcd.resources import prove_resources
 from etcdtui.etcd.snapshot import prove
-from etcdtui.landing import Moved, faults, replace_small
+from etcdtui.landing import Moved, alone_in, faults, replace_small
 from etcdtui.model.backups import BackupSet, FoundFile, join
 from etcdtui.model.manifest import Copy, Manifest
-from etcdtui.model.places import HERE
+from etcdtui.model.places import HERE, manifest_name
 from etcdtui.model.proof import Check, Outcome, Proof, ResourcesProof, behind, same_cluster
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.view import ClusterView
@@ -128,44 +128,53 @@ def prove_here(homes_of: HomesOf) -> Work:
         arrival = Arrival.of(folder)
         if arrival is None:
             raise Refusal(f"Nothing was brought to {folder} by etcdtui.", "Bring it off the cluster again.")
-        made = arrival.files(folder)
-        proof, resources = prove_files(made, folder, report)
-        view = world.view()
-        checks = [
-            *named_checks(proof, resources),
-            _arrived(arrival, proof, resources),
-            _identity(view, proof),
-        ]
-        for check in checks:
-            report.say(f"{SIGN[check.outcome]} {check.name}: {check.sentence}")
-        if not proof.good:
-            return Verdict(False, f"{proof.verdict} Do not rely on it, take another one.")
-        if not resources.good:
-            return Verdict(False, f"{resources.verdict} Do not rely on it, take another one.")
-        short = next((check for check in checks if not check.ok), None)
-        if short is not None:
-            verb = "is NOT good" if short.outcome is Outcome.FAILED else "is not proven"
-            return Verdict(False, f"{proof.name} {verb}: {short.sentence}")
-        now = world.now()
-        copies = (
-            Copy(arrival.host, arrival.directory, _moment(now), "sha256 made there"),
-            Copy(HERE.label, str(folder), _moment(now), "sha256 made here"),
-        )
-        manifest = manifests.manifest_of(
-            view,
-            made,
-            proof,
-            resources,
-            checks,
-            taken=arrival.taken,
-            proven=now,
-            copies=copies,
-            just_taken=arrival.just_taken,
-        )
-        manifests.keep(folder, made, _with_earlier(manifest, view, folder))
-        return Verdict(True, f"{proof.verdict} {resources.verdict} {_behind(view, proof)}".strip())
+        with alone_in(folder):
+            return _prove(world, report, folder, arrival)
 
     return work
+
+
+def _prove(world: Context, report: Reporter, folder: Path, arrival: Arrival) -> Verdict:
+    made = arrival.files(folder)
+    proof, resources = prove_files(made, folder, report)
+    view = world.view()
+    checks = [
+        *named_checks(proof, resources),
+        _arrived(arrival, proof, resources),
+        _identity(view, proof),
+    ]
+    for check in checks:
+        report.say(f"{SIGN[check.outcome]} {check.name}: {check.sentence}")
+    if not proof.good:
+        return Verdict(False, f"{proof.verdict} Do not rely on it, take another one.")
+    if not resources.good:
+        return Verdict(False, f"{resources.verdict} Do not rely on it, take another one.")
+    short = next((check for check in checks if not check.ok), None)
+    if short is not None:
+        verb = "is NOT good" if short.outcome is Outcome.FAILED else "is not proven"
+        return Verdict(False, f"{proof.name} {verb}: {short.sentence}")
+    now = world.now()
+    copies = (
+        Copy(arrival.host, arrival.directory, _moment(now), "sha256 made there"),
+        Copy(HERE.label, str(folder), _moment(now), "sha256 made here"),
+    )
+    manifest = manifests.manifest_of(
+        view,
+        made,
+        proof,
+        resources,
+        checks,
+        taken=arrival.taken,
+        proven=now,
+        copies=copies,
+        just_taken=arrival.just_taken,
+    )
+    with manifests.alone_with(folder / manifest_name(made)):
+        manifest = _with_earlier(manifest, view, folder)
+        manifests.keep(folder, made, manifest)
+    if not manifest.good:
+        return Verdict(False, f"{proof.name} is whole, but {manifests.NOT_RESTORED}")
+    return Verdict(True, f"{proof.verdict} {resources.verdict} {_behind(view, proof)}".strip())
 
 
 def prove_files(made: BackupSet, folder: Path, report: Reporter) -> tuple[Proof, ResourcesProof]:
@@ -181,12 +190,13 @@ def prove_files(made: BackupSet, folder: Path, report: Reporter) -> tuple[Proof,
 
 
 def _with_earlier(manifest: Manifest, view: ClusterView, folder: Path) -> Manifest:
-    """What earlier manifests of the same files knew is kept: versions, when it was taken, other copies."""
-    known: list[Manifest] = [
-        copy.manifest for backup in view.known_backups for copy in backup.copies if copy.manifest is not None
-    ]
+    """What earlier manifests of the same files knew is kept: versions, when it was taken, other copies, and
+    from the one here what a rehearsal found."""
+    known: list[Manifest] = []
     with suppress(EtcdTuiError):  # none is here yet, or one that cannot be believed
         known.append(manifests.kept(folder)[1])
+        manifest = manifests.remembering(manifest, known[0])
+    known += (copy.manifest for b in view.known_backups for copy in b.copies if copy.manifest is not None)
     for earlier in known:
         if earlier.snapshot.sha256 != manifest.snapshot.sha256:
             continue

@@ -44,10 +44,23 @@ def _put(world: Context, report: Reporter, homes: Homes, name: str) -> Verdict:
     how = listed(list(dict.fromkeys(shelved.how for shelved in done)))
     sealed = tuple(File(s.name.rpartition("/")[2], s.size, s.sha256) for s in done) if shelf.seal else ()
     copy = Copy(name, homes.prefix, _moment(world.now()), f"sha256, {how}", sealed)
-    manifests.replace_with(path, manifests.with_copy(manifest, copy))
+    _note(path, manifest, copy)
     total = size(sum(shelved.size for shelved in done))
     words = ", encrypted" if sealed else ""
     return Verdict(True, f"{name} has both files{words} ({total}); compared by {how}.")
+
+
+def _note(path: Path, sent: Manifest, copy: Copy) -> None:
+    """The manifest now knows of ``copy``; as it is by now, for an upload takes long. Raises Refusal."""
+    with manifests.alone_with(path):
+        now = manifests.kept(path.parent)[1] if path.exists() else None
+        if now is None or not now.good or now.snapshot != sent.snapshot:
+            raise Refusal(
+                f"While it went into {copy.place}, the backup in {path.parent} was found to be bad, or was "
+                f"taken away: its copy in {copy.place} gets no manifest, and does not count.",
+                "Prove it again (v in its details, or etcdtui verify), or take another backup.",
+            )
+        manifests.replace_with(path, manifests.with_copy(now, copy))
 
 
 def manifest_of(world: Context, decided: Decided) -> tuple[Path, Manifest]:
@@ -60,8 +73,7 @@ def put_manifest(homes_of: HomesOf, decided: Decided | None = None) -> Work:
 
     def work(world: Context, report: Reporter) -> Verdict:
         homes = homes_of(world)
-        path, manifest = manifests.kept(homes.folder)
-        raw = path.read_bytes()
+        path, manifest, raw = manifests.kept_as_written(homes.folder)
         digest = sha256(raw).hexdigest()
         done: list[str] = [HERE]
         failed: list[str] = []

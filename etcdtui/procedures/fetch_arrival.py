@@ -16,7 +16,7 @@ from etcdtui.errors import EtcdTuiError, Refusal
 from etcdtui.landing import PART, alone_in, faults, own_folder, replace_small, room_for, sha256_of
 from etcdtui.model.backups import BackupSet, FoundFile, join
 from etcdtui.model.manifest import Copy, File, Manifest
-from etcdtui.model.places import AGE, HERE
+from etcdtui.model.places import AGE, HERE, manifest_name
 from etcdtui.model.placing import LARGEST
 from etcdtui.model.proof import Check, Outcome, same_cluster
 from etcdtui.model.quorum import Verdict
@@ -29,7 +29,7 @@ from etcdtui.procedures.procedure import Context, Reporter, Work
 from etcdtui.text import clean, size
 
 NAME = ".fetched.json"
-KEPT = frozenset({"identity", "restored"})
+KEPT = frozenset({"identity", manifests.RESTORED})
 """Checks that say something of a backup which its files alone do not show again."""
 
 
@@ -189,7 +189,13 @@ def _prove(world: Context, wanted: Wanted, folder: Path, report: Reporter) -> Ve
         checks=(*checks, *(check for check in told.checks if check.name in KEPT)),
     )
     copy = Copy(HERE.label, str(folder), now, f"sha256 made here, as the manifest in {wanted.store} says")
-    manifests.keep(folder, made, manifests.with_copy(manifest, copy))
+    manifest = manifests.with_copy(manifest, copy)
+    with manifests.alone_with(folder / manifest_name(made)):
+        with suppress(EtcdTuiError):  # none is here yet, or one that cannot be believed
+            manifest = manifests.remembering(manifest, manifests.kept(folder)[1])
+        manifests.keep(folder, made, manifest)
+    if not manifest.good:
+        return Verdict(False, f"{proof.name} is here whole, but {manifests.NOT_RESTORED}")
     listed = world.view().members.value
     whose = same_cluster(proof, listed.members if listed else ())
     note = "" if whose.same else f" {whose.sentence}"

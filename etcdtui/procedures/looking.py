@@ -24,6 +24,7 @@ from etcdtui.model.contents import Summary
 from etcdtui.model.manifest import File, Manifest
 from etcdtui.model.places import HERE, Backup, PlacedSet, manifest_name
 from etcdtui.model.proof import Check, Outcome, Proof, ResourcesProof
+from etcdtui.procedures.manifests import alone_with
 
 if TYPE_CHECKING:
     from etcdtui.procedures.rehearsal import Rehearsed
@@ -200,7 +201,8 @@ def _against(told: Manifest, proof: Proof, resources: ResourcesProof | None) -> 
 def _put_aside(manifest: Path) -> Check:
     """The manifest under a name that makes nothing count as proven."""
     aside = manifest.with_name(f"{manifest.name}.refuted")
-    with faults(f"{manifest} cannot be put aside"), suppress(FileNotFoundError):  # it was, a moment ago
+    fault = faults(f"{manifest} cannot be put aside")
+    with alone_with(manifest), fault, suppress(FileNotFoundError):  # it was, a moment ago
         os.replace(manifest, aside)
     said = f"This copy no longer counts as proven; its manifest was put aside as {aside.name}."
     return Check("manifest", Outcome.FAILED, said)

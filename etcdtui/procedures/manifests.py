@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from etcdtui import __version__
 from etcdtui.errors import CommandFailed, Refusal
-from etcdtui.landing import faults, replace_small
+from etcdtui.landing import alone_at, faults, replace_small
 from etcdtui.model.backups import BackupSet
 from etcdtui.model.manifest import SUFFIX, BadManifest, Copy, File, Manifest, from_json, to_json
 from etcdtui.model.places import manifest_name
@@ -21,6 +23,9 @@ from etcdtui.reach.transfer import host_digest
 from etcdtui.text import clean
 
 PLACING = 30.0  # seconds for writing a small file on a host
+RESTORED: Final = "restored"
+"""The check that a rehearsal leaves."""
+NOT_RESTORED: Final = "a rehearsal could not restore it. Rehearse it again, or take another backup."
 
 # Arguments: FILE SHA256. Standard input is its content, all of it or nothing is placed; an older manifest of
 # the same backup gives way.
@@ -104,6 +109,21 @@ def content(manifest: Manifest) -> bytes:
     return (json.dumps(to_json(manifest), indent=2, ensure_ascii=False) + "\n").encode()
 
 
+def remembering(manifest: Manifest, earlier: Manifest) -> Manifest:
+    """With what a rehearsal has found of the same snapshot: a new proof of its bytes does not refute that."""
+    found = [check for check in earlier.checks if check.name == RESTORED]
+    if not found or earlier.snapshot.sha256 != manifest.snapshot.sha256:
+        return manifest
+    others = [check for check in manifest.checks if check.name != RESTORED]
+    return replace(manifest, checks=(*others, *found))
+
+
+def alone_with(path: Path) -> AbstractContextManager[None]:
+    """Nobody else's etcdtui writes the manifest at ``path``, or puts it aside, between its being read and
+    written in this block. Raises Refusal, LocalFault."""
+    return alone_at(path.with_name(path.name.removesuffix(SUFFIX) + ".db"))
+
+
 def keep(folder: Path, made: BackupSet, manifest: Manifest) -> None:
     """Write it beside the files here, over an older one of the same backup. Raises LocalFault."""
     replace_with(folder / manifest_name(made), manifest)
@@ -115,7 +135,13 @@ def replace_with(path: Path, manifest: Manifest) -> None:
 
 
 def kept(folder: Path) -> tuple[Path, Manifest]:
-    """The manifest beside the files in ``folder``, and where it is.
+    """The manifest beside the files in ``folder``, and where it is. Raises as ``kept_as_written``."""
+    path, manifest, _ = kept_as_written(folder)
+    return path, manifest
+
+
+def kept_as_written(folder: Path) -> tuple[Path, Manifest, bytes]:
+    """The manifest beside the files in ``folder``, where it is, and its bytes.
 
     Raises Refusal when there is none, BadManifest, and LocalFault.
     """
@@ -128,7 +154,7 @@ def kept(folder: Path) -> tuple[Path, Manifest]:
         )
     with faults(f"{found[0]} cannot be read"):
         raw = found[0].read_bytes()
-    return found[0], parsed(raw, str(found[0]))
+    return found[0], parsed(raw, str(found[0])), raw
 
 
 def parsed(raw: bytes, where: str) -> Manifest:

@@ -18,14 +18,13 @@ from etcdtui.errors import Cancelled, EtcdTuiError
 from etcdtui.etcd.contents import Contents
 from etcdtui.etcd.samples import Sample, sample_of, sampled
 from etcdtui.etcd.snapshot import prove
-from etcdtui.landing import alone_in, faults
+from etcdtui.landing import faults
 from etcdtui.model.manifest import SUFFIX, File, Manifest
 from etcdtui.model.proof import Check, Outcome, Proof, SnapshotFacts, counted_grouped
 from etcdtui.procedures import manifests
 from etcdtui.reach.throwaway import Died, Found, Throwaway
 from etcdtui.text import clean, counted, grouped, listed
 
-CHECK = "restored"
 SAMPLES = 64  # keys that are compared by their values, besides the first, the last and the newest
 MOST = 5  # of what differs, named
 Tell = Callable[[str, int, int], None]  # what it is at; done and all of it, 0 where that is not known
@@ -54,7 +53,7 @@ class Rehearsed:
         """As a manifest keeps it."""
         moment = datetime.fromtimestamp(self.at, UTC).isoformat(timespec="seconds")
         details = (f"rehearsed {moment}", *([f"etcd {self.etcd}"] if self.etcd else []))
-        return Check(CHECK, self.outcome, self.sentence, details)
+        return Check(manifests.RESTORED, self.outcome, self.sentence, details)
 
 
 def rehearse(
@@ -239,7 +238,7 @@ def _untried(snapshot: Path, error: EtcdTuiError) -> Rehearsed:
 
 def _told(snapshot: Path) -> tuple[Path, Manifest] | None:
     """The manifest beside the snapshot, when there is one that can be believed."""
-    path = snapshot.with_name(snapshot.name.removesuffix(".db") + SUFFIX)
+    path = _manifest_of(snapshot)
     if not snapshot.name.endswith(".db") or not path.exists():
         return None
     with faults(f"{path} cannot be read"):
@@ -251,17 +250,21 @@ def _told(snapshot: Path) -> tuple[Path, Manifest] | None:
     return (path, told) if told.snapshot.name == snapshot.name else None
 
 
+def _manifest_of(snapshot: Path) -> Path:
+    return snapshot.with_name(snapshot.name.removesuffix(".db") + SUFFIX)
+
+
 def _remembered(done: Rehearsed) -> Rehearsed:
     """The result in the manifest; that it cannot be written there changes nothing about it."""
     if done.outcome is Outcome.NOT_APPLICABLE:
         return done
     try:
-        with alone_in(done.snapshot.parent):
+        with manifests.alone_with(_manifest_of(done.snapshot)):
             told = _told(done.snapshot)
             if told is None:
                 return done
             path, manifest = told
-            checks = [check for check in manifest.checks if check.name != CHECK]
+            checks = [check for check in manifest.checks if check.name != manifests.RESTORED]
             manifests.replace_with(path, replace(manifest, checks=(*checks, done.check)))
     except EtcdTuiError as fault:
         return replace(done, kept=f"That could not be written into its manifest: {fault.message}")

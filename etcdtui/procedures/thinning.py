@@ -18,6 +18,7 @@ from etcdtui.model.quorum import Verdict
 from etcdtui.model.retention import Doomed, Kept, Rule, doomed, in_words, rule_of_words
 from etcdtui.model.view import ClusterView
 from etcdtui.offsite.keeping import Keeping
+from etcdtui.procedures import manifests
 from etcdtui.procedures.backup_arrival import NAME as ARRIVAL
 from etcdtui.procedures.fetch_arrival import NAME as FETCHED
 from etcdtui.procedures.procedure import Context, Gate, GateKind, Reporter
@@ -25,9 +26,9 @@ from etcdtui.text import clean, counted, listed, size
 
 REMOVING = 60.0  # seconds for removing files on a host
 LOOK = 30.0  # seconds to wait for all places to be listed anew
-NOTES = (ARRIVAL, FETCHED, ".*.age", f"*{SUFFIX}.refuted")
+NOTES = (ARRIVAL, FETCHED, ".*.age", f"*{SUFFIX}.refuted", f"*.json.*{PART}")
 """What etcdtui keeps beside a backup for itself: what arrived, what an upload or a fetch that broke off has
-left encrypted, and a manifest that a later proof refuted."""
+left encrypted, a manifest that a later proof refuted, and what a crash left half written of any of these."""
 THERE = 3  # exit code: the files are there again
 # Arguments: MANIFEST FILE... Removes it where none of the files is.
 _ORPHAN = f"""
@@ -269,10 +270,11 @@ def _remove_orphan(world: Context, placed: PlacedSet) -> None:
 
 
 def _remove_here(folder: Path, names: Sequence[str], unless: Sequence[str] = ()) -> None:
-    """Raises Refusal when one of ``unless`` is there."""
+    """The last of ``names`` is the manifest. Raises Refusal when one of ``unless`` is there."""
     with alone_in(folder), faults(f"{folder} cannot be thinned out"), ExitStack() as held:
         for part in folder.glob(f"*{PART}"):  # who writes it may have been silent for long
             held.enter_context(Landing(part.with_name(part.name.removesuffix(PART))))
+        held.enter_context(manifests.alone_with(folder / names[-1]))
         if any((folder / name).exists() for name in unless):
             raise Refusal(f"There is a backup in {folder} again; its manifest stays.", "Look at it there.")
         for name in names:

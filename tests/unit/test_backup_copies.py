@@ -12,6 +12,7 @@ import pytest
 
 from etcdtui.errors import Unreachable
 from etcdtui.journal import Journal
+from etcdtui.landing import PART
 from etcdtui.model.manifest import SUFFIX
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView
@@ -387,7 +388,7 @@ def test_whose_it_is_cannot_be_told_then_it_is_not_proven(
     assert finished.ending is Ending.FAILED and "is not proven: Nobody can tell." in finished.sentence
 
 
-def bring_again(ground: Ground, stamp: str = STAMP) -> Finished:
+def bring_again(ground: Ground, *answers: Answer, stamp: str = STAMP) -> Finished:
     from etcdtui.model.backups import FoundFile, join
     from etcdtui.procedures import bring
 
@@ -395,7 +396,7 @@ def bring_again(ground: Ground, stamp: str = STAMP) -> Finished:
     pair = next(s for s in join(found) if s.stamp == stamp)
     ground.world.keeping = ground.keeping
     plan = bring.plan(view(), lambda _: ground.layout, ground.keeping, pair, procedure_id=f"bring-{stamp}")
-    return run(plan, Journal(ground.root / "journal"), world=ground.world)[0]
+    return run(plan, Journal(ground.root / "journal"), *answers, world=ground.world)[0]
 
 
 def test_brought_again_it_forgets_nothing_of_what_was_known(ground: Ground) -> None:
@@ -414,7 +415,7 @@ def test_an_old_backup_that_was_copied_to_the_host_is_as_old_as_its_name_says(gr
     old = "2023-01-01_020000"
     (ground.host / f"snapshot_{old}.db").write_bytes(SNAPSHOT)
     (ground.host / f"static_kuberesources_{old}.tar.gz").write_bytes(GOOD)
-    assert bring_again(ground, old).ending is Ending.DONE
+    assert bring_again(ground, stamp=old).ending is Ending.DONE
     _, manifest = manifests.kept(ground.here / f"{old}-{HOST}")
     assert manifest.taken.year == 2023
 
@@ -450,3 +451,77 @@ def test_one_at_a_time_on_a_backup(ground: Ground) -> None:
     for held in context:
         held.__exit__(None, None, None)
     assert finished.ending is Ending.FAILED and "Another etcdtui is at work" in finished.sentence
+
+
+class Meanwhile(DirectoryStore):
+    """Something is done to the backup here while its snapshot goes there."""
+
+    what: Callable[[], object]
+
+    def put(self, file, name, digest, progress=None, cancelled=None):  # type: ignore[no-untyped-def]
+        super().put(file, name, digest, progress, cancelled)
+        if name.endswith(".db"):
+            self.what()
+
+
+def put_aside(ground: Ground) -> None:
+    from etcdtui.procedures.looking import _put_aside
+
+    _put_aside(ground.kept / f"snapshot_{STAMP}{SUFFIX}")
+
+
+def rehearsed(ground: Ground) -> None:
+    from etcdtui.model.proof import Outcome
+    from etcdtui.procedures.rehearsal import Rehearsed, _remembered
+
+    done = _remembered(Rehearsed(ground.kept / NAMES[0], Outcome.FAILED, "It is NOT what was proven."))
+    assert done.kept.startswith("That is written into")
+
+
+@pytest.mark.parametrize("refute", [put_aside, rehearsed])
+def test_what_is_refuted_while_it_is_sent_stays_refuted(
+    ground: Ground, refute: Callable[[Ground], None]
+) -> None:
+    store = Meanwhile("share", ground.store)
+    store.what = lambda: refute(ground)
+    ground.stores = {"share": lambda: store}
+    finished, human = ground.take(Answer(Choice.STOP))
+    assert finished.ending is Ending.FAILED
+    assert "was found to be bad" in human.questions[0].sentence
+    found = list(ground.kept.glob(f"*{SUFFIX}"))
+    assert not any(manifests.parsed(path.read_bytes(), "").good for path in found)
+    assert not list(ground.stored.glob(f"*{SUFFIX}"))
+
+
+def test_a_rehearsal_that_failed_is_not_forgotten_when_the_same_bytes_are_proven_again(
+    ground: Ground,
+) -> None:
+    ground.take()
+    rehearsed(ground)
+    finished = bring_again(ground, Answer(Choice.STOP))
+    assert finished.ending is Ending.FAILED and "a rehearsal could not restore it" in finished.sentence
+    _, told = manifests.kept(ground.kept)
+    assert not told.good and {check.name for check in told.checks} >= {"digest", "identity", "restored"}
+
+
+def test_who_changes_a_manifest_waits_for_who_is_at_it(ground: Ground) -> None:
+    from threading import Thread
+
+    ground.take()
+    path, _ = manifests.kept(ground.kept)
+    with manifests.alone_with(path):
+        other = Thread(target=rehearsed, args=(ground,))
+        other.start()
+        other.join(0.2)
+        assert other.is_alive() and manifests.kept(ground.kept)[1].good
+    other.join(10)
+    assert not manifests.kept(ground.kept)[1].good
+
+
+def test_nobody_takes_the_half_written_file_of_another_process(tmp_path: Path) -> None:
+    from etcdtui.landing import replace_small
+
+    theirs = tmp_path / f"x{SUFFIX}.1{PART}"
+    theirs.write_text("half")
+    replace_small(tmp_path / f"x{SUFFIX}", b"whole")
+    assert (tmp_path / f"x{SUFFIX}").read_text() == "whole" and theirs.read_text() == "half"

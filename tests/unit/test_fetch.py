@@ -27,7 +27,7 @@ from etcdtui.procedures import fetch, manifests
 from etcdtui.procedures.procedure import Answer, Choice, Ending, Finished
 from etcdtui.procedures.registry import resume
 from tests.procedures import CutJournal, Human, Killed, run
-from tests.unit.test_backup_copies import NAMES, STAMP, Ground, digests
+from tests.unit.test_backup_copies import NAMES, STAMP, Ground, digests, rehearsed
 from tests.unit.test_backup_copies import ground as ground  # a fixture
 from tests.unit.test_backup_copies import view as quiet_view
 from tests.views import NOW
@@ -105,6 +105,15 @@ def test_it_comes_back_as_it_was_and_is_proven_again(stored: Ground) -> None:
     assert manifest.good and manifest.copies[-1].place == "here" and "✓ arrival" in human.output
     assert {check.name for check in manifest.checks} >= {"digest", "structure", "identity", "arrival"}
     assert proven(stored)
+
+
+def test_what_a_rehearsal_refuted_here_is_not_made_good_by_fetching_it_again(stored: Ground) -> None:
+    bring(stored)
+    rehearsed(stored)
+    assert not proven(stored)
+    finished, _ = bring(stored, Answer(Choice.STOP), journal=Journal(stored.root / "again"))
+    assert finished.ending is Ending.FAILED and "a rehearsal could not restore it" in finished.sentence
+    assert not proven(stored)
 
 
 def test_what_is_here_already_is_not_fetched_and_what_is_nowhere_cannot_be(stored: Ground) -> None:

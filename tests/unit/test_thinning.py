@@ -253,7 +253,8 @@ def test_the_list_names_every_backup(world: World) -> None:
 
 def test_what_etcdtui_noted_for_itself_goes_with_the_backup(world: World, tmp_path: Path) -> None:
     folder = world.here / f"{STAMPS[4]}-m2"
-    for name in (".arrival.json", ".abc-1.age", f"snapshot_{STAMPS[4]}{SUFFIX}.refuted"):
+    manifest = f"snapshot_{STAMPS[4]}{SUFFIX}"
+    for name in (".arrival.json", ".abc-1.age", f"{manifest}.refuted", f"{manifest}.1.part"):
         (folder / name).write_text("{}")
     thin(world, tmp_path, Answer(Choice.GO))
     assert not folder.exists()
