@@ -8,13 +8,14 @@ from etcdtui.errors import Refusal
 from etcdtui.model.view import ClusterView
 from etcdtui.offsite.keeping import Keeping
 from etcdtui.procedures.procedure import Action, Procedure, Step
-from etcdtui.procedures.thinning import Thinning, written
+from etcdtui.procedures.thinning import Thinning, sure_of_the_time, written
 
 KIND = "prune"
 
 
 def plan(view: ClusterView, keeping: Keeping, *, procedure_id: str) -> Procedure:
-    """Thin out all places that have a rule. Raises Refusal when there is none, or nothing may be changed."""
+    """Thin out all places that have a rule. Raises Refusal when there is none, when nothing may be changed,
+    and when days cannot be counted."""
     if view.read_only:
         raise Refusal(
             f"{view.name} is opened read-only: no backup is removed.", "Open it without --read-only."
@@ -25,6 +26,7 @@ def plan(view: ClusterView, keeping: Keeping, *, procedure_id: str) -> Procedure
             f"{view.name} has no rule for which backups to keep, so none is removed.",
             "Set keep in clusters.toml, or give --keep.",
         )
+    sure_of_the_time(view, keeping)
     return _procedure(procedure_id, view.name, written(keeping))
 
 

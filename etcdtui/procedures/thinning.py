@@ -20,9 +20,10 @@ from etcdtui.model.view import ClusterView
 from etcdtui.offsite.keeping import Keeping
 from etcdtui.procedures import manifests
 from etcdtui.procedures.backup_arrival import NAME as ARRIVAL
+from etcdtui.procedures.backup_choice import CLOCK
 from etcdtui.procedures.fetch_arrival import NAME as FETCHED
 from etcdtui.procedures.procedure import Context, Gate, GateKind, Reporter
-from etcdtui.text import clean, counted, listed, size
+from etcdtui.text import age, clean, counted, listed, size
 
 REMOVING = 60.0  # seconds for removing files on a host
 LOOK = 30.0  # seconds to wait for all places to be listed anew
@@ -106,6 +107,23 @@ def rulings(view: ClusterView, keeping: Keeping, now: float) -> Mapping[Place, D
     }
 
 
+def sure_of_the_time(view: ClusterView, keeping: Keeping) -> None:
+    """Raises Refusal where days are to be counted and a host's clock shows another time: if ours is the wrong
+    one, everything is too old."""
+    rules = (keeping.rule, keeping.rule_on_hosts, *(shelf.rule for shelf in keeping.shelves))
+    if not any(rule.days for rule in rules):
+        return
+    for host in view.hosts:
+        offset = host.facts.value.clock_offset if host.facts.value else None
+        if offset is not None and abs(offset) > CLOCK:
+            way = "ahead of" if offset > 0 else "behind"
+            raise Refusal(
+                f"The clock of {host.name} is {age(abs(offset))} {way} this machine's, so nobody knows how "
+                "many days old a backup is: nothing is thinned out.",
+                "Compare chrony on the hosts, and this machine's own clock; then thin out again.",
+            )
+
+
 def _cluster_id(view: ClusterView) -> str:
     return f"{view.members.value.cluster_id:x}" if view.members.value else ""
 
@@ -171,8 +189,10 @@ class Thinning:
         self._shown: frozenset[tuple[str, str, str]] = frozenset()
 
     def ask(self, world: Context) -> Gate:
-        """Nothing to ask when nothing may go."""
-        found = self._going(world)
+        """Nothing to ask when nothing may go, or that cannot be known: then the work says so."""
+        found: tuple[Going, ...] = ()
+        with suppress(Refusal):
+            found = self._going(world)
         self._shown = frozenset(each.key for each in found)
         if not found:
             return Gate()
@@ -206,7 +226,9 @@ class Thinning:
 
     def _going(self, world: Context) -> tuple[Going, ...]:
         keeping = ruled(world.keeping, self._rules) if self._rules else world.keeping
-        return going(world.look_at_places(LOOK), keeping, world.now())
+        view = world.look_at_places(LOOK)
+        sure_of_the_time(view, keeping)
+        return going(view, keeping, world.now())
 
 
 def remove(world: Context, placed: PlacedSet) -> None:

@@ -49,6 +49,7 @@ class World(FakeWorld):
             "prod", self.here, (shelf,), rules.get("here", Rule()), rules.get("hosts", Rule())
         )
         self.broken = False
+        self.offset: float | None = None  # of the host's clock
 
     def fill(self, stamps: list[str], **changes: object) -> None:
         """The same backups in all three places."""
@@ -73,7 +74,7 @@ class World(FakeWorld):
         files = tuple(file for placed in self._sets(M2, self.host) for file in placed.set.files)
         facts = host(2).facts.value
         assert facts is not None
-        looked = host(2, facts=Reading(replace(facts, backups=files), NOW - 3))
+        looked = host(2, facts=Reading(replace(facts, backups=files, clock_offset=self.offset), NOW - 3))
         return healthy(places=tuple(views), hosts=(looked,))
 
     def look_at_places(self, timeout: float) -> ClusterView:
@@ -249,6 +250,40 @@ def test_gone_on_with_it_keeps_to_the_rules_it_began_with(world: World, tmp_path
 def test_the_list_names_every_backup(world: World) -> None:
     words = told(going(world.view(), world.keeping, NOW))
     assert words.count("_020000") == 7
+
+
+class TestClock:
+    """Days are counted only where the clocks of the hosts agree with this machine's."""
+
+    @pytest.fixture
+    def world(self, tmp_path: Path) -> World:
+        found = World(tmp_path, here=Rule(days=30), hosts=Rule(count=1))
+        found.fill(STAMPS)
+        return found
+
+    @pytest.mark.parametrize("offset", [-400 * 86400.0, 301.0])
+    def test_by_days_nothing_goes_while_a_clock_is_off(
+        self, world: World, tmp_path: Path, offset: float
+    ) -> None:
+        made = prune.plan(world.view(), world.keeping, procedure_id="prune-1")
+        world.offset = offset
+        finished, human = run(made, Journal(tmp_path / "journal"), Answer(Choice.STOP), world=world)
+        assert finished.ending is not Ending.DONE
+        way = "ahead of" if offset > 0 else "behind"
+        (asked,) = human.questions
+        assert f"{way} this machine's, so nobody knows how many days old" in asked.sentence
+        assert world.left["here"] == world.left["host"] == STAMPS
+        with pytest.raises(Refusal, match="The clock of masternode2 is"):
+            prune.plan(world.view(), world.keeping, procedure_id="prune-2")
+
+    def test_a_little_is_no_matter_nor_is_it_where_no_days_are_counted(
+        self, world: World, tmp_path: Path
+    ) -> None:
+        world.offset = 299.0
+        prune.plan(world.view(), world.keeping, procedure_id="prune-1")
+        world.offset = 9000.0
+        world.keeping = replace(world.keeping, rule=Rule(count=1))
+        prune.plan(world.view(), world.keeping, procedure_id="prune-1")
 
 
 def test_what_etcdtui_noted_for_itself_goes_with_the_backup(world: World, tmp_path: Path) -> None:
