@@ -277,11 +277,7 @@ def _verdict(decided: Decided) -> Callable[[Context, Reporter], Verdict]:
         for reason in answer.reasons:
             report.say(reason.sentence)
         _, manifest = copies.manifest_of(world, decided)
-        there = [copy.place for copy in manifest.copies]
-        missing = [name for name in decided.stores if name not in there]
-        sentences = [f"The backup is proven and lies {copies.where(there)}."]
-        if missing:
-            sentences.append(f"It is NOT in {listed(missing)}; that is offered again at the next start.")
-        return Verdict(True, " ".join((*sentences, answer.sentence)))
+        there = copies.whereabouts(view, world.keeping, manifest, decided.stores)
+        return Verdict(True, f"The backup is proven and {there} {answer.sentence}")
 
     return work

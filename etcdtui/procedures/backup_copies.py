@@ -9,10 +9,12 @@ from pathlib import Path
 
 from etcdtui.errors import EtcdTuiError, Refusal
 from etcdtui.landing import alone_in
-from etcdtui.model.manifest import BadManifest, Copy, File, Manifest
-from etcdtui.model.places import AGE
+from etcdtui.model.backups import stamp_of
+from etcdtui.model.manifest import SUFFIX, BadManifest, Copy, File, Manifest
+from etcdtui.model.places import AGE, Place, PlaceKind
 from etcdtui.model.quorum import Verdict
-from etcdtui.offsite.keeping import Shelf
+from etcdtui.model.view import ClusterView
+from etcdtui.offsite.keeping import Keeping, Shelf
 from etcdtui.offsite.store import Item, Shelved, Store, already_in, shelve
 from etcdtui.procedures import manifests
 from etcdtui.procedures.backup_arrival import HomesOf, homes_of
@@ -90,7 +92,11 @@ def put_manifest(homes_of: HomesOf, decided: Decided | None = None) -> Work:
             if shelf is None:
                 continue
             try:
-                _renew(shelf.open(), item, manifest, report)
+                store, names = shelf.open(), [file.name for file in _files(manifest, copy)]
+                if gone := [name for name in names if store.stat(f"{homes.prefix}/{name}") is None]:
+                    report.say(f"{shelf.name} no longer has {listed(gone)}: no manifest is put there.")
+                    continue
+                _renew(store, item, manifest, report)
                 done.append(shelf.name)
             except EtcdTuiError as exc:
                 failed.append(str(exc))
@@ -99,6 +105,62 @@ def put_manifest(homes_of: HomesOf, decided: Decided | None = None) -> Work:
         return Verdict(True, f"The manifest is {where(done)}, the same everywhere.")
 
     return work
+
+
+def _files(manifest: Manifest, copy: Copy) -> tuple[File, ...]:
+    """The files of a copy, as they are there."""
+    return copy.encrypted or tuple(file for file in (manifest.snapshot, manifest.resources) if file)
+
+
+def whereabouts(view: ClusterView, keeping: Keeping, manifest: Manifest, stores: Sequence[str]) -> str:
+    """Where the copies of it are that count, by the lists of all places, and what ``stores`` lack.
+
+    What its manifest tells of may have been removed since, or lacks its manifest there. A store whose list
+    lacks it is asked for each file: some are slow to give a list, and some never do.
+    """
+    told = [b for b in view.known_backups if b.manifest and b.manifest.snapshot == manifest.snapshot]
+    proven = [c.place for b in told for c in b.copies if c.proven and _lists(view, c.place)]
+    silent: list[str] = []
+    for place in (Place(PlaceKind.STORE, name) for name in stores):
+        try:
+            if place not in proven and _asked(keeping, manifest, place.name):
+                proven.append(place)
+        except EtcdTuiError:
+            silent.append(place.name)
+    short = [name for name in stores if name not in silent and Place(PlaceKind.STORE, name) not in proven]
+    stamp = stamp_of(manifest.snapshot.name)
+    whole = {c.place.name for b in view.known_backups if b.stamp == stamp for c in b.copies if c.complete}
+    bare = [name for name in short if name in whole]
+    lacking = [name for name in short if name not in whole]
+    labels = list(dict.fromkeys(place.label for place in proven))
+    said = [f"lies {where(labels)}." if labels else "is in none of the places that can be listed now."]
+    if lacking:
+        said.append(f"It is NOT in {listed(lacking)}; that is offered again at the next start.")
+    if bare:
+        said.append(f"In {listed(bare)} no manifest proves its files, so they do not count there.")
+    if silent:
+        said.append(f"Whether it is in {listed(silent)} cannot be told now: it does not answer.")
+    return " ".join(said)
+
+
+def _lists(view: ClusterView, place: Place) -> bool:
+    """Does the place tell now what is in it?"""
+    if place.is_host:
+        return any(host.name == place.name and host.facts.problem is None for host in view.hosts)
+    return any(seen.place == place and seen.listed for seen in view.places)
+
+
+def _asked(keeping: Keeping, manifest: Manifest, name: str) -> bool:
+    """Are all files that were put into this store there, and the manifest? Raises what the store raises."""
+    copy = next((copy for copy in manifest.copies if copy.place == name), None)
+    if copy is None:
+        return False
+    store = keeping.shelf(name).open()
+    sizes = {file.name: file.size for file in _files(manifest, copy)}
+    there = {file: store.stat(f"{copy.location}/{file}") for file in sizes}
+    whole = all(found is not None and found.size == sizes[file] for file, found in there.items())
+    beside = manifest.snapshot.name.removesuffix(".db") + SUFFIX
+    return whole and store.stat(f"{copy.location}/{beside}") is not None
 
 
 def where(places: list[str]) -> str:

@@ -14,6 +14,7 @@ from etcdtui.procedures import backup_copies as copies
 from etcdtui.procedures import manifests
 from etcdtui.procedures.backup_decided import Homes
 from etcdtui.procedures.procedure import Action, Context, Procedure, Reporter, Step
+from etcdtui.procedures.thinning import LOOK
 from etcdtui.text import listed
 
 KIND = "upload"
@@ -75,15 +76,13 @@ def _procedure(
 
     def said(world: Context, report: Reporter) -> Verdict:
         _, found = manifests.kept(homes(world).folder)
-        there = [copy.place for copy in found.copies]
-        missing = [name for name in stores if name not in there]
-        short = f" Still not in {listed(missing)}." if missing else ""
-        return Verdict(True, f"The backup {stamp} lies {copies.where(there)}.{short}")
+        there = copies.whereabouts(world.look_at_places(LOOK), world.keeping, found, stores)
+        return Verdict(True, f"The backup {stamp} {there}")
 
     end = Step(
         key="end",
         title="Say where it is",
-        why="From the manifest, as it is now.",
+        why="Every place is listed anew: only copies that count are named.",
         action=Action.WORK,
         work=said,
         skippable=False,

@@ -208,7 +208,7 @@ def test_stores_that_fail(ground: Ground, first: str, tmp_path: Path) -> None:
                 take.stuck = Choice.SKIP
                 finished = take()
                 said[str(next(iter(fault.items())))] = take.failed[0]
-                assert finished.ending is Ending.DONE and "Still not in nexus." in finished.sentence
+                assert finished.ending is Ending.DONE and "It is NOT in nexus;" in finished.sentence
                 assert digests(ground.kept(stamp), stamp) == files
                 if "lie" in fault:
                     assert not handler.objects

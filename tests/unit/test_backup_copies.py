@@ -13,7 +13,11 @@ import pytest
 from etcdtui.errors import Unreachable
 from etcdtui.journal import Journal
 from etcdtui.landing import PART
+from etcdtui.model.backups import FoundFile
 from etcdtui.model.manifest import SUFFIX
+from etcdtui.model.places import HERE, Place, PlaceKind, PlaceView
+from etcdtui.model.placing import is_manifest, sets_in, told
+from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView
 from etcdtui.offsite.directory import DirectoryStore
@@ -21,6 +25,7 @@ from etcdtui.offsite.keeping import Keeping, Shelf
 from etcdtui.offsite.store import Store, StoreFault
 from etcdtui.platforms.layout import Layout
 from etcdtui.procedures import backup, manifests
+from etcdtui.procedures.backup_copies import whereabouts
 from etcdtui.procedures.procedure import Answer, Choice, Ending, Finished, Procedure
 from etcdtui.procedures.registry import resume
 from etcdtui.reach.local import LocalRunner
@@ -28,7 +33,7 @@ from tests.procedures import FakeJobs, FakeWorld, Human, run
 from tests.snapshotfiles import REAL, mutated
 from tests.unit.test_backup_plan import ID, quiet
 from tests.unit.test_resources import GOOD, packed
-from tests.views import NOW, endpoint, status, with_endpoints
+from tests.views import NOW, endpoint, host, status, with_endpoints
 
 STAMP = "2026-11-24_020000"
 HOST = "masternode2"
@@ -54,7 +59,7 @@ class Ground:
         self.jobs = FakeJobs(
             out=f"Snapshot saved at {self.host}/{NAMES[0]}\n".encode(), err=b"", on_end=self.write
         )
-        self.world = FakeWorld(view(), LocalRunner(HOST))  # type: ignore[arg-type]
+        self.world = Listing(self)
         self.world.layout = self.layout
         self.world.keeping = self.keeping
 
@@ -92,6 +97,43 @@ class Ground:
     @property
     def stored(self) -> Path:
         return self.store / "prod" / f"{STAMP}-{HOST}"
+
+
+class Listing(FakeWorld):
+    """Lists what really lies in the three folders whenever it is to look again."""
+
+    def __init__(self, ground: Ground) -> None:
+        super().__init__(view(), LocalRunner(HOST))  # type: ignore[arg-type]
+        self.ground = ground
+        self.silent: tuple[str, ...] = ()  # places that cannot be listed
+
+    def look_again(self, timeout: float) -> ClusterView:
+        super().look_again(timeout)
+        return self.look_at_places(timeout)
+
+    def look_at_places(self, timeout: float) -> ClusterView:
+        ground, on_host = self.ground, Place(PlaceKind.HOST, HOST)
+        found = {HERE: ground.here, on_host: ground.host}
+        for name in ground.stores:
+            found[Place(PlaceKind.STORE, name)] = ground.store if name == "share" else ground.root / name
+        places = tuple(self._seen(place, root) for place, root in found.items())
+        there = tuple(file for placed in places[1].sets.value or () for file in placed.set.files)
+        facts = host(2).facts.value
+        assert facts is not None
+        answers = host(2, facts=Reading(replace(facts, backups=there), NOW - 3, self._down(on_host)))
+        return replace(self.shown, hosts=(answers,), places=places)
+
+    def _down(self, place: Place) -> Problem | None:
+        return Problem(Fault.REFUSED, "It is down.") if place.name in self.silent else None
+
+    def _seen(self, place: Place, root: Path) -> PlaceView:
+        files = {
+            FoundFile(place.name, path.parent.name, path.name, path.stat().st_size, 1.0): path
+            for path in root.rglob("*")
+            if path.is_file()
+        }
+        read = {file: told(path.read_bytes(), file.name) for file, path in files.items() if is_manifest(file)}
+        return PlaceView(place, Reading(sets_in(place, files, read, NOW), NOW, self._down(place)))
 
 
 def view() -> ClusterView:
@@ -161,6 +203,49 @@ def test_a_store_that_is_down_is_passed_over_and_the_verdict_says_so(ground: Gro
     assert "connection refused" in human.questions[0].sentence
     assert "It is NOT in nexus; that is offered again at the next start." in finished.sentence
     assert digests(ground.kept) == digests(ground.stored) == digests(ground.host)
+
+
+def upload_to_share(ground: Ground) -> Finished:
+    """An upload of what lies here, as it is offered where a store lacks it."""
+    from etcdtui.procedures import upload
+
+    pair = next(b for b in ground.world.look_at_places(0.0).known_backups if b.proven)
+    ground.world.keeping = ground.keeping
+    made = upload.plan(ground.keeping, pair, ["share"], procedure_id="upload-2")
+    return run(made, Journal(ground.root / "uploads"), world=ground.world)[0]
+
+
+def test_only_copies_that_are_still_there_and_count_are_named(ground: Ground) -> None:
+    ground.stores["nexus"] = lambda: DirectoryStore("nexus", ground.root / "nexus")
+    (ground.root / "nexus").mkdir()
+    ground.take()
+    half = (ground.root / "nexus").rglob("snapshot_*")  # the removal there broke off
+    for path in (*ground.host.iterdir(), *half, *ground.stored.iterdir()):
+        path.unlink()
+    finished = upload_to_share(ground)
+    assert finished.sentence == f"The backup {STAMP} lies here and on share."
+    assert not list((ground.root / "nexus").rglob(f"*{SUFFIX}"))  # nor does a manifest come back there
+
+
+def test_what_is_not_known_to_be_there_is_not_named(ground: Ground) -> None:
+    def said() -> str:
+        manifest = manifests.kept(ground.kept)[1]
+        return whereabouts(ground.world.look_at_places(0.0), ground.keeping, manifest, ["share"])
+
+    ground.take()
+    ground.world.silent = ("share",)
+    assert said() == "lies on masternode2, here and on share."  # it is asked for each file
+    ground.stores["share"] = lambda: Down("share", ground.store)
+    assert said() == (
+        "lies on masternode2 and here. Whether it is in share cannot be told now: it does not answer."
+    )
+    ground.world.silent = ()
+    ground.stores["share"] = lambda: DirectoryStore("share", ground.store)
+    next(ground.stored.glob(f"*{SUFFIX}")).unlink()
+    assert "lies on masternode2 and here. In share no manifest proves its files" in said()
+    for path in ground.stored.iterdir():
+        path.unlink()
+    assert "It is NOT in share; that is offered again at the next start." in said()
 
 
 def test_a_store_that_comes_back(ground: Ground) -> None:
@@ -348,16 +433,17 @@ class Host(LocalRunner):
 
 
 def test_a_host_that_dies_once_the_files_are_here_is_no_longer_needed(ground: Ground) -> None:
-    host, human = Host(HOST), Human(Answer(Choice.SKIP, "it died"))
-    ground.world.runners = {HOST: host}  # type: ignore[dict-item]
+    dying, human = Host(HOST), Human(Answer(Choice.SKIP, "it died"))
+    ground.world.runners = {HOST: dying}  # type: ignore[dict-item]
 
     def arrived(event: object) -> bool:
         return getattr(event, "step", "") == "bring" and str(getattr(event, "state", "")) == "done"
 
-    human.on.append((arrived, lambda engine: setattr(host, "off", True)))
+    human.on.append((arrived, lambda engine: setattr(dying, "off", True)))
+    ground.world.silent = (HOST,)
     finished, _ = ground.take(human=human)
     assert finished.ending is Ending.DONE
-    assert "is proven and lies on masternode2, here and on share" in finished.sentence
+    assert "is proven and lies here and on share" in finished.sentence
     assert digests(ground.kept) == digests(ground.stored)
 
 
