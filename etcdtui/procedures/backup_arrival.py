@@ -31,7 +31,10 @@ from etcdtui.text import size
 
 NAME = ".arrival.json"
 SIGN = {Outcome.OK: "✓", Outcome.FAILED: "✗", Outcome.NOT_APPLICABLE: "·"}
-APART = 26 * 3600.0  # seconds between a stamp, read as UTC, and the file's own time that a time zone explains
+# Hours by which the clocks of the world are ahead of UTC.
+ZONES = (*range(-12, 15), -9.5, -3.5, -2.5, 3.5, 4.5, 5.5, 5.75, 6.5, 8.75, 9.5, 10.5, 12.75, 13.75)
+RUN = 300.0  # seconds from the stamp, which is made first, until the snapshot is written
+ASTRAY = 10.0  # seconds by which the time of a file may seem to be before its stamp
 HomesOf = Callable[[Context], Homes]
 
 
@@ -240,7 +243,8 @@ def _behind(view: ClusterView, proof: Proof) -> str:
 
 
 def _taken(view: ClusterView, made: BackupSet, *, just_taken: bool) -> float:
-    """When the snapshot was written, by our clock. A file that was copied since has a time of its own."""
+    """When the snapshot was written, by our clock. A file that was copied since has a time of its own: the
+    stamp, in the host's local time, tells, where no time zone explains what lies between the two."""
     host = next((h for h in view.hosts if h.name == made.host), None)
     offset = host.facts.value.clock_offset if host and host.facts.value else None
     written = (made.snapshot.modified if made.snapshot else made.finished) - (offset or 0.0)
@@ -248,7 +252,8 @@ def _taken(view: ClusterView, made: BackupSet, *, just_taken: bool) -> float:
     if just_taken or stamp is None:
         return written
     named = stamp.replace(tzinfo=UTC).timestamp()
-    return written if abs(written - named) < APART else named
+    fits = any(-ASTRAY <= written - (named - hours * 3600) <= RUN for hours in ZONES)
+    return written if fits else min(written, named)
 
 
 def _moment(epoch: float) -> datetime:

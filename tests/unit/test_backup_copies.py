@@ -6,6 +6,7 @@ import hashlib
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from etcdtui.errors import Unreachable
 from etcdtui.journal import Journal
 from etcdtui.landing import PART
-from etcdtui.model.backups import FoundFile
+from etcdtui.model.backups import BackupSet, FoundFile
 from etcdtui.model.manifest import SUFFIX
 from etcdtui.model.places import HERE, Place, PlaceKind, PlaceView
 from etcdtui.model.placing import is_manifest, sets_in, told
@@ -25,6 +26,7 @@ from etcdtui.offsite.keeping import Keeping, Shelf
 from etcdtui.offsite.store import Store, StoreFault
 from etcdtui.platforms.layout import Layout
 from etcdtui.procedures import backup, manifests
+from etcdtui.procedures.backup_arrival import _taken
 from etcdtui.procedures.backup_copies import whereabouts
 from etcdtui.procedures.procedure import Answer, Choice, Ending, Finished, Procedure
 from etcdtui.procedures.registry import resume
@@ -504,6 +506,37 @@ def test_an_old_backup_that_was_copied_to_the_host_is_as_old_as_its_name_says(gr
     assert bring_again(ground, stamp=old).ending is Ending.DONE
     _, manifest = manifests.kept(ground.here / f"{old}-{HOST}")
     assert manifest.taken.year == 2023
+
+
+@pytest.mark.parametrize(
+    ("zone", "later", "right"),
+    [
+        (0, 4, True),
+        (0, 290, True),
+        (2, 20, True),
+        (-5, 20, True),
+        (14, 4, True),
+        (-12, 4, True),
+        (5.75, 30, True),
+        (0, 1500, True),  # copied: the stamp tells
+        (0, 25 * 3600, True),
+        (0, 10 * 3600 + 1700, True),
+        (0, 400 * 86400, True),
+        (-5, 8 * 3600 + 1700, False),  # copied, and the zone is not known: older than it is, never younger
+    ],
+)
+def test_the_time_of_a_file_is_when_it_was_taken_only_where_a_time_zone_explains_it(
+    zone: float, later: float, right: bool
+) -> None:
+    """Its script ran in a zone so many hours ahead of UTC, its file was written so many seconds later."""
+    stamp = datetime(2026, 11, 24, 2, 0, 0)
+    ran = stamp.replace(tzinfo=UTC).timestamp() - zone * 3600
+    file = FoundFile(HOST, "/b", f"snapshot_{STAMP}.db", 544, ran + later)
+    made = BackupSet(HOST, "/b", STAMP, (file,))
+    found = _taken(replace(view(), hosts=()), made, just_taken=False)
+    assert found < ran + 301
+    assert (found >= ran) is right
+    assert _taken(replace(view(), hosts=()), made, just_taken=True) == ran + later
 
 
 def test_a_manifest_that_does_not_arrive_whole_replaces_nothing(tmp_path: Path) -> None:
