@@ -209,6 +209,16 @@ class Landing:
                 os.unlink(self.part)
 
 
+def landed(target: Path) -> bool:
+    """Is it there? A ``.part`` that is the same file, as a crash in ``settle`` leaves it, is taken away: it
+    would make the whole one count as half-written for ever."""
+    part = target.with_name(target.name + PART)
+    with contextlib.suppress(OSError):
+        if part.samefile(target):
+            part.unlink()
+    return target.exists()
+
+
 def own_folder(folder: Path) -> None:
     """Make ``folder`` with mode 0700, or see that nobody else gets in. Raises Refusal or LocalFault."""
     with faults(f"{folder} cannot be made"):
@@ -283,7 +293,7 @@ def write_small(target: Path, content: bytes) -> None:
 
     Raises Refusal when another one is there.
     """
-    if target.exists():
+    if landed(target):
         with faults(f"{target} cannot be read"):
             if target.read_bytes() == content:
                 return

@@ -18,6 +18,7 @@ from etcdtui.landing import (
     LocalFault,
     Meter,
     Progress,
+    landed,
     room_for,
     sync_folder,
 )
@@ -142,6 +143,7 @@ class DirectoryStore:
             self._there()
             path = self._path(name)
             with contextlib.suppress(FileNotFoundError):
+                landed(path)  # with what a crash left beside it: its room is to be free
                 path.unlink()
                 sync_folder(path.parent)
 

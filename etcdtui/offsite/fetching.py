@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from etcdtui.errors import Cancelled, Dropped, EtcdTuiError, NotFound, Unreachable
-from etcdtui.landing import Cancel, Landing, LocalFault, Meter, Progress, sha256_of, taken
+from etcdtui.landing import Cancel, Landing, LocalFault, Meter, Progress, landed, sha256_of, taken
 from etcdtui.model.manifest import File
 from etcdtui.offsite.store import Store, StoreFault, WrongDigest
 from etcdtui.text import clean
@@ -36,7 +36,7 @@ def fetch(
     where nobody knows. Raises WrongDigest, Refusal (another file here, another etcdtui at it), LocalFault,
     Cancelled, and what the store raises. After each the ``.part`` stays, unless it was shown to be wrong.
     """
-    if target.exists():
+    if landed(target):
         if sha256_of(target, cancelled) != sha256:
             raise taken(target)
         return File(target.name, target.stat().st_size, sha256)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from etcdtui import __version__
 from etcdtui.errors import EtcdTuiError, Refusal
-from etcdtui.landing import PART, alone_in, faults, own_folder, replace_small, room_for, sha256_of
+from etcdtui.landing import PART, alone_in, faults, landed, own_folder, replace_small, room_for, sha256_of
 from etcdtui.model.backups import BackupSet, FoundFile, join
 from etcdtui.model.manifest import Copy, File, Manifest
 from etcdtui.model.places import AGE, HERE, manifest_name
@@ -120,7 +120,7 @@ def _opened(store: Store, piece: _Piece, folder: Path, identity: Path, report: R
     from etcdtui.offsite.age import CannotDecrypt, WrongIdentity, decrypt, identities_in
 
     target, sealed = folder / piece.file.name, folder / f".{piece.file.name}{AGE}"
-    if target.exists():
+    if landed(target):
         return fetch(store, piece.object, target, size=piece.file.size, sha256=piece.file.sha256)
     identities_in(identity)  # before anything is fetched
     if not _is_there(sealed, piece, report):
@@ -150,7 +150,7 @@ def _opened(store: Store, piece: _Piece, folder: Path, identity: Path, report: R
 
 def _is_there(sealed: Path, piece: _Piece, report: Reporter) -> bool:
     """An earlier attempt brought it. Where the manifest does not tell its digest, opening it will show."""
-    if not sealed.exists() or sealed.stat().st_size != piece.size:
+    if not landed(sealed) or sealed.stat().st_size != piece.size:
         return False
     return piece.sha256 is None or sha256_of(sealed, report.cancelled) == piece.sha256
 
@@ -275,7 +275,8 @@ def _noted(folder: Path) -> Manifest | None:
 def _all_here(folder: Path, told: Manifest) -> bool:
     files = [file for file in (told.snapshot, told.resources) if file is not None]
     try:
-        return all((folder / file.name).stat().st_size == file.size for file in files)
+        paths = [(folder / file.name, file.size) for file in files]
+        return all(landed(path) and path.stat().st_size == size for path, size in paths)
     except OSError:
         return False
 

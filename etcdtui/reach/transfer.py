@@ -27,6 +27,7 @@ from etcdtui.landing import (
     LocalFault,
     Meter,
     Progress,
+    landed,
     own_folder,
     room_for,
     sha256_of,
@@ -174,7 +175,7 @@ class _Arrival:
     def bring(self, stack: contextlib.ExitStack, meter: Meter) -> tuple[Fetched, Landing | None]:
         """All bytes in ``.part``, synced and proven; the Landing is None where the file is here already."""
         seen = self._patiently(self._look, meter, 0)
-        if self.target.exists():
+        if landed(self.target):
             return self._already_here(meter), None
         landing = stack.enter_context(Landing(self.target))
         resumed = landing.length >= BLOCK
@@ -214,10 +215,6 @@ class _Arrival:
         there = self.source.sha256 or self._patiently(self._sum, meter, 0)
         if here != there:
             raise taken(self.target)
-        with contextlib.suppress(OSError):  # a crash between giving the name and taking the .part away
-            part = self.target.with_name(self.target.name + ".part")
-            if part.samefile(self.target):
-                part.unlink()
         return Fetched(self.target, self.source.size, here)
 
     def _flow(self, landing: Landing, meter: Meter) -> tuple[str, str | None]:

@@ -231,6 +231,19 @@ def test_killed_anywhere_it_ends_whole(stored: Ground, cut: int, how: str) -> No
     assert proven(stored)
 
 
+@pytest.mark.parametrize("noted", [True, False])
+def test_killed_just_when_a_file_got_its_name_it_is_no_half_written_one(stored: Ground, noted: bool) -> None:
+    bring(stored)
+    for name in NAMES:
+        os.link(stored.kept / name, stored.kept / f"{name}.part")
+    if not noted:
+        (stored.kept / fetch.arrival.NAME).unlink()
+    assert not proven(stored)
+    finished, _ = bring(stored, journal=Journal(stored.root / "again"))
+    assert finished.ending is Ending.DONE and proven(stored)
+    assert not list(stored.kept.glob("*.part"))
+
+
 def test_what_another_etcdtui_is_fetching_is_left_to_it(stored: Ground) -> None:
     stored.kept.mkdir(mode=0o700)
     with Landing(stored.kept / NAMES[0]) as landing:

@@ -136,6 +136,13 @@ def test_what_was_never_named_by_us_is_not_listed(store, folder):
     assert [stored.name for stored in store.list()] == ["prod/a/x"]
 
 
+def test_what_is_deleted_leaves_nothing_of_itself_after_a_crash(store, folder, local):
+    store.put(local, "x", SUM)
+    os.link(folder / "x", folder / "x.part")
+    store.delete("x")
+    assert os.listdir(folder) == []
+
+
 class Liar(DirectoryStore):
     """A store that keeps something else than it was sent."""
 

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from etcdtui.errors import Cancelled, Dropped, EtcdTuiError, Refused, SudoRefused
-from etcdtui.landing import BLOCK, Landing, LocalFault, Meter, Moved, own_folder, write_small
+from etcdtui.landing import BLOCK, Landing, LocalFault, Meter, Moved, landed, own_folder, write_small
 from etcdtui.reach import transfer
 from etcdtui.reach.local import LocalRunner
 from etcdtui.reach.runner import Completed
@@ -141,6 +141,14 @@ def test_landing_never_replaces(tmp_path):
             landing.settle()
     assert target.read_bytes() == b"old"
     assert (tmp_path / "x.part").read_bytes() == b"new"
+
+
+def test_a_part_that_a_crash_left_beside_what_landed_goes_and_no_other(tmp_path):
+    for name in ("x", "y", "y.part", "z.part"):
+        (tmp_path / name).write_bytes(b"new")
+    os.link(tmp_path / "x", tmp_path / "x.part")
+    assert landed(tmp_path / "x") and landed(tmp_path / "y") and not landed(tmp_path / "z")
+    assert sorted(os.listdir(tmp_path)) == ["x", "y", "y.part", "z.part"]
 
 
 def test_where_there_are_no_links_it_is_renamed(tmp_path, monkeypatch):
