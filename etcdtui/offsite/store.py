@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
@@ -139,9 +138,7 @@ def shelve(
         except WrongDigest as exc:
             if before is not None:
                 raise taken(store.name, item.name) from exc
-            with contextlib.suppress(EtcdTuiError):
-                store.delete(item.name)
-            raise
+            raise WrongDigest(exc.message, _taken_away(store, item.name)) from exc
         done.append(Shelved(item.name, size, item.sha256, how))
     return tuple(done)
 
@@ -160,17 +157,14 @@ def _compared(
             "Look into the store's own log; the local copy stays.",
         )
     if found.size != size:
-        raise WrongDigest(
-            f"{item.name} has {found.size} bytes in {store.name}, and {size} here.", _wrong_hint(store)
-        )
+        raise WrongDigest(f"{item.name} has {found.size} bytes in {store.name}, and {size} here.")
     how, there = "the store's SHA-256", found.digest
     if there is None:
         how, there = "read back", digest_of(store, item.name, size, progress, cancelled)
     if there.lower() != item.sha256:
         raise WrongDigest(
             f"{item.name} is not the same in {store.name}: its SHA-256 is {clean(there[:16])}… there and "
-            f"{item.sha256[:16]}… here ({how}).",
-            _wrong_hint(store),
+            f"{item.sha256[:16]}… here ({how})."
         )
     return how
 
@@ -263,7 +257,11 @@ def secret(environ: Mapping[str, str], variable: str | None, where: str) -> str 
     return value
 
 
-def _wrong_hint(store: Store) -> str:
-    return (
-        f"It was taken away there again; the local copy stays. If this repeats, do not rely on {store.name}."
-    )
+def _taken_away(store: Store, name: str) -> str:
+    """Take what we sent and is wrong away again; what is true then, and what to do."""
+    stays = f"the local copy stays. If this repeats, do not rely on {store.name}."
+    try:
+        store.delete(name)
+    except EtcdTuiError as exc:
+        return f"A wrong object {name} is still there ({exc.message.rstrip('.')}): take it away; {stays}"
+    return f"It was taken away there again; {stays}"

@@ -159,9 +159,25 @@ class Liar(DirectoryStore):
 def test_a_store_that_keeps_something_else(folder, local, keep, says):
     store = Liar("nas", folder)
     store.keep = keep
-    with pytest.raises(WrongDigest, match=says):
+    with pytest.raises(WrongDigest, match=says) as said:
         shelve(store, [Item(local, "x", SUM)])
-    assert store.list() == []
+    assert store.list() == [] and said.value.hint.startswith("It was taken away there again; the local copy")
+
+
+def test_what_is_wrong_and_cannot_be_taken_away_is_named(folder, local, monkeypatch):
+    store = Liar("nas", folder)
+    store.keep = lambda b: b[:-1]
+
+    def delete(name):
+        raise StoreFault(f"nas: {name} cannot be deleted: Permission denied.")
+
+    monkeypatch.setattr(store, "delete", delete)
+    with pytest.raises(WrongDigest, match="bytes in nas") as said:
+        shelve(store, [Item(local, "prod/x", SUM)])
+    assert said.value.hint == (
+        "A wrong object prod/x is still there (nas: prod/x cannot be deleted: Permission denied): take it "
+        "away; the local copy stays. If this repeats, do not rely on nas."
+    )
 
 
 def test_a_store_that_forgets(folder, local, monkeypatch):
