@@ -110,8 +110,13 @@ class Manifest:
 
     @property
     def good(self) -> bool:
-        """Whether everything was checked and passed, when it was written."""
-        return bool(self.checks) and all(check.ok for check in self.checks)
+        """Whether everything was checked and passed, when it was written. Whose it is may be open."""
+        return bool(self.checks) and all(check.ok or check.whose_unknown for check in self.checks)
+
+    @property
+    def identified(self) -> bool:
+        """Whose it is was known when it was proven."""
+        return not any(check.whose_unknown for check in self.checks)
 
     @property
     def z_stream(self) -> str:

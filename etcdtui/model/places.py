@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from etcdtui.model.backups import BackupSet, FoundFile
 from etcdtui.model.manifest import SUFFIX, File, Manifest
 from etcdtui.model.members import Member
+from etcdtui.model.proof import common_addresses, common_ids
 from etcdtui.model.readings import Reading
 from etcdtui.model.same import Same
 
@@ -221,16 +222,12 @@ class Backup:
         if openshift_id and told.openshift_id and openshift_id != told.openshift_id:
             return True
         present, then = tuple(members), told.members
-        if {m.id for m in present if m.listed} & {m.id for m in then} or _urls(present) & _urls(then):
+        if common_ids(then, present) or common_addresses(then, present):
             return False
         named = told.cluster == cluster
         if not present or not then:
-            return False if named else None
+            return False if named and told.identified else None
         return None if named else True
-
-
-def _urls(members: Iterable[Member]) -> set[str]:
-    return {url for member in members for url in (*member.peer_urls, *member.client_urls)}
 
 
 @dataclass(frozen=True, slots=True)

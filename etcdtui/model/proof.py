@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from etcdtui.model.members import Member
 from etcdtui.text import counted, grouped, listed
 
+IDENTITY: Final = "identity"
+"""The check that says which cluster a backup is of."""
+
 
 class Outcome(StrEnum):
-    """Of one check. NOT_APPLICABLE: another check already failed on which this one rests."""
+    """Of one check. NOT_APPLICABLE: there is nothing to compare with, or another check already failed on
+    which this one rests."""
 
     OK = "ok"
     FAILED = "failed"
@@ -30,6 +35,12 @@ class Check:
     @property
     def ok(self) -> bool:
         return self.outcome is Outcome.OK
+
+    @property
+    def whose_unknown(self) -> bool:
+        """Nobody could tell which cluster it is of. That says nothing against the files: it is minded, and
+        accepted by whoever restores them."""
+        return self.name == IDENTITY and self.outcome is Outcome.NOT_APPLICABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,21 +184,28 @@ def counted_grouped(number: int, one: str) -> str:
 
 
 def same_cluster(proof: Proof, live: Iterable[Member]) -> Identity:
-    """Compare the members in the snapshot with those of a running cluster.
+    """Compare the members in the snapshot with those of a running cluster."""
+    facts = proof.facts
+    return whose(facts.members, live, facts.removed) if facts else whose((), live)
 
-    IDs are made from peer URLs, the cluster's token and the time, so one common ID is proof. Names alone are
-    not: after a restore every host has its old name and a new ID.
+
+def whose(then: Iterable[Member], now: Iterable[Member], removed: Iterable[int] = ()) -> Identity:
+    """Whether members of a backup and those of now are of one cluster. ``removed``: IDs from before ``then``.
+
+    IDs are made from peer URLs, the cluster's token and the time, so one common ID is proof. After a restore
+    all of them are new, and of a dead cluster they may not be known: then a common address tells. Names alone
+    do not, the same ones are given twice. No cluster but another one has neither in common.
     """
+    stored, live = {member.id: member for member in then}, tuple(now)
     current = {member.id: member for member in live if member.listed}
-    stored = {member.id: member for member in proof.facts.members} if proof.facts else {}
     if not stored:
         return Identity(None, "The snapshot names no members, so nobody can tell which cluster it is of.")
-    if not current:
+    if not live:
         return Identity(
             None, "The members of the running cluster are not known, so there is nothing to compare."
         )
-    common = [current[key].label for key in current if key in stored]
-    removed = set(proof.facts.removed) if proof.facts else set()
+    known = common_ids(stored.values(), live)
+    common = [current[key].label for key in current if key in known]
     if len(common) == len(current) == len(stored):
         return Identity(True, f"Taken from this cluster: {listed(common)} are its members, by name and ID.")
     if common:
@@ -195,22 +213,50 @@ def same_cluster(proof: Proof, live: Iterable[Member]) -> Identity:
         new = [current[key].label for key in current if key not in stored]
         parts = [f"{listed(gone)} left since" if gone else "", f"{listed(new)} came since" if new else ""]
         changes = listed([part for part in parts if part])
-        return Identity(True, f"Taken from this cluster: {listed(common)} still there, {changes}.")
-    if returned := [current[key].label for key in current if key in removed]:
+        return Identity(True, f"Taken from this cluster: {listed(common)} still there by ID, {changes}.")
+    if returned := [current[key].label for key in current if key in set(removed)]:
         return Identity(
             True, f"Taken from this cluster, later: {listed(returned)} had been removed when it was taken."
         )
+    if shared := sorted(common_addresses(stored.values(), live)):
+        are = f"{listed(shared)} {'is its address' if len(shared) == 1 else 'are its addresses'}"
+        ids = (
+            "all IDs are others, as after a restore"
+            if current
+            else "the IDs of its members are not known now"
+        )
+        return Identity(True, f"Taken from this cluster, by address: {are} now as then; {ids}.")
+    if not current:
+        return Identity(
+            None,
+            "The IDs of the members are not known now, and the snapshot names none of their addresses, so "
+            "nobody can tell whether it is of this cluster.",
+        )
     names = sorted({m.name for m in stored.values() if m.name} & {m.name for m in current.values()})
-    told = listed([f"{m.label} ({m.hex_id})" for m in stored.values()])
     if names:
         return Identity(
             False,
-            f"Not taken from the cluster as it is now: {listed(names)} have the same names but other IDs. "
-            "It is another cluster, or this one before it was restored.",
+            f"Not taken from this cluster: {listed(names)} have the same names but other IDs and other "
+            "addresses.",
         )
+    told = listed([f"{m.label} ({m.hex_id})" for m in stored.values()])
     return Identity(
         False, f"Taken from another cluster: its members are {told}; none of them is one of ours."
     )
+
+
+def common_ids(then: Iterable[Member], now: Iterable[Member]) -> set[int]:
+    """Only a member list tells IDs."""
+    return {member.id for member in now if member.listed} & {member.id for member in then}
+
+
+def common_addresses(then: Iterable[Member], now: Iterable[Member]) -> set[str]:
+    """URLs of peers and of clients."""
+    return _urls(now) & _urls(then)
+
+
+def _urls(members: Iterable[Member]) -> set[str]:
+    return {url for member in members for url in (*member.peer_urls, *member.client_urls)}
 
 
 def behind(proof: Proof, live_revision: int) -> str:

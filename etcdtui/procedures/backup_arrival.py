@@ -20,7 +20,7 @@ from etcdtui.landing import Moved, alone_in, faults, replace_small
 from etcdtui.model.backups import BackupSet, FoundFile, join
 from etcdtui.model.manifest import Copy, Manifest
 from etcdtui.model.places import HERE, manifest_name
-from etcdtui.model.proof import Check, Outcome, Proof, ResourcesProof, behind, same_cluster
+from etcdtui.model.proof import IDENTITY, Check, Outcome, Proof, ResourcesProof, behind, same_cluster
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.view import ClusterView
 from etcdtui.procedures import backup_proof, manifests
@@ -144,7 +144,7 @@ def _prove(world: Context, report: Reporter, folder: Path, arrival: Arrival) -> 
     checks = [
         *named_checks(proof, resources),
         _arrived(arrival, proof, resources),
-        _identity(view, proof),
+        identity := _identity(view, proof),
     ]
     for check in checks:
         report.say(f"{SIGN[check.outcome]} {check.name}: {check.sentence}")
@@ -152,10 +152,9 @@ def _prove(world: Context, report: Reporter, folder: Path, arrival: Arrival) -> 
         return Verdict(False, f"{proof.verdict} Do not rely on it, take another one.")
     if not resources.good:
         return Verdict(False, f"{resources.verdict} Do not rely on it, take another one.")
-    short = next((check for check in checks if not check.ok), None)
+    short = next((check for check in checks if not check.ok and not check.whose_unknown), None)
     if short is not None:
-        verb = "is NOT good" if short.outcome is Outcome.FAILED else "is not proven"
-        return Verdict(False, f"{proof.name} {verb}: {short.sentence}")
+        return Verdict(False, f"{proof.name} is NOT good: {short.sentence}")
     now = world.now()
     copies = (
         Copy(arrival.host, arrival.directory, _moment(now), "sha256 made there"),
@@ -177,7 +176,10 @@ def _prove(world: Context, report: Reporter, folder: Path, arrival: Arrival) -> 
         manifests.keep(folder, made, manifest)
     if not manifest.good:
         return Verdict(False, f"{proof.name} is whole, but {manifests.NOT_RESTORED}")
-    return Verdict(True, f"{proof.verdict} {resources.verdict} {_behind(view, proof)}".strip())
+    said = [proof.verdict, resources.verdict, _behind(view, proof)]
+    if identity.whose_unknown:
+        said.append(f"Mind: {identity.sentence} Whoever restores it has to accept that by typing it.")
+    return Verdict(True, " ".join(word for word in said if word))
 
 
 def prove_files(made: BackupSet, folder: Path, report: Reporter) -> tuple[Proof, ResourcesProof]:
@@ -233,8 +235,8 @@ def _arrived(arrival: Arrival, proof: Proof, resources: ResourcesProof) -> Check
 def _identity(view: ClusterView, proof: Proof) -> Check:
     found = same_cluster(proof, view.members.value.members if view.members.value else ())
     if found.same is None:
-        return Check("identity", Outcome.NOT_APPLICABLE, found.sentence)
-    return Check("identity", Outcome.OK if found.same else Outcome.FAILED, found.sentence)
+        return Check(IDENTITY, Outcome.NOT_APPLICABLE, found.sentence)
+    return Check(IDENTITY, Outcome.OK if found.same else Outcome.FAILED, found.sentence)
 
 
 def _behind(view: ClusterView, proof: Proof) -> str:

@@ -18,7 +18,7 @@ from etcdtui.model.backups import BackupSet, FoundFile, join
 from etcdtui.model.manifest import Copy, File, Manifest
 from etcdtui.model.places import AGE, HERE, manifest_name
 from etcdtui.model.placing import LARGEST
-from etcdtui.model.proof import Check, Outcome, same_cluster
+from etcdtui.model.proof import IDENTITY, Check, Outcome, same_cluster
 from etcdtui.model.quorum import Verdict
 from etcdtui.offsite.fetching import fetch
 from etcdtui.offsite.keeping import Shelf
@@ -29,7 +29,7 @@ from etcdtui.procedures.procedure import Context, Reporter, Work
 from etcdtui.text import clean, size
 
 NAME = ".fetched.json"
-KEPT = frozenset({"identity", manifests.RESTORED})
+KEPT = frozenset({IDENTITY, manifests.RESTORED})
 """Checks that say something of a backup which its files alone do not show again."""
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from etcdtui.errors import Refusal
 from etcdtui.model.health import Level, judge
 from etcdtui.model.places import Backup, PlacedSet, PlaceKind, foreign_to, last_proven
+from etcdtui.model.proof import whose
 from etcdtui.model.survivors import Survivor, best, gap, label
 from etcdtui.model.view import ClusterView, HostView
 from etcdtui.platforms.restore_scripts import HostReport, RestoreScript, recognise, unfit
@@ -23,9 +24,10 @@ CLOCK = 2.0  # seconds off, from which on certificates and leases are in doubt
 
 
 def backup_of(view: ClusterView, stamp: str | None) -> Backup:
-    """The one with that stamp, or the newest proven one of this cluster. Raises Refusal."""
+    """The one with that stamp, or the newest proven one of this cluster, else one that may be. Raises
+    Refusal."""
     if stamp is None:
-        newest = last_proven(view)
+        newest = last_proven(view) or next((b for b in view.known_backups if _may_be_ours(view, b)), None)
         if newest is None:
             raise Refusal(
                 f"There is no proven backup of {view.name} anywhere that is known.",
@@ -46,6 +48,12 @@ def backup_of(view: ClusterView, stamp: str | None) -> Backup:
             "Two hosts took one in the same second: remove the one that is not meant.",
         )
     return proven[0] if proven else found[0]
+
+
+def _may_be_ours(view: ClusterView, backup: Backup) -> bool:
+    """Proven, but nobody can tell whose it is: before a cluster that is dead there may be no other."""
+    known = backup.proven and not backup.dirty and backup.age(view.now) is not None
+    return known and foreign_to(view, backup) is None
 
 
 def chosen(view: ClusterView, backup: Backup, recovery: str) -> Chosen:
@@ -115,6 +123,19 @@ def to_accept(
                 f"{told} ({health.sentence}) A restore is the last resort: it takes back "
                 "everything that every workload wrote since, not only what is missed.",
                 f"take {view.name} back",
+            )
+        )
+    told_by = backup.manifest
+    if told_by is not None and foreign_to(view, backup) is None:
+        listing = view.members.value
+        found = whose(told_by.members, listing.members if listing else ())
+        said.append(
+            Ack(
+                "identity",
+                "Whose the backup is",
+                f"That the {name} is of {view.name} is not proven. {found.sentence} One of another cluster "
+                "would destroy this one.",
+                f"{backup.stamp} is of {view.name}",
             )
         )
     now = view.api.value.version if view.api.value else ""

@@ -28,7 +28,7 @@ from etcdtui.platforms.layout import Layout
 from etcdtui.procedures import backup, manifests
 from etcdtui.procedures.backup_arrival import _taken
 from etcdtui.procedures.backup_copies import whereabouts
-from etcdtui.procedures.procedure import Answer, Choice, Ending, Finished, Procedure
+from etcdtui.procedures.procedure import Answer, Choice, Ending, Finished, Procedure, StepChanged
 from etcdtui.procedures.registry import resume
 from etcdtui.reach.local import LocalRunner
 from tests.procedures import FakeJobs, FakeWorld, Human, run
@@ -463,7 +463,7 @@ def test_a_file_that_changed_here_after_it_came_is_not_proven(ground: Ground) ->
     assert not list(ground.root.rglob(f"*{SUFFIX}"))
 
 
-def test_whose_it_is_cannot_be_told_then_it_is_not_proven(
+def test_whose_it_is_cannot_be_told_then_that_is_minded_and_recorded(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from etcdtui.model.proof import Identity
@@ -472,8 +472,12 @@ def test_whose_it_is_cannot_be_told_then_it_is_not_proven(
     monkeypatch.setattr(
         backup_arrival, "same_cluster", lambda proof, live: Identity(None, "Nobody can tell.")
     )
-    finished, _ = ground.take(Answer(Choice.STOP))
-    assert finished.ending is Ending.FAILED and "is not proven: Nobody can tell." in finished.sentence
+    finished, human = ground.take()
+    assert finished.ending is Ending.DONE
+    said = [event.sentence for event in human.events if isinstance(event, StepChanged)]
+    assert any("Mind: Nobody can tell. Whoever restores it" in sentence for sentence in said)
+    _, manifest = manifests.kept(ground.kept)
+    assert manifest.good and not manifest.identified
 
 
 def bring_again(ground: Ground, *answers: Answer, stamp: str = STAMP) -> Finished:

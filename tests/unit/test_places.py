@@ -216,6 +216,13 @@ def test_which_cluster_a_backup_is_of(
     assert backup.foreign(name, members) is foreign
 
 
+def test_one_whose_it_was_not_known_is_ours_only_by_an_id_or_an_address() -> None:
+    open_ = (*GOOD, Check("identity", Outcome.NOT_APPLICABLE, "Nobody can tell."))
+    (backup,) = join_places([placed(HERE, manifest(checks=open_))])
+    assert backup.proven and backup.foreign("prod", ()) is None
+    assert backup.foreign("prod", (member(1),)) is False
+
+
 def test_another_identity_of_openshift_decides_and_the_same_one_does_not() -> None:
     (backup,) = join_places([placed(HERE, manifest(openshift_id="8c1f"))])
     assert backup.foreign("prod", (member(1),), "77aa") is True

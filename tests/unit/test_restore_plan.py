@@ -186,6 +186,13 @@ def test_another_release_has_to_be_typed_and_so_has_an_unknown_one() -> None:
     assert decided(looked(placed(), found=survivors(700, 700, 700))).accept == ()
 
 
+def test_whose_it_is_has_to_be_typed_where_neither_an_id_nor_an_address_tells() -> None:
+    elsewhere = (member(9, peer_urls=("https://10.9.9.9:2380",), client_urls=()),)
+    (ack,) = decided(looked(placed(members=elsewhere), found=survivors(700, 700, 700))).accept
+    assert ack.key == "identity" and ack.phrase == f"{stamp_of(NOW - 7200)} is of prod"
+    assert "not proven" in ack.sentence and "another cluster" in ack.sentence
+
+
 def test_newer_data_of_a_living_member_has_to_be_given_up_in_so_many_words() -> None:
     dead = survivors(900, 900, 900, running=frozenset())
     assert decided(looked(placed(), found=dead)).accept == ()

@@ -18,7 +18,7 @@ from etcdtui.etcd.contents import Contents
 from etcdtui.etcd.crc32c import FOLD, POLYNOMIAL, Crc32c, crc32c
 from etcdtui.etcd.snapshot import etcd_hash, prove
 from etcdtui.model.members import Member
-from etcdtui.model.proof import Identity, Outcome, Proof, behind, same_cluster
+from etcdtui.model.proof import Identity, Outcome, Proof, behind, same_cluster, whose
 from tests.recorded import VERSIONS
 from tests.snapshotfiles import PAGE, REAL, mutated, resealed, with_page, written
 
@@ -234,11 +234,23 @@ def test_identity(path: Path) -> None:
     )
     assert "m2 came since" in same_cluster(proof, [m1, m2]).sentence
     other = same_cluster(proof, [Member(7, "m1")])
-    assert other.same is False and "same names but other IDs" in other.sentence
+    assert other.same is False and "same names but other IDs and other addresses" in other.sentence
     stranger = same_cluster(proof, [m2])
     assert stranger.same is False and "another cluster" in stranger.sentence
     assert same_cluster(proof, []).same is None
     assert same_cluster(Proof("x", 0, "", ()), [m1]).same is None
+
+
+def test_where_no_id_tells_an_address_does() -> None:
+    peer, client = "https://10.0.0.1:2380", "https://10.0.0.1:2379"
+    then = (Member(1, "m1", (peer,), (client,)),)
+    restored = whose(then, [Member(7, "m1", (peer,))])
+    assert restored.same and "by address" in restored.sentence and "as after a restore" in restored.sentence
+    named = whose(then, [Member(1, "", client_urls=(client,), listed=False)])  # the number is no ID
+    assert named.same and client in named.sentence and "IDs of its members are not known" in named.sentence
+    elsewhere = (Member(1, "", client_urls=("https://10.0.0.9:2379",), listed=False),)
+    assert whose(then, elsewhere).same is None, "that proves no other cluster"
+    assert whose(then, [Member(7, "m1", ("https://10.0.0.9:2380",))]).same is False
 
 
 def test_behind(path: Path) -> None:
