@@ -325,12 +325,19 @@ def _taken_on(manifest: Manifest | None, place: Place) -> bool:
 
 def foreign_to(view: ClusterView, backup: Backup) -> bool | None:
     """``Backup.foreign``, for the cluster that is seen here."""
-    return backup.foreign(*_identity(view))
+    return backup.foreign(*identity_of(view))
 
 
-def _identity(view: ClusterView) -> tuple[str, tuple[Member, ...], str]:
+def identity_of(view: ClusterView) -> tuple[str, tuple[Member, ...], str]:
+    """What ``Backup.foreign`` is asked with: the name, the members, OpenShift's ID of the cluster."""
     listed, facts = view.members.value, view.api.value
     return view.name, listed.members if listed else (), facts.cluster_id if facts else ""
+
+
+def silent(view: ClusterView) -> frozenset[Place]:
+    """Those that cannot be looked at now. What is known of them is of earlier."""
+    hosts = {Place(PlaceKind.HOST, h.name) for h in view.hosts if h.link.problem or h.facts.problem}
+    return frozenset(hosts | {p.place for p in view.places if not (p.place.is_host or p.listed)})
 
 
 def last_proven(view: ClusterView, *, off_cluster: bool = False) -> Backup | None:
@@ -359,7 +366,7 @@ def owed(view: ClusterView, stores: Iterable[str]) -> tuple[tuple[Backup, str], 
 
 def _ours(view: ClusterView) -> tuple[Backup, ...]:
     """Proven backups of this cluster, newest first."""
-    return _proven_of(Same(view.known_backups), *_identity(view))
+    return _proven_of(Same(view.known_backups), *identity_of(view))
 
 
 @lru_cache(maxsize=16)

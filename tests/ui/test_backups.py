@@ -197,6 +197,33 @@ async def test_what_is_only_in_a_store_is_fetched_from_there(view: ClusterView) 
 
 
 @pytest.mark.parametrize(
+    ("dead", "read_only", "asked"),
+    [
+        (False, False, "bring 2026-11-19_020000 from masternode1"),
+        (True, False, "fetch 2026-11-19_020000 from nexus"),
+        (False, True, "fetch 2026-11-19_020000 from nexus"),
+    ],
+)
+async def test_it_is_brought_from_where_it_can_be_had(
+    view: ClusterView, dead: bool, read_only: bool, asked: str
+) -> None:
+    (away,) = (b for b in view.known_backups if b.stamp == "2026-11-19_020000")
+    first = view.hosts[0]
+    assert first.facts.value is not None
+    there = shelf.copied(away.copies[0], Place(PlaceKind.HOST, first.name), shelf.FOLDER).set.files
+    facts = replace(first.facts.value, backups=(*first.facts.value.backups, *there))
+    problem = Problem(Fault.UNREACHABLE, "masternode1 is gone.") if dead else None
+    silent = replace(first, link=replace(first.link, problem=problem), facts=Reading(facts, view.now))
+    procedures = fakes.FakeProcedures()
+    cluster = ShelfCluster(replace(view, hosts=(silent, *view.hosts[1:])), read_only=read_only)
+    async with driven(cluster.shown, procedures=procedures, cluster=cluster) as it:
+        await opened(it, "2026-11-19_020000")
+        await it.press("b")
+        await it.until(lambda: bool(procedures.asked))
+    assert procedures.asked[-1] == asked
+
+
+@pytest.mark.parametrize(
     ("outcome", "sentence"),
     [
         (Outcome.OK, "it is what was proven"),

@@ -12,7 +12,7 @@ from textual.screen import Screen
 
 from etcdtui.errors import Refusal
 from etcdtui.model.contents import Summary
-from etcdtui.model.places import HERE, Backup, PlacedSet
+from etcdtui.model.places import HERE, Backup, PlacedSet, silent
 from etcdtui.procedures.looking import Again, Look, contents, copy_here, prove_again, rehearse_here
 from etcdtui.ui import backup_text, keys
 from etcdtui.ui.backup_words import found_again
@@ -90,9 +90,7 @@ class BackupScreen(Screen[None]):
         if action == "rehearse":
             return copy_here(self.backup) is not None
         if action == "bring":
-            copy = self._to_bring()
-            # From a store nothing is changed but this machine.
-            return copy is not None and not (copy.place.is_host and self._picture.read_only)
+            return self._to_bring() is not None
         return True
 
     async def action_bring(self) -> None:
@@ -102,13 +100,19 @@ class BackupScreen(Screen[None]):
             await self.app.run_action(("app", action, (copy.set.stamp, copy.place.name)))
 
     def _to_bring(self) -> PlacedSet | None:
-        """A whole copy on a host, where none is here yet; else one in a store."""
+        """A whole copy elsewhere, where none is here yet."""
         if copy_here(self.backup) is not None:
             return None
         copies = [c for c in self.backup.copies if c.complete and c.place != HERE]
-        # A host first, then what is proven, then what needs no identity to be opened.
-        order = sorted(copies, key=lambda c: (not c.place.is_host, not c.proven, c.encrypted))
-        return order[0] if order else None
+        if self._picture.read_only:  # from a store nothing is changed but this machine
+            copies = [c for c in copies if not c.place.is_host]
+        gone = silent(self._picture.view)
+
+        def order(copy: PlacedSet) -> tuple[bool, bool, bool, bool]:
+            """Where it can be had, then a host, then what is proven, then what needs no identity."""
+            return copy.place in gone, not copy.place.is_host, not copy.proven, copy.encrypted
+
+        return min(copies, key=order, default=None)
 
     def action_prove(self) -> None:
         if copy_here(self.backup) is None:
