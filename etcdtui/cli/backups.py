@@ -244,11 +244,13 @@ def _as_json(view: ClusterView) -> dict[str, Any]:
             }
             for seen in view.places
         ],
-        "backups": [_backup_json(found) for found in view.known_backups],
+        "backups": [_backup_json(found, view) for found in view.known_backups],
     }
 
 
-def _backup_json(found: Backup) -> dict[str, Any]:
+def _backup_json(found: Backup, view: ClusterView) -> dict[str, Any]:
+    from etcdtui.model.places import foreign_to
+
     return {
         "stamp": found.stamp,
         "taken": found.taken,
@@ -258,6 +260,7 @@ def _backup_json(found: Backup) -> dict[str, Any]:
         "complete": found.complete,
         "possibly_dirty": found.dirty,
         "off_cluster": found.off_cluster,
+        "foreign": foreign_to(view, found),
         "cluster": found.manifest.cluster if found.manifest else None,
         "copies": [
             {
@@ -275,17 +278,21 @@ def _backup_json(found: Backup) -> dict[str, Any]:
 
 
 def _table(view: ClusterView) -> Iterator[str]:
+    from etcdtui.model.places import foreign_to
+    from etcdtui.ui.backup_words import verdict
+
     silent = [said for _, said in _silent(view)]
     if not view.known_backups and silent:
         yield f"Where the backups of {clean(view.name)} could be listed, there is none."
     elif not view.known_backups:
         yield f"No backup of {clean(view.name)} is known."
     else:
-        yield f"{'TAKEN':<18} {'AGE':>6} {'SIZE':>6} {'REVISION':>12}  {'PROVEN':<11} WHERE"
+        yield f"{'TAKEN':<18} {'AGE':>14} {'SIZE':>6} {'REVISION':>12}  {'PROVEN':<15} WHERE"
     for found in view.known_backups:
-        ago = age(old) if (old := found.age(view.now)) is not None else "?"
+        old = found.age(view.now)
+        ago = "?" if old is None else f"{age(old)}, old" if old > view.max_backup_age else age(old)
         revision = grouped(found.revision) if found.revision is not None else ""
-        state = "✓ 2 files" if found.proven else "– not proven" if found.complete else "✗ incomplete"
+        state, _ = verdict(found, foreign_to(view, found))
         where = ", ".join(clean(label, 60) for label in found.places)
-        yield f"{found.stamp:<18} {ago:>6} {size(found.size):>6} {revision:>12}  {state:<11} {where}"
+        yield f"{found.stamp:<18} {ago:>14} {size(found.size):>6} {revision:>12}  {state:<15} {where}"
     yield from silent

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from etcdtui.model.health import ClusterHealth, Level, in_words, judge
-from etcdtui.model.places import Backup
+from etcdtui.model.places import Backup, foreign_to
 from etcdtui.model.survivors import Gap, Survivor, best, gap, rank
 from etcdtui.model.survivors import in_words as data_of
 from etcdtui.model.view import FRESH_API, ClusterView
@@ -80,13 +80,7 @@ def advise(
     health = judge(view)
     ranked = rank(survivors)
     newest = best(ranked)
-    listing = view.members.value
-    members = listing.members if listing else ()
-    gaps = (
-        tuple(gap(b, newest, cluster=view.name, members=members, now=view.now) for b in backups)
-        if newest
-        else ()
-    )
+    gaps = tuple(gap(b, newest, foreign=foreign_to(view, b), now=view.now) for b in backups) if newest else ()
     answers, lost = health.level in ANSWERING, health.level is Level.NO_QUORUM
     offered = lost and (quorum_hosts is None or bool(quorum_hosts))
     return Advice(

@@ -9,11 +9,10 @@ that is merely cut off.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from etcdtui.model.members import Member
 from etcdtui.model.places import Backup
 from etcdtui.text import age, counted, grouped
 
@@ -132,10 +131,10 @@ class Gap:
         return self.seconds is None or self.seconds > 0
 
 
-def gap(backup: Backup, newest: Survivor, *, cluster: str, members: Sequence[Member], now: float) -> Gap:
-    """How far ``backup`` is behind the data of ``newest``."""
+def gap(backup: Backup, newest: Survivor, *, foreign: bool | None, now: float) -> Gap:
+    """How far ``backup`` is behind the data of ``newest``. ``foreign`` as ``places.foreign_to`` tells."""
     name = label(backup, now)
-    if backup.foreign(cluster, members):
+    if foreign:
         return Gap(backup.stamp, f"{name} is of another cluster.", comparable=False)
     told = newest.position
     seconds = revisions = None

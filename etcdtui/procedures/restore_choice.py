@@ -164,12 +164,9 @@ def to_accept(
                 f"accept {backup.stamp}",
             )
         )
-    listing = view.members.value
     living = best(s for s in survivors if s.running)
     if living is not None:
-        beside = gap(
-            backup, living, cluster=view.name, members=listing.members if listing else (), now=view.now
-        )
+        beside = gap(backup, living, foreign=foreign_to(view, backup), now=view.now)
         if beside.behind and beside.revisions:
             said.append(
                 Ack(

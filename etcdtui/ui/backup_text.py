@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from etcdtui.model.contents import Summary, Tally
 from etcdtui.model.manifest import Manifest
-from etcdtui.model.places import Backup, PlacedSet
+from etcdtui.model.places import Backup, PlacedSet, foreign_to
 from etcdtui.model.proof import Check, Proof, SnapshotFacts, all_passed, behind, same_cluster
 from etcdtui.model.view import ClusterView
 from etcdtui.procedures.looking import Again
@@ -25,7 +25,7 @@ NAMES = 44  # cells of a name in such a list
 
 
 def title(view: ClusterView, backup: Backup) -> Line:
-    words, role = verdict(backup, backup.foreign(view.name, members_of(view)))
+    words, role = verdict(backup, foreign_to(view, backup))
     return (f"Backup {when(backup)}", Role.STRONG), (f"  {words}", role)
 
 
@@ -126,7 +126,7 @@ def _warnings(view: ClusterView, backup: Backup) -> Iterator[Paragraph]:
         yield warn("Nothing was proven of it; names and sizes look right, which says little.")
     else:
         before = True
-    if backup.foreign(view.name, members_of(view)):
+    if foreign_to(view, backup):
         yield warn(f"It is of another cluster than {clean(view.name, 60)}: never restore it here.", Role.BAD)
     if backup.dirty:
         yield warn("The script marked it as possibly dirty: pods were changing while it was taken.")

@@ -87,6 +87,26 @@ async def test_nothing_that_decides_is_cut_beside_other_panes(view: ClusterView)
             assert words in it.text
 
 
+async def test_a_clone_of_another_openshift_is_of_another_cluster(view: ClusterView) -> None:
+    """Its members are the same; the pane and the details say what the restore would."""
+    facts = view.api.value
+    assert facts is not None
+    (seen,) = (p for p in view.places if p.place == HERE)
+    clones = tuple(
+        replace(s, manifest=replace(s.manifest, openshift_id="77aa"))
+        for s in seen.sets.value or ()
+        if s.manifest
+    )
+    here = PlaceView(HERE, Reading(clones, view.now))
+    ours = replace(view, places=(here,), api=Reading(replace(facts, cluster_id="8c1f"), view.now))
+    async with driven(ours, (120, 36)) as it:
+        await opened(it, NEW)
+        assert "▲ other cluster" in it.text and "never restore it here" in body(it)
+        await it.press("escape")
+        await it.press("3", "f")
+        assert it.text.count("▲ other cluster") == 3
+
+
 async def test_a_place_that_cannot_be_listed_is_named_and_explained(view: ClusterView) -> None:
     async with driven(view) as it:
         await it.press("3")

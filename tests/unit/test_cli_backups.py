@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -25,9 +26,9 @@ from etcdtui.procedures.procedure import Procedure
 from etcdtui.records import JournalError
 from tests.procedures import procedure
 from tests.unit.test_engine_work import work_step
-from tests.unit.test_places import NEXUS, manifest, placed
+from tests.unit.test_places import NEXUS, STAMP, manifest, placed
 from tests.unit.test_unattended import begin
-from tests.views import NOW, healthy
+from tests.views import NOW, api, healthy
 
 GONE = PlaceView(NEXUS, Reading(None, None, Problem(Fault.UNREACHABLE, "nexus is down")))
 EMPTY = PlaceView(NEXUS, Reading((), NOW))
@@ -88,7 +89,7 @@ def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         ((PROVEN, EMPTY), 0, ""),
         ((PROVEN, GONE), 0, "nexus could not be listed: nexus is down."),
         ((GONE,), 3, "nexus could not be listed: nexus is down."),
-        ((EMPTY,), 1, "– not proven masternode2"),
+        ((EMPTY,), 1, "– not proven    masternode2"),
     ],
 )
 def test_a_silent_place_counts_where_it_could_change_the_answer(
@@ -101,6 +102,23 @@ def test_a_silent_place_counts_where_it_could_change_the_answer(
     at(*places)
     assert cli_backups.backups(RULED, as_json=False, metrics=None) == code
     assert said in capsys.readouterr().out
+
+
+def test_the_list_says_what_is_foreign_forced_and_too_old(
+    at: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another identity of OpenShift decides, as everywhere else: a clone has the same members."""
+    clone = placed(HERE, manifest(openshift_id="77aa"))
+    stamp = "2026-09-20_020000"
+    forced = placed(HERE, stamp=stamp, mark="__POSSIBLY_DIRTY__")
+    at(PlaceView(HERE, Reading((clone, forced), NOW)), api=api(cluster_id="8c1f"), max_backup_age=60.0)
+    cli_backups.backups(RULED, as_json=False, metrics=None)
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert "▲ other cluster" in lines[STAMP] and ", old" in lines[STAMP]
+    assert "▲ dirty" in lines[stamp]
+    cli_backups.backups(RULED, as_json=True, metrics=None)
+    told = {found["stamp"]: found for found in json.loads(capsys.readouterr().out)["backups"]}
+    assert told[STAMP]["foreign"] is True and told[stamp]["foreign"] is None
 
 
 def test_what_could_not_be_listed_is_not_called_empty(

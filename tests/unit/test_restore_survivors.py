@@ -82,22 +82,22 @@ def test_what_each_choice_loses_is_said() -> None:
 
 def test_a_backup_is_so_long_and_so_many_revisions_behind() -> None:
     newest = survivor(2, 42_133, written=NOW)
-    found = gap(backup(3 * 3600 + 720, 900), newest, cluster="prod", members=MEMBERS, now=NOW)
+    found = gap(backup(3 * 3600 + 720, 900), newest, foreign=False, now=NOW)
     assert "is 3 h 12 m and 41\u202f233 revisions behind masternode2's own data." in found.sentence
     assert found.behind and found.revisions == 41_233 and found.seconds == pytest.approx(3 * 3600 + 720)
 
 
 def test_a_backup_with_everything_is_not_behind() -> None:
     newest = survivor(2, 900, written=NOW)
-    same = gap(backup(60, 900), newest, cluster="prod", members=MEMBERS, now=NOW)
+    same = gap(backup(60, 900), newest, foreign=False, now=NOW)
     assert not same.behind and "has everything" in same.sentence
-    ahead = gap(backup(60, 901), newest, cluster="prod", members=MEMBERS, now=NOW)
+    ahead = gap(backup(60, 901), newest, foreign=False, now=NOW)
     assert not ahead.behind and "1 revision ahead" in ahead.sentence
 
 
 def test_an_unproven_backup_counts_as_behind_and_a_foreign_one_is_not_compared() -> None:
     newest = survivor(2, 900, written=NOW)
-    unproven = gap(backup(3600, None), newest, cluster="prod", members=MEMBERS, now=NOW)
+    unproven = gap(backup(3600, None), newest, foreign=False, now=NOW)
     assert unproven.behind and "nobody knows" in unproven.sentence
-    foreign = gap(backup(3600, 5, "other"), newest, cluster="prod", members=MEMBERS, now=NOW)
+    foreign = gap(backup(3600, 5), newest, foreign=True, now=NOW)
     assert not foreign.comparable and "another cluster" in foreign.sentence

@@ -12,13 +12,13 @@ from textual import on
 from textual.binding import BindingType
 
 from etcdtui.model.members import Member
-from etcdtui.model.places import Backup, PlacedSet, PlaceKind
+from etcdtui.model.places import Backup, PlacedSet, PlaceKind, identity_of
 from etcdtui.model.problems import Problem
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import FRESH_HOST, ClusterView
 from etcdtui.text import clean, grouped, size
 from etcdtui.ui import keys
-from etcdtui.ui.backup_words import key_of, members_of, verdict, when, where
+from etcdtui.ui.backup_words import key_of, verdict, when, where
 from etcdtui.ui.looks import Line, Role, Span
 from etcdtui.ui.messages import BackupChosen, CompareWanted, FindWanted, TroubleChosen
 from etcdtui.ui.parts.table import OPTIONAL, Column, Table
@@ -59,7 +59,7 @@ class BackupsPane(Table[Row]):
         self._short: dict[str, str] = {}
         self._old: dict[str, str] = {}  # by host: how old its listing is, where it no longer speaks for now
         self._now = self._limit = 0.0  # those taken before the second are older than they should be
-        self._cluster: tuple[str, tuple[Member, ...]] = ("", ())
+        self._cluster: tuple[str, tuple[Member, ...], str] = ("", (), "")
 
     @property
     def count(self) -> tuple[int, int]:
@@ -84,7 +84,7 @@ class BackupsPane(Table[Row]):
         self._now, self._limit = view.now, view.now - view.max_backup_age
         self._old = {host.name: aged(host.facts, view.now, FRESH_HOST) for host in view.hosts}
         self._short = short_names([clean(host.name, 100) for host in view.hosts])
-        self._cluster = (view.name, members_of(view))
+        self._cluster = identity_of(view)
         # They come newest first: how many are young tells which ones.
         young = bisect_left(known, -self._limit, key=lambda b: -(b.taken or 0.0))
         marks = (young, int(view.now) // 3600, self._old, self._short, self._cluster)
