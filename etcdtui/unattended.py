@@ -1,8 +1,9 @@
 """A procedure without the screen: its events as lines or JSON, its questions answered by rule.
 
-Nobody is there to be asked. With ``--yes`` a gate is passed, though never one that wants a name typed; else
-the answer is no, where that goes on without the step. A step that fails is skipped with that reason where it
-may be, else the run ends there. Nobody need even read what is printed: the run goes on, and ends as it ends.
+Nobody is there to be asked. With ``--yes`` a gate is passed, though never one that wants a name typed, nor
+one that is for people alone; else the answer is no, where that goes on without the step. A step that fails is
+skipped with that reason where it may be, else the run ends there. Nobody need even read what is printed: the
+run goes on, and ends as it ends.
 
 What a person decides step by step (a restore, a member replaced) is only followed: jobs and proofs go on, and
 the first question or failure ends it, with ``--yes`` too.
@@ -128,8 +129,10 @@ class Console:
         if self._followed:
             self._asked = True
             return Answer(Choice.STOP, step=asked.step)
-        typed = self.procedure.step(asked.step).gate.kind is GateKind.PHRASE
-        if Choice.GO in choices and self.yes and not typed:
+        step = self.procedure.step(asked.step)
+        if Choice.GO in choices and step.for_people:
+            self._asked = True
+        elif Choice.GO in choices and self.yes and step.gate.kind is not GateKind.PHRASE:
             return Answer(Choice.GO, step=asked.step)
         if Choice.NO in choices:
             return Answer(Choice.NO, step=asked.step)

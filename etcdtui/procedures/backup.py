@@ -67,8 +67,8 @@ def plan(
         thin=any(not rule.empty for rule in rules),
         rules=written(keeping),
     )
-    reasons.append(choice.api_word(view))
-    reasons.extend(word for word in (choice.ill_word(view),) if word)
+    words = (choice.unchecked_word(view, best.host), choice.api_word(view), choice.ill_word(view))
+    reasons.extend(word for word in words if word)
     reasons.append(_kept_where(keeping, chosen))
     return _procedure(procedure_id, view.name, decided, tuple(reasons))
 
@@ -167,6 +167,7 @@ def _on_the_host(cluster: str, decided: Decided) -> tuple[Step, ...]:
             host=host,
             argv=(*decided.layout.sudo, script, folder),
             ask=checks.young(cluster),
+            for_people=True,
             prechecks=ready,
             measure=Measure(folder, "snapshot_"),
             expected=decided.expected or None,

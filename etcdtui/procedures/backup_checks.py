@@ -27,10 +27,11 @@ def still_right(decided: Decided) -> Check:
         found = choice.assess(view, host, decided.layout, decided.need)
         if isinstance(found, str):
             return Verdict(False, f"No backup from {decided.host} now: {found}. Plan it again.")
+        words = (choice.api_word(view), choice.unchecked_word(view, host), choice.ill_word(view))
         return Verdict(
             True,
             f"{decided.host} is well, {size(found.disk.free)} are free on {found.disk.path}. "
-            f"{choice.api_word(view)} {choice.ill_word(view)}".rstrip(),
+            f"{' '.join(word for word in words if word)}",
         )
 
     return check

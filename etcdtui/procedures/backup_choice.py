@@ -100,6 +100,17 @@ def api_word(view: ClusterView) -> str:
     )
 
 
+def unchecked_word(view: ClusterView, host: HostView) -> str:
+    """What could not be looked at besides the operators; empty when all was. That forbids nothing."""
+    facts, seen = view.api.current(view.now, FRESH_API), host.facts.current(view.now, FRESH_HOST)
+    said = []
+    if facts is None or facts.installed is None:
+        said.append(f"Whether {view.name} is older than its first 24 hours could not be checked.")
+    if seen is None or seen.clock_offset is None:
+        said.append(f"Whether the clock of {host.name} is right could not be checked.")
+    return " ".join(said)
+
+
 def ill_word(view: ClusterView) -> str:
     """Which members are not well; empty when all are. That forbids no backup: then one is wanted most."""
     ill = [row.member.label for row in judge(view).members if not row.well]

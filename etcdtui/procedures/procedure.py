@@ -162,7 +162,8 @@ class Step:
     can be repeated or left, never passed over. ``ask`` makes the gate when the step is reached, from what is
     true then; the plan shows ``gate``. ``work`` is what a WORK does, ``watch`` says what a JOB does
     meanwhile. ``needless`` says whether the step is passed over for what this run did before; nothing is read
-    anew for that. ``again`` says after a WORK that went well whether more has come up to be asked about: then
+    anew for that. ``for_people``: no rule answers what it asks, so without the screen the answer is no.
+    ``again`` says after a WORK that went well whether more has come up to be asked about: then
     the step is taken once more, from its gate on.
     """
 
@@ -192,6 +193,7 @@ class Step:
     watch: Watch | None = None
     directory: str = "/var/tmp/etcdtui"
     skippable: bool = True
+    for_people: bool = False
 
 
 @dataclass(frozen=True, slots=True)

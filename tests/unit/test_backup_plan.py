@@ -263,6 +263,15 @@ class TestRefusals:
         made = plan(healthy())  # tells of one operator only
         assert "of kube-apiserver, kube-controller-manager and kube-scheduler" in made.reasons[-2]
 
+    def test_what_could_not_be_checked_is_said_and_forbids_nothing(self) -> None:
+        made = plan(replace(each(lambda n: with_facts(n, clock_offset=None)), api=Reading()))
+        told = " ".join(made.reasons)
+        assert "Whether prod is older than its first 24 hours could not be checked." in told
+        assert "Whether the clock of masternode2 is right could not be checked." in told
+        known = plan(healthy(api=api(installed=NOW - 1e7)))
+        assert not any("24 hours" in r or "clock" in r for r in known.reasons)
+        assert next(step for step in made.steps if step.key == "take").for_people, "--yes is for old ones"
+
 
 def listing(*lines: str) -> str:
     return "".join(f"file {line}\n" for line in lines)

@@ -128,6 +128,13 @@ def test_a_typed_gate_is_never_passed(tmp_path: Path) -> None:
     assert finished.ending is Ending.CANCELLED
 
 
+def test_a_gate_for_people_alone_is_never_passed(tmp_path: Path) -> None:
+    gate = Gate(GateKind.CONFIRM, prompt="It is too young. Take one all the same?")
+    step = replace(work_step(good, ask=lambda world: gate), for_people=True)
+    finished, _, said = went(procedure(step), tmp_path, yes=True)
+    assert finished.ending is Ending.CANCELLED and "too young" in said and ON_SCREEN in said
+
+
 def of_people(plan: Procedure) -> Procedure:
     return replace(plan, kind="restore")
 
