@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,8 +38,7 @@ def text(view: ClusterView, *, success: bool | None = None) -> str:
     samples: dict[str, list[str]] = {}
 
     def sample(metric: str, value: float, **labels: str) -> None:
-        told = ",".join(f'{name}="{_escaped(word)}"' for name, word in labels.items())
-        samples.setdefault(metric, []).append(f"{metric}{{{told}}} {value:.17g}")
+        samples.setdefault(metric, []).append(_sample(metric, value, **labels))
 
     for place, ok in _places(view):
         labels = {"cluster": view.name, "place": place.label, "kind": place.kind.value}
@@ -50,23 +49,52 @@ def text(view: ClusterView, *, success: bool | None = None) -> str:
             sample("etcdtui_backup_last_proven_size_bytes", last.size, **labels)
             sample("etcdtui_backup_last_proven_revision", last.revision or 0, **labels)
     if success is not None:
-        sample("etcdtui_backup_last_run_timestamp_seconds", view.now, cluster=view.name)
-        sample("etcdtui_backup_last_run_success", int(success), cluster=view.name)
-    lines = []
-    for metric, sentence in _HELP.items():
-        if metric in samples:
-            lines += [f"# HELP {metric} {sentence}", f"# TYPE {metric} gauge", *samples[metric]]
-    return "\n".join(lines) + "\n"
+        samples |= _run(view.name, view.now, success)
+    return _lines({metric: (_HELP[metric], told) for metric, told in samples.items()})
+
+
+def failed(cluster: str, now: float) -> str:
+    """Of a backup that failed before anything could be looked at. ``cluster`` is empty where it is not known
+    which."""
+    told = _run(cluster, now, success=False)
+    return _lines({metric: (_HELP[metric], samples) for metric, samples in told.items()})
 
 
 def rehearsals(done: Sequence[Rehearsed]) -> str:
     """What came of rehearsals: one that could not be tried is no success either."""
-    lines = []
-    for metric, (sentence, value) in _REHEARSED.items():
-        lines += [f"# HELP {metric} {sentence}", f"# TYPE {metric} gauge"]
-        lines += [
-            f'{metric}{{snapshot="{_escaped(each.snapshot.name)}"}} {value(each):.17g}' for each in done
-        ]
+    return _lines(
+        {
+            metric: (
+                sentence,
+                [_sample(metric, value(e), cluster=e.cluster, snapshot=e.snapshot.name) for e in done],
+            )
+            for metric, (sentence, value) in _REHEARSED.items()
+        }
+    )
+
+
+def not_rehearsed(cluster: str) -> str:
+    """Of a run that ended before its time. ``cluster`` is empty where it is not known which."""
+    metric = "etcdtui_rehearsal_success"
+    return _lines({metric: (_REHEARSED[metric][0], [_sample(metric, 0, cluster=cluster, snapshot="")])})
+
+
+def _run(cluster: str, now: float, success: bool) -> dict[str, list[str]]:
+    values = {"timestamp_seconds": now, "success": float(success)}
+    metrics = {f"etcdtui_backup_last_run_{name}": value for name, value in values.items()}
+    return {metric: [_sample(metric, value, cluster=cluster)] for metric, value in metrics.items()}
+
+
+def _sample(metric: str, value: float, **labels: str) -> str:
+    told = ",".join(f'{name}="{_escaped(word)}"' for name, word in labels.items())
+    return f"{metric}{{{told}}} {value:.17g}"
+
+
+def _lines(samples: Mapping[str, tuple[str, Sequence[str]]]) -> str:
+    """By metric: its sentence, and what was measured."""
+    lines: list[str] = []
+    for metric, (sentence, told) in samples.items():
+        lines += [f"# HELP {metric} {sentence}", f"# TYPE {metric} gauge", *told]
     return "\n".join(lines) + "\n"
 
 

@@ -32,6 +32,7 @@ from etcdtui.procedures.procedure import (
     StepChanged,
     StepState,
 )
+from etcdtui.procedures.turns import DECLINED, Skipped
 from etcdtui.records import HALVES
 from etcdtui.streams import say
 from etcdtui.text import age, clean, size
@@ -72,6 +73,7 @@ class Console:
     finished: Finished | None = None
     ended: threading.Event = field(default_factory=threading.Event)
     skipped: list[str] = field(default_factory=list)  # keys of steps that were passed over
+    declined: list[str] = field(default_factory=list)  # those of them that were answered no
     _asked: bool = False  # something that only a person answers
     _open: bool = False  # a line of progress stands on the terminal
 
@@ -97,6 +99,8 @@ class Console:
         elif isinstance(event, StepChanged):
             if event.state is StepState.SKIPPED:
                 self.skipped.append(event.step)
+                if event.sentence == Skipped(DECLINED).sentence:
+                    self.declined.append(event.step)
             if event.choices and self.engine is not None:
                 self.engine.answer(self._answer(event))
 

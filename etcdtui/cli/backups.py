@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from etcdtui.cli.measuring import MetricsFile
 from etcdtui.errors import ConfigError, Refusal
 from etcdtui.streams import say
 from etcdtui.text import age, clean, grouped, listed, size
@@ -35,9 +36,11 @@ def backup(
     stores: list[str] | None,
     yes: bool,
     as_json: bool,
-    metrics: Path | None,
+    metrics: MetricsFile,
 ) -> int:
     """0: proven and in every place; 1: proven, not everywhere; 2: no proven backup."""
+    from etcdtui import metricsfile
+
     _known("store", stores or (), [store.name for store in config.stores])
     with opened(config) as (cluster, operations):
         code = NONE
@@ -50,20 +53,21 @@ def backup(
         except Refusal as refusal:
             refused(refusal, as_json)
         finally:  # whatever happened: the file must not go on to tell of an earlier run
-            if metrics is not None:
-                _measured(metrics, cluster.look_at_places(PLACES), success=code == GOOD)
+            if metrics.path is not None:
+                metrics.write(metricsfile.text(cluster.look_at_places(PLACES), success=code == GOOD))
         return code
 
 
 def backups(config: ClusterConfig, *, as_json: bool, metrics: Path | None) -> int:
     """0: the last proven backup is off the cluster and young enough; 1: not; 3: a place that does not answer
     could have one."""
+    from etcdtui import metricsfile
     from etcdtui.model.places import PlaceKind, last_proven
 
     with opened(config) as (cluster, _):
         view = cluster.look_at_places(PLACES)
         if metrics is not None:
-            _measured(metrics, view)
+            MetricsFile(metrics, "").write(metricsfile.text(view))
         if as_json:
             print(json.dumps(_as_json(view), indent=2))
         else:
@@ -132,17 +136,6 @@ def prune(config: ClusterConfig, *, yes: bool, as_json: bool) -> int:
         return SHORT if finished.ending is Ending.CANCELLED and not yes else NONE
 
 
-def _measured(path: Path, view: ClusterView, *, success: bool | None = None) -> None:
-    """The metrics. That they cannot be written changes nothing about how it went."""
-    from etcdtui import metricsfile
-    from etcdtui.landing import LocalFault
-
-    try:
-        metricsfile.write(path, metricsfile.text(view, success=success))
-    except LocalFault as fault:
-        say(f"etcdtui: {clean(str(fault), 4000)}", sys.stderr)
-
-
 def _silent(view: ClusterView) -> Iterator[tuple[Place, str]]:
     """Each place whose backups are not known now, with a sentence."""
     from etcdtui.model.places import Place, PlaceKind
@@ -199,8 +192,9 @@ def followed(procedure: Procedure, operations: Operations, *, yes: bool, as_json
     console = Console(procedure, yes=yes, shape="json" if as_json else "lines")
     finished = run(console, operations.run)
     if finished.ending is Ending.DONE:
-        # What the rules let go may stay: nothing is missing then.
-        return SHORT if any(key != "thin" for key in console.skipped) else GOOD
+        # What the rules let go may stay, where that was the answer: nothing is missing then.
+        fine = {"thin"}.intersection(console.declined)
+        return SHORT if set(console.skipped) - fine else GOOD
     if operations.may_go_on(procedure.id):
         say(f"etcdtui: it can be gone on with: etcdtui resume {procedure.id}", sys.stderr)
     return NONE

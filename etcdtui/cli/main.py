@@ -315,16 +315,22 @@ def _kept_by(config: ClusterConfig, rule: Rule | None) -> ClusterConfig:
 
 
 def _backup(options: argparse.Namespace) -> int:
-    from etcdtui.cli import backups
+    import time
 
-    return backups.backup(
-        _kept_by(cluster_config(options), options.keep),
-        host=options.host,
-        stores=options.store,
-        yes=options.yes,
-        as_json=options.json,
-        metrics=options.metrics_file,
-    )
+    from etcdtui import metricsfile
+    from etcdtui.cli import backups
+    from etcdtui.cli.measuring import MetricsFile
+
+    failed = metricsfile.failed(vars(options).get("cluster", ""), time.time())
+    with MetricsFile(options.metrics_file, failed) as metrics:
+        return backups.backup(
+            _kept_by(cluster_config(options), options.keep),
+            host=options.host,
+            stores=options.store,
+            yes=options.yes,
+            as_json=options.json,
+            metrics=metrics,
+        )
 
 
 def _backups(options: argparse.Namespace) -> int:

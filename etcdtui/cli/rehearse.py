@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from etcdtui.streams import say
 from etcdtui.text import clean
 
 if TYPE_CHECKING:
+    from etcdtui.cli.measuring import MetricsFile
     from etcdtui.config import ClusterConfig
     from etcdtui.procedures.rehearsal import Rehearsed, Tell
 
@@ -53,25 +54,35 @@ def register(
     )
 
     def run(options: argparse.Namespace) -> int:
-        def folder() -> Path:
-            return chosen(options).backups.directory
+        from etcdtui import metricsfile
+        from etcdtui.cli.measuring import MetricsFile
 
-        return rehearse(options.what, folder, options.etcd_dir, options.metrics_file, as_json=options.json)
+        failed = metricsfile.not_rehearsed(vars(options).get("cluster", ""))
+        with MetricsFile(options.metrics_file, failed) as metrics:
+            return rehearse(
+                options.what, lambda: chosen(options), options.etcd_dir, metrics, as_json=options.json
+            )
 
     command.set_defaults(run=run)
 
 
 def rehearse(
-    what: str, folder: Callable[[], Path], etcd_dir: Path | None, metrics: Path | None, *, as_json: bool
+    what: str,
+    config: Callable[[], ClusterConfig],
+    etcd_dir: Path | None,
+    metrics: MetricsFile,
+    *,
+    as_json: bool,
 ) -> int:
     """0: restored as proven; 1: not; 2: it could not be tried. The worst of several counts, 1 before 2.
 
     Raises ConfigError when there is no such backup on this machine.
     """
+    from etcdtui import metricsfile
     from etcdtui.children import binaries
     from etcdtui.procedures import rehearsal
 
-    paths = _snapshots(what, folder)
+    paths = _snapshots(what, config)
     done: list[Rehearsed] = []
     stop = threading.Event()
     with _interruptible(stop):
@@ -86,18 +97,17 @@ def rehearse(
                 _print(found)
     if as_json:
         print(json.dumps({"rehearsals": [_as_json(each) for each in done]}, indent=2))
-    if metrics is not None:
-        _measured(metrics, done)
+    metrics.write(metricsfile.rehearsals(done))
     codes = [_CODES[each.outcome.value] for each in done]
     return NOT if NOT in codes else max(codes)
 
 
-def _snapshots(what: str, folder: Callable[[], Path]) -> list[Path]:
+def _snapshots(what: str, config: Callable[[], ClusterConfig]) -> list[Path]:
     from etcdtui.cli.verify import SNAPSHOT, located
 
     if what == LAST:
-        return [_last(folder())]
-    alone, places = located(what, folder)
+        return [_last(config())]
+    alone, places = located(what, lambda: config().backups.directory)
     if alone is not None:
         found = [alone]
     else:
@@ -109,19 +119,29 @@ def _snapshots(what: str, folder: Callable[[], Path]) -> list[Path]:
     return found
 
 
-def _last(folder: Path) -> Path:
-    """The newest that was proven, by its time stamp."""
-    from etcdtui.model.manifest import SUFFIX
+def _last(config: ClusterConfig) -> Path:
+    """The newest one of this cluster to rely on: proven good, and not taken by force."""
+    from etcdtui.errors import EtcdTuiError
+    from etcdtui.landing import faults
+    from etcdtui.model.backups import DIRTY
+    from etcdtui.model.manifest import SUFFIX, Manifest
+    from etcdtui.procedures.manifests import parsed
 
-    proven = [
-        found.with_name(found.name.removesuffix(SUFFIX) + ".db") for found in folder.glob(f"*/*{SUFFIX}")
-    ]
-    there = sorted((path for path in proven if path.is_file()), key=lambda path: path.name)
-    if not there:
+    folder = config.backups.directory
+    proven: list[tuple[Manifest, Path]] = []
+    for path in folder.glob(f"*/*{SUFFIX}"):
+        with suppress(EtcdTuiError), faults(f"{path} cannot be read"):
+            told = parsed(path.read_bytes(), str(path))
+            snapshot = path.with_name(told.snapshot.name)
+            ours = told.good and told.cluster == config.name and DIRTY not in snapshot.name
+            if ours and snapshot.is_file():
+                proven.append((told, snapshot))
+    if not proven:
         raise ConfigError(
-            f"There is no proven backup in {folder}.", "Take one with etcdtui backup, or name a file."
+            f"There is no proven backup of {config.name} in {folder}.",
+            "Take one with etcdtui backup, or name a file.",
         )
-    return there[-1]
+    return max(proven, key=lambda each: (each[0].taken, each[1].name))[1]
 
 
 @contextmanager
@@ -170,14 +190,3 @@ def _as_json(done: Rehearsed) -> dict[str, Any]:
         "kept": done.kept or None,
         "checks": [{"name": c.name, "outcome": c.outcome.value, "sentence": c.sentence} for c in done.checks],
     }
-
-
-def _measured(path: Path, done: Sequence[Rehearsed]) -> None:
-    """The metrics. That they cannot be written changes nothing about how it went."""
-    from etcdtui import metricsfile
-    from etcdtui.landing import LocalFault
-
-    try:
-        metricsfile.write(path, metricsfile.rehearsals(done))
-    except LocalFault as fault:
-        say(f"etcdtui: {clean(str(fault), 4000)}", sys.stderr)

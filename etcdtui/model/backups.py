@@ -7,10 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
+
+DIRTY: Final = "__POSSIBLY_DIRTY__"
+"""What the script puts into the names of a backup that it was forced to take."""
 
 _NAME = re.compile(
     r"^(?P<kind>snapshot|static_kuberesources)_(?P<stamp>\d{4}-\d\d-\d\d_\d{6})"
-    r"(?P<dirty>__POSSIBLY_DIRTY__)?\.(?P<ext>db|tar\.gz)(?P<part>\.part)?\Z"
+    rf"(?P<dirty>{DIRTY})?\.(?P<ext>db|tar\.gz)(?P<part>\.part)?\Z"
 )
 
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from etcdtui.model.backups import BackupSet, FoundFile
+from etcdtui.model.backups import DIRTY, BackupSet, FoundFile
 from etcdtui.model.manifest import SUFFIX, File, Manifest
 from etcdtui.model.members import Member
 from etcdtui.model.proof import common_addresses, common_ids
@@ -46,7 +46,7 @@ def folder_name(stamp: str, host: str) -> str:
 
 def manifest_name(backup: BackupSet) -> str:
     """What the manifest beside these files is called."""
-    mark = "__POSSIBLY_DIRTY__" if backup.dirty else ""
+    mark = DIRTY if backup.dirty else ""
     return f"snapshot_{backup.stamp}{mark}{SUFFIX}"
 
 

@@ -35,7 +35,7 @@ from etcdtui.procedures.procedure import (
     World,
 )
 from etcdtui.procedures.tidying import tidy
-from etcdtui.procedures.turns import Again, End, Skipped, stuck
+from etcdtui.procedures.turns import DECLINED, Again, End, Skipped, stuck
 from etcdtui.reach.jobs import Job
 from etcdtui.records import JournalError
 from etcdtui.text import clean
@@ -260,7 +260,7 @@ class _Course:
             if answer.choice is Choice.STOP:
                 raise self._stop_before(step)
             if answer.choice is Choice.NO:
-                raise Skipped("you said no.")
+                raise Skipped(DECLINED)
             if not phrase or answer.text.strip() == gate.phrase:
                 return time.monotonic() - began
             typed = f"“{clean(answer.text.strip(), 60)}” is" if answer.text.strip() else "Nothing typed is"

@@ -9,6 +9,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +36,7 @@ class Rehearsed:
     """What came of it. ``outcome``: OK restored as proven, FAILED not, NOT_APPLICABLE it could not be tried.
 
     ``etcd`` is the version that restored it, ``seconds`` how long all of it took, ``at`` epoch seconds.
+    ``cluster`` is its name in the manifest; empty where there is none.
     """
 
     snapshot: Path
@@ -47,6 +49,7 @@ class Rehearsed:
     proof: Proof | None = None
     checks: tuple[Check, ...] = ()
     kept: str = ""  # where this is remembered, or why not
+    cluster: str = ""
 
     @property
     def check(self) -> Check:
@@ -70,7 +73,7 @@ def rehearse(
         raise
     except EtcdTuiError as error:
         done = _untried(snapshot, error)
-    return _remembered(replace(done, at=now, seconds=time.monotonic() - began))
+    return _remembered(replace(done, at=now, seconds=time.monotonic() - began, cluster=_cluster(snapshot)))
 
 
 def _tried(
@@ -252,6 +255,13 @@ def _told(snapshot: Path) -> tuple[Path, Manifest] | None:
 
 def _manifest_of(snapshot: Path) -> Path:
     return snapshot.with_name(snapshot.name.removesuffix(".db") + SUFFIX)
+
+
+def _cluster(snapshot: Path) -> str:
+    with suppress(EtcdTuiError):
+        told = _told(snapshot)
+        return told[1].cluster if told else ""
+    return ""
 
 
 def _remembered(done: Rehearsed) -> Rehearsed:

@@ -6,6 +6,7 @@ from etcdtui.procedures.desk import Desk
 from etcdtui.procedures.procedure import Answer, Choice, Ending, Finished, Step, StepState
 
 PASSED_OVER = "Passed over: "
+DECLINED = "you said no."  # at an optional gate
 
 
 class Turn(Exception):

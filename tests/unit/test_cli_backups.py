@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from etcdtui import metricsfile
 from etcdtui.cli import backups as cli_backups
+from etcdtui.cli import main as cli
+from etcdtui.cli.measuring import MetricsFile
 from etcdtui.config import ClusterConfig
 from etcdtui.config_stores import BackupsConfig
 from etcdtui.errors import Refusal
@@ -22,7 +26,7 @@ from etcdtui.model.readings import Reading
 from etcdtui.model.retention import Rule
 from etcdtui.model.view import ClusterView
 from etcdtui.offsite.keeping import Keeping
-from etcdtui.procedures.procedure import Procedure
+from etcdtui.procedures.procedure import Gate, GateKind, Procedure, Work
 from etcdtui.records import JournalError
 from tests.procedures import procedure
 from tests.unit.test_engine_work import work_step
@@ -142,8 +146,26 @@ def test_thinning_out_names_the_places_that_it_could_not_list(
     assert (said in capsys.readouterr().err) is (code == 2)
 
 
-def backup(metrics: Path) -> int:
-    return cli_backups.backup(RULED, host=None, stores=None, yes=True, as_json=False, metrics=metrics)
+@pytest.mark.parametrize(
+    ("work", "yes", "code"),
+    [
+        (lambda world, report: Verdict(True, "3 removed."), True, 0),
+        (lambda world, report: Verdict(True, "3 removed."), False, 0),
+        (lambda world, report: Verdict(False, "The share is full of old ones."), True, 1),
+    ],
+    ids=["thinned", "declined", "failed"],
+)
+def test_old_ones_that_could_not_be_removed_are_no_success(
+    work: Work, yes: bool, code: int, at: Callable[..., None], tmp_path: Path
+) -> None:
+    gate = Gate(GateKind.CONFIRM, prompt="Remove 3?", optional=True)
+    at(PROVEN, plan=procedure(replace(work_step(work, ask=lambda world: gate), key="thin")))
+    assert backup(tmp_path / "etcdtui.prom", yes=yes) == code
+
+
+def backup(metrics: Path, *, yes: bool = True) -> int:
+    with MetricsFile(metrics, metricsfile.failed("prod", NOW)) as file:
+        return cli_backups.backup(RULED, host=None, stores=None, yes=yes, as_json=False, metrics=file)
 
 
 def test_metrics_that_cannot_be_written_change_nothing_about_how_it_went(
@@ -164,6 +186,19 @@ def test_metrics_tell_of_a_run_that_failed(error: Exception, at: Callable[..., N
     with nullcontext() if isinstance(error, Refusal) else pytest.raises(type(error)):
         assert backup(metrics) == 2
     assert 'etcdtui_backup_last_run_success{cluster="prod"} 0' in metrics.read_text()
+
+
+@pytest.mark.parametrize("words", [["--store", "nosuch"], ["--cluster", "nosuch"]])
+def test_metrics_tell_of_a_run_that_never_began(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, metrics = tmp_path / "clusters.toml", tmp_path / "etcdtui.prom"
+    config.write_text("[[clusters.prod.hosts]]\nname = 'masternode1'\n")
+    metrics.write_text('etcdtui_backup_last_run_success{cluster="prod"} 1\n')
+    asked = ["--config", str(config), "--cluster", "prod", *words]
+    assert cli.main(["backup", "--metrics-file", str(metrics), *asked]) == 64
+    name = "nosuch" if "--cluster" in words else "prod"
+    assert f'etcdtui_backup_last_run_success{{cluster="{name}"}} 0' in metrics.read_text()
 
 
 def test_the_age_of_a_backup_from_the_future_is_not_known() -> None:
