@@ -18,6 +18,31 @@ def say(line: str, stream: TextIO | None = None, end: str = "\n") -> None:
         silence(out)
 
 
+class Ticker:
+    """One line on a terminal that is written over, and lines that stay. Elsewhere there are only these."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._open = False
+
+    def over(self, line: str) -> None:
+        if self._stream.isatty():
+            say(f"\r\x1b[K{line}", self._stream, end="")
+            self._open = True
+
+    def stay(self, line: str) -> None:
+        say(self._wiped() + line, self._stream)
+
+    def wipe(self) -> None:
+        """Nothing of it is left."""
+        if wiped := self._wiped():
+            say(wiped, self._stream, end="")
+
+    def _wiped(self) -> str:
+        wiped, self._open = ("\r\x1b[K" if self._open else ""), False
+        return wiped
+
+
 def silence(stream: TextIO | None) -> None:
     """What is written to it from now on, and what it still holds, goes nowhere."""
     with suppress(OSError, ValueError, AttributeError):

@@ -34,7 +34,7 @@ from etcdtui.procedures.procedure import (
 )
 from etcdtui.procedures.turns import DECLINED, Skipped
 from etcdtui.records import HALVES
-from etcdtui.streams import say
+from etcdtui.streams import Ticker, say
 from etcdtui.text import age, clean, size
 
 SKIPPED = "it failed, and nobody was there to be asked"
@@ -75,7 +75,9 @@ class Console:
     skipped: list[str] = field(default_factory=list)  # keys of steps that were passed over
     declined: list[str] = field(default_factory=list)  # those of them that were answered no
     _asked: bool = False  # something that only a person answers
-    _open: bool = False  # a line of progress stands on the terminal
+
+    def __post_init__(self) -> None:
+        self._lines = Ticker(self.out)
 
     def __call__(self, event: Event) -> None:
         """From the engine's thread."""
@@ -152,11 +154,11 @@ class Console:
                 step = self.procedure.step(event.step)
                 said = f": {clean(event.sentence, 4000)}" if event.sentence else ""
                 word = "asks" if event.state is StepState.WAITING else event.state.value
-                self._print(f"{word:<9} {step.title}{said}")
-            case Progress() if event.measured is not None and self.out.isatty():
-                self._over(self._progress(event))
+                self._lines.stay(f"{word:<9} {step.title}{said}")
+            case Progress() if event.measured is not None:
+                self._lines.over(self._progress(event))
             case Finished():
-                self._print(f"{event.ending.value:<9} {clean(event.sentence, 4000)}")
+                self._lines.stay(f"{event.ending.value:<9} {clean(event.sentence, 4000)}")
             case Output():
                 pass  # it is in the journal
 
@@ -169,14 +171,6 @@ class Console:
         if event.left is not None:
             words.append(f"{age(event.left)} left")
         return f"          {' '.join(words)}  {clean(event.awaiting, 60)}"
-
-    def _over(self, line: str) -> None:
-        say(f"\r\x1b[K{line}", self.out, end="")
-        self._open = True
-
-    def _print(self, line: str) -> None:
-        say(("\r\x1b[K" if self._open else "") + line, self.out)
-        self._open = False
 
     # -- JSON
 

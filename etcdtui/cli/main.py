@@ -190,6 +190,9 @@ def _backup_commands(commands: Any, where: argparse.ArgumentParser) -> None:
     verify.add_argument(
         "what", metavar="FILE|FOLDER|STAMP", help="a file, a folder, or a time stamp of etcdtui backups"
     )
+    verify.add_argument(
+        "--hash", action="store_true", help="also the hash that etcdctl snapshot status prints"
+    )
     verify.set_defaults(run=_verify)
 
     maintenance = commands.add_parser(
@@ -345,7 +348,7 @@ def _verify(options: argparse.Namespace) -> int:
     def folder() -> Path:
         return cluster_config(options).backups.directory
 
-    return verify.verify(options.what, folder, as_json=options.json)
+    return verify.verify(options.what, folder, as_json=options.json, etcd_hash=options.hash)
 
 
 def _maintenance(options: argparse.Namespace) -> int:

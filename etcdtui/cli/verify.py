@@ -5,21 +5,28 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etcdtui.errors import ConfigError, EtcdTuiError
-from etcdtui.text import clean
+from etcdtui.errors import ConfigError, EtcdTuiError, Refusal
+from etcdtui.model.places import AGE
+from etcdtui.streams import Ticker
+from etcdtui.text import clean, size
 
 if TYPE_CHECKING:
     from etcdtui.model.backups import BackupSet
     from etcdtui.model.manifest import File, Manifest
-    from etcdtui.model.proof import Check, Proof, ResourcesProof
+    from etcdtui.model.proof import Check, Proof, ResourcesProof, SnapshotFacts
 
 GOOD, BAD, COULD_NOT = 0, 1, 2
 SNAPSHOT, PACKED = ".db", ".tar.gz"
+EVERY = 0.1  # seconds between two lines of how far it is
+_STAMP = re.compile(r"\d{4}-\d\d-\d\d_\d{6}")
 _SIGNS = {"ok": "✓", "failed": "✗"}
 
 
@@ -32,41 +39,74 @@ class Verified:
     verdict: str
     sha256: str = ""
     checks: tuple[Check, ...] = ()
+    facts: SnapshotFacts | None = None
 
 
-def verify(what: str, folder: Callable[[], Path], *, as_json: bool) -> int:
+Prove = Callable[[Path], "Proof | ResourcesProof"]
+
+
+def verify(what: str, folder: Callable[[], Path], *, as_json: bool, etcd_hash: bool = False) -> int:
     """0: good; 1: not good; 2: it could not be found out.
 
     ``what``: a file, a folder with pairs, or the stamp of one in ``folder()``. Each file is compared with
     the manifest beside it; of a folder and a stamp, both files of every backup must be there.
-    Raises ConfigError when there is no such thing, LocalFault.
+    ``etcd_hash``: also the hash that etcdctl prints.
+    Raises ConfigError when there is no such thing, Refusal for what is encrypted, LocalFault.
     """
     found = []
-    for each in _verified(what, folder):
-        found.append(each)
-        if not as_json:
-            _print(each)
+    with _proving(etcd_hash) as prove:
+        for each in _verified(what, folder, prove):
+            found.append(each)
+            if not as_json:
+                _print(each)
     outcomes = [each.good for each in found]
     if as_json:
         print(json.dumps({"good": all(outcomes), "files": [_as_json(each) for each in found]}, indent=2))
     return BAD if False in outcomes else COULD_NOT if None in outcomes else GOOD
 
 
-def _verified(what: str, folder: Callable[[], Path]) -> Iterator[Verified]:
+@contextmanager
+def _proving(etcd_hash: bool) -> Iterator[Prove]:
+    """Tells how far it is, on a terminal."""
+    from etcdtui.etcd.resources import prove_resources
+    from etcdtui.etcd.snapshot import prove
+
+    ticker, told = Ticker(sys.stderr), 0.0
+
+    def proven(path: Path) -> Proof | ResourcesProof:
+        def progress(done: int, total: int) -> None:
+            nonlocal told
+            if (now := time.monotonic()) - told >= EVERY:
+                told = now
+                ticker.over(f"  {size(done)} of {size(total)}  {clean(path.name, 60)}")
+
+        try:
+            if path.name.endswith(PACKED):
+                return prove_resources(path)
+            return prove(path, progress=progress, etcd_hash=etcd_hash)
+        finally:
+            ticker.wipe()
+
+    yield proven
+
+
+def _verified(what: str, folder: Callable[[], Path], prove: Prove) -> Iterator[Verified]:
     alone, sets = located(what, folder)
     for place, made in sets:
-        yield from _of_set(place, made, alone)
+        yield from _of_set(place, made, alone, prove)
 
 
 def located(what: str, folder: Callable[[], Path]) -> tuple[Path | None, list[tuple[Path, BackupSet | None]]]:
     """The file that was named alone, and folders with the backups in them that are meant.
 
-    Raises ConfigError when there is no such thing on this machine, LocalFault.
+    Raises ConfigError when there is no such thing on this machine, Refusal where all of it is encrypted,
+    LocalFault.
     """
     from etcdtui.landing import faults
 
     alone: Path | None = None
     sets: list[tuple[Path, BackupSet | None]] = []
+    sealed: list[Path] = []
     with faults(f"{clean(what)} cannot be looked at"):
         try:
             path = Path(what).expanduser()
@@ -76,9 +116,20 @@ def located(what: str, folder: Callable[[], Path]) -> tuple[Path | None, list[tu
             alone = path
             sets.append((path.parent, next(iter(_sets(path.parent, [path.name])), None)))
         else:
-            stamped = re.fullmatch(r"\d{4}-\d\d-\d\d_\d{6}", what) is not None
+            stamped = _STAMP.fullmatch(what) is not None
             places = [path] if path.is_dir() else sorted(folder().glob(f"{what}-*")) if stamped else []
-            sets.extend((place, made) for place in places for made in _sets(place, os.listdir(place)))
+            names = {place: os.listdir(place) for place in places}
+            sets.extend((place, made) for place in places for made in _sets(place, names[place]))
+            sealed = [place / name for place in places for name in names[place] if name.endswith(AGE)]
+        if alone is not None and alone.name.endswith(AGE):
+            sets, sealed = [], [alone]
+    if not sets and sealed:
+        stamp = _STAMP.search(sealed[0].name)
+        raise Refusal(
+            f"{clean(str(sealed[0]))} is encrypted: what it holds cannot be found out from it.",
+            f"etcdtui fetch {stamp[0] if stamp else 'STAMP'} brings the backup from its store to this "
+            "machine, opens it and proves it.",
+        )
     if not sets:
         raise ConfigError(
             f"{clean(what)} is no file, no folder with a backup, and no backup on this machine.",
@@ -96,7 +147,7 @@ def _sets(folder: Path, names: Sequence[str]) -> Sequence[BackupSet]:
     )
 
 
-def _of_set(folder: Path, made: BackupSet | None, alone: Path | None) -> Iterator[Verified]:
+def _of_set(folder: Path, made: BackupSet | None, alone: Path | None, prove: Prove) -> Iterator[Verified]:
     """Both files of a backup, or the one that is asked about ``alone``."""
     told, trouble = None, None
     if made is not None:
@@ -108,7 +159,7 @@ def _of_set(folder: Path, made: BackupSet | None, alone: Path | None) -> Iterato
             yield Verified(folder, False, lacking)
         else:
             named = (told.snapshot if kind == "snapshot" else told.resources) if told else None
-            yield _proven(path, named, told is not None)
+            yield _proven(path, named, told is not None, prove)
     if trouble is not None:
         yield trouble
 
@@ -137,13 +188,12 @@ def _manifest(folder: Path, made: BackupSet) -> tuple[Manifest | None, Verified 
         return None, Verified(path, None, f"Nothing could be compared with it: {error}")
 
 
-def _proven(path: Path, named: File | None, told: bool) -> Verified:
+def _proven(path: Path, named: File | None, told: bool, prove: Prove) -> Verified:
     """``named``: the file as its manifest names it, if there is one, which ``told`` says."""
-    from etcdtui.etcd.resources import prove_resources
-    from etcdtui.etcd.snapshot import prove
+    from etcdtui.model.proof import Proof
 
     try:
-        proof: Proof | ResourcesProof = prove_resources(path) if path.name.endswith(PACKED) else prove(path)
+        proof = prove(path)
     except EtcdTuiError as error:
         return Verified(path, None, str(error))
     same, said = True, ""
@@ -152,13 +202,18 @@ def _proven(path: Path, named: File | None, told: bool) -> Verified:
         said = "" if same else " It is not the file that was proven then: its manifest names another SHA-256."
     elif told:
         same, said = False, " Its manifest does not name it: it is not the file that was proven then."
-    return Verified(path, proof.good and same, proof.verdict + said, proof.sha256, proof.checks)
+    facts = proof.facts if isinstance(proof, Proof) else None
+    return Verified(path, proof.good and same, proof.verdict + said, proof.sha256, proof.checks, facts)
 
 
 def _print(each: Verified) -> None:
     print(clean(str(each.path), 4000))
     for check in each.checks:
         print(f"  {_SIGNS.get(check.outcome.value, '·')} {check.name}: {clean(check.sentence, 2000)}")
+        for detail in check.details:
+            print(f"      {clean(detail, 2000)}")
+    for title, said in each.facts.sentences if each.facts else ():
+        print(f"  · {title}: {clean(said, 2000)}")
     print(f"  {clean(each.verdict, 2000)}", flush=True)
 
 
@@ -168,5 +223,42 @@ def _as_json(each: Verified) -> dict[str, Any]:
         "good": each.good,
         "sha256": each.sha256 or None,
         "verdict": each.verdict,
-        "checks": [{"name": c.name, "outcome": c.outcome.value, "sentence": c.sentence} for c in each.checks],
+        "checks": [
+            {
+                "name": c.name,
+                "outcome": c.outcome.value,
+                "sentence": c.sentence,
+                "details": [clean(detail, 2000) for detail in c.details],
+            }
+            for c in each.checks
+        ],
+        "facts": _facts(each.facts) if each.facts else None,
+    }
+
+
+def _facts(facts: SnapshotFacts) -> dict[str, Any]:
+    """All that the snapshot tells; IDs and hash in hex, as etcdctl prints them."""
+
+    def ids(found: Iterable[int]) -> list[str]:
+        return [f"{one:x}" for one in found]
+
+    return {
+        "revision": facts.revision,
+        "last_revision": facts.last_revision,
+        "keys": {"live": facts.live_keys, "entries": facts.entries, "revisions": facts.revisions},
+        "tombstones": facts.tombstones,
+        "compacted": facts.compacted,
+        "compacting": facts.compacting,
+        "consistent_index": facts.consistent_index,
+        "term": facts.term,
+        "voters": ids(facts.voters),
+        "learners": ids(facts.learners),
+        "members": [{"id": m.hex_id, "name": m.name, "learner": m.learner} for m in facts.members],
+        "removed": ids(facts.removed),
+        "cluster_version": facts.cluster_version or None,
+        "storage_version": facts.storage_version or None,
+        "leases": facts.leases,
+        "alarms": [{"member": f"{a.member_id:x}", "kind": a.kind} for a in facts.alarms],
+        "auth": {"enabled": facts.auth, "users": facts.users, "roles": facts.roles},
+        "etcd_hash": f"{facts.etcd_hash:x}" if facts.etcd_hash is not None else None,
     }

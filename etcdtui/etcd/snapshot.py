@@ -266,7 +266,9 @@ def _cluster(structure: Structure, found: SnapshotFacts, told: list[str]) -> Che
         return Check(name, Outcome.FAILED, told[0], tuple(told[1:]))
     members = listed([f"{member.label} ({member.hex_id})" for member in found.members])
     version = f", cluster version {found.cluster_version}" if found.cluster_version else ""
-    return Check(name, Outcome.OK, f"Members {members}{version}, revision {grouped(found.revision)}.")
+    said = f"Members {members}{version}, revision {grouped(found.revision)}."
+    active = tuple(f"The alarm {alarm} was active when it was taken." for alarm in found.alarm_sentences)
+    return Check(name, Outcome.OK, said, active)
 
 
 def _crc(file: PagedFile, structure: Structure, watch: _Watch) -> int:

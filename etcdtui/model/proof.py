@@ -91,6 +91,36 @@ class SnapshotFacts:
         """The revision an etcd restored from it begins with: a compaction may outlive the keys it removed."""
         return max(self.revision, self.compacted or 0, self.compacting or 0)
 
+    @property
+    def sentences(self) -> tuple[tuple[str, str], ...]:
+        """What no check tells of: title, and what there is to say."""
+        said = [f"term {self.term}" if self.term is not None else ""]
+        said.append(f"consistent index {grouped(self.consistent_index)}" if self.consistent_index else "")
+        said.append(f"voters {self._named(self.voters)}" if self.voters else "")
+        said.append(f"learners {self._named(self.learners)}" if self.learners else "")
+        history = f"compacted up to revision {grouped(self.compacted)}" if self.compacted else "not compacted"
+        if self.compacting is not None and self.compacting > (self.compacted or 0):
+            history += f", and up to {grouped(self.compacting)} not to its end"
+        users = f"{counted(self.users, 'user')}, {counted(self.roles, 'role')}"
+        named = (
+            ("raft", ", ".join(filter(None, said)) or "it does not tell"),
+            ("history", f"{history}; {counted_grouped(self.tombstones, 'tombstone')}"),
+            ("leases", grouped(self.leases)),
+            ("auth", f"{'on' if self.auth else 'off'}; {users}"),
+            ("alarms", listed(self.alarm_sentences) or "none was active"),
+            ("etcd's hash", f"{self.etcd_hash:x}" if self.etcd_hash is not None else ""),
+        )
+        return tuple((title, said) for title, said in named if said)
+
+    @property
+    def alarm_sentences(self) -> tuple[str, ...]:
+        """Each that was active."""
+        return tuple(f"{alarm.kind} of {self._named((alarm.member_id,))}" for alarm in self.alarms)
+
+    def _named(self, ids: Iterable[int]) -> str:
+        labels = {member.id: member.label for member in self.members}
+        return listed([labels.get(one, f"{one:x}") for one in ids])
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:

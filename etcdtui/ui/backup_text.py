@@ -70,7 +70,9 @@ def again(found: Again) -> list[Paragraph]:
     if not all_passed(found.against) and found.against:
         said = "Do not restore from this copy: it is not what was proven when the backup was taken."
         out.append(Paragraph((("→ ", Role.KEY), (said, Role.PLAIN)), 2))
-    return [*out, *checks(found.checks)]
+    facts = found.snapshot.facts
+    told = facts.sentences if facts is not None else ()
+    return [*out, *checks(found.checks), *(titled(f"· {title}", clean(words)) for title, words in told)]
 
 
 def rehearsed(found: Rehearsed) -> list[Paragraph]:

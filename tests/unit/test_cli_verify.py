@@ -14,6 +14,7 @@ from etcdtui.cli import main as cli
 from tests.recorded import VERSIONS
 from tests.shelved import placed
 from tests.snapshotfiles import REAL
+from tests.unit.test_unattended import Terminal
 
 OLD, NEW = VERSIONS
 STAMP, LATER = "2026-11-23_020000", "2026-11-24_020000"
@@ -107,3 +108,37 @@ def test_a_stamp_means_every_folder_of_it(tmp_path: Path, monkeypatch: pytest.Mo
     assert cli.main(["verify", "--config", str(config), STAMP]) == 0
     (other / SNAPSHOT).write_bytes(REAL[NEW])
     assert cli.main(["verify", "--config", str(config), STAMP]) == 1
+
+
+def test_what_no_check_tells_is_told_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = Path(placed(tmp_path, STAMP, NEW).set.directory)
+    assert cli.main(["verify", str(folder / SNAPSHOT), "--hash"]) == 0
+    said = capsys.readouterr().out
+    for title in ("raft", "history", "leases", "auth", "alarms", "etcd's hash"):
+        assert f"  · {title}: " in said
+    assert cli.main(["verify", "--json", str(folder)]) == 0
+    snapshot, packed = json.loads(capsys.readouterr().out)["files"]
+    facts = snapshot["facts"]
+    assert facts["revision"] > 0 and facts["auth"] == {"enabled": False, "users": 0, "roles": 0}
+    assert facts["voters"] == [member["id"] for member in facts["members"]]
+    assert facts["etcd_hash"] is None and packed["facts"] is None
+
+
+@pytest.mark.parametrize("asked", [f"{SNAPSHOT}.age", "."])
+def test_what_is_encrypted_is_not_called_bad(
+    asked: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in (SNAPSHOT, PACKED):
+        (tmp_path / f"{name}.age").write_bytes(b"age-encryption.org/v1")
+    for command in ("verify", "rehearse"):
+        assert cli.main([command, str(tmp_path / asked)]) == 2
+        said = capsys.readouterr().err
+        assert "is encrypted" in said and f"etcdtui fetch {STAMP}" in said
+
+
+def test_on_a_terminal_it_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", screen := Terminal())
+    monkeypatch.setattr("etcdtui.cli.verify.EVERY", 0.0)
+    folder = Path(placed(tmp_path, STAMP, OLD).set.directory)
+    assert cli.main(["verify", str(folder)]) == 0
+    assert f" of 96K  {SNAPSHOT}" in screen.getvalue() and screen.getvalue().endswith("\r\x1b[K")

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from etcdtui.errors import Cancelled, EtcdTuiError
 from etcdtui.etcd.bbolt import Damaged, Unreadable
+from etcdtui.etcd.bbolt_check import Structure
 from etcdtui.etcd.comparing import compare
 from etcdtui.etcd.contents import Contents
 from etcdtui.etcd.crc32c import FOLD, POLYNOMIAL, Crc32c, crc32c
-from etcdtui.etcd.snapshot import etcd_hash, prove
+from etcdtui.etcd.snapshot import _cluster, etcd_hash, prove
 from etcdtui.model.members import Member
-from etcdtui.model.proof import Identity, Outcome, Proof, behind, same_cluster, whose
+from etcdtui.model.proof import Alarm, Identity, Outcome, Proof, SnapshotFacts, behind, same_cluster, whose
 from tests.recorded import VERSIONS
 from tests.snapshotfiles import PAGE, REAL, mutated, resealed, with_page, written
 
@@ -239,6 +240,14 @@ def test_identity(path: Path) -> None:
     assert stranger.same is False and "another cluster" in stranger.sentence
     assert same_cluster(proof, []).same is None
     assert same_cluster(Proof("x", 0, "", ()), [m1]).same is None
+
+
+def test_an_alarm_that_was_active_is_a_detail_of_its_check() -> None:
+    facts = SnapshotFacts(1, 1, 1, 4096, members=(Member(1, "m1"),), alarms=(Alarm(1, "NOSPACE"),), term=4)
+    structure = Structure(buckets=dict.fromkeys((b"key", b"meta", b"members")))  # type: ignore[arg-type]
+    found = _cluster(structure, facts, [])
+    assert found.ok and found.details == ("The alarm NOSPACE of m1 was active when it was taken.",)
+    assert ("alarms", "NOSPACE of m1") in facts.sentences and ("raft", "term 4") in facts.sentences
 
 
 def test_where_no_id_tells_an_address_does() -> None:
