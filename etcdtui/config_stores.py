@@ -6,7 +6,7 @@
     directory = "/srv/backups/prod"   # default ~/.local/share/etcdtui/backups/prod; mode 0700
     keep = {last = 7, days = 30}      # what stays here; nothing named: everything stays
     keep_on_hosts = {last = 2}        # what stays in the backup folders of the hosts
-    max_age = 24                      # hours; a last proven backup older than this is a finding
+    max_age = 26                      # hours; a last proven backup older than this is a finding (default 24)
     age_identity = "~/.age/mine"      # opens what comes back encrypted from a store; see there
 
     [[clusters.prod.stores]]          # as many as wanted

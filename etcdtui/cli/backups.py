@@ -38,7 +38,7 @@ def backup(
     as_json: bool,
     metrics: MetricsFile,
 ) -> int:
-    """0: proven and in every place; 1: proven, not everywhere; 2: no proven backup."""
+    """0: proven and in every place; 1: proven, and a step after that failed; 2: no proven backup."""
     from etcdtui import metricsfile
 
     _known("store", stores or (), [store.name for store in config.stores])

@@ -163,8 +163,9 @@ def _backup_commands(commands: Any, where: argparse.ArgumentParser) -> None:
         "backup",
         parents=[where, shared, metrics, keep],
         help="take, prove and bring off a backup",
-        description="Exit codes: 0 proven and in every place, 1 proven but not in every place, 2 no proven "
-        "backup, or it could not be done, 64 bad arguments or configuration, 70 etcdtui itself failed.",
+        description="Exit codes: 0 proven and in every place, 1 proven but not in every place, or old ones "
+        "could not be thinned out, 2 no proven backup, or it could not be done, 64 bad arguments or "
+        "configuration, 70 etcdtui itself failed.",
     )
     take.add_argument("--store", action="append", metavar="NAME", help="only this store; may be repeated")
     take.add_argument("--host", metavar="NAME", help="take it there instead of on the best host")
