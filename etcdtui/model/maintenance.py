@@ -13,13 +13,12 @@ from enum import StrEnum
 from etcdtui.model.comeback import AWAY, LAGGING, pod_ready, spare
 from etcdtui.model.health import ClusterHealth, MemberHealth, MemberState, in_words, judge
 from etcdtui.model.places import Backup, foreign_to, last_proven
-from etcdtui.model.platform import ApiFacts
+from etcdtui.model.platform import OPERATORS, ApiFacts
 from etcdtui.model.quorum import quorum_of
 from etcdtui.model.view import FRESH_API, FRESH_ETCDCTL, FRESH_HOST, ClusterView
 from etcdtui.text import age, clean, counted, grouped, listed
 
 FRESH_PLACE = 900.0  # seconds for which the listing of a place off the cluster speaks for now
-OPERATORS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 REBOOTING = "machine-config"  # reboots the hosts itself, one after another
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from etcdtui.model.backups import FoundFile
 from etcdtui.model.lock import Lock
@@ -88,6 +89,10 @@ class PodFacts:
     phase: str
     restarts: int = 0
     waiting: str = ""  # CrashLoopBackOff and its kin
+
+
+OPERATORS: Final = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+"""Those that roll out the static pods of a control plane."""
 
 
 @dataclass(frozen=True, slots=True)

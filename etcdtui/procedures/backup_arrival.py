@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 
 from etcdtui.errors import EtcdTuiError, Refusal
@@ -157,8 +157,8 @@ def _prove(world: Context, report: Reporter, folder: Path, arrival: Arrival) -> 
         return Verdict(False, f"{proof.name} is NOT good: {short.sentence}")
     now = world.now()
     copies = (
-        Copy(arrival.host, arrival.directory, _moment(now), "sha256 made there"),
-        Copy(HERE.label, str(folder), _moment(now), "sha256 made here"),
+        Copy(arrival.host, arrival.directory, manifests.moment(now), "sha256 made there"),
+        Copy(HERE.label, str(folder), manifests.moment(now), "sha256 made here"),
     )
     manifest = manifests.manifest_of(
         view,
@@ -256,7 +256,3 @@ def _taken(view: ClusterView, made: BackupSet, *, just_taken: bool) -> float:
     named = stamp.replace(tzinfo=UTC).timestamp()
     fits = any(-ASTRAY <= written - (named - hours * 3600) <= RUN for hours in ZONES)
     return written if fits else min(written, named)
-
-
-def _moment(epoch: float) -> datetime:
-    return datetime.fromtimestamp(epoch, UTC)

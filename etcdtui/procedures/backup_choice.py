@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from etcdtui.model.comeback import LAGGING
 from etcdtui.model.health import Level, MemberHealth, MemberState, judge
-from etcdtui.model.platform import ApiFacts, DiskSpace, HostFacts
+from etcdtui.model.platform import OPERATORS, ApiFacts, DiskSpace, HostFacts
 from etcdtui.model.problems import Fault
 from etcdtui.model.view import FRESH_API, FRESH_HOST, ClusterView, HostView
 from etcdtui.platforms.layout import Layout
 from etcdtui.text import age, clean, listed, milliseconds, size
 
-OPERATORS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 RESERVE = 100 * 1024 * 1024  # bytes that must stay besides twice the database
 INODES = 16
 CLOCK = 300.0  # seconds a host's clock may differ from ours
-LAGGING = 1000  # raft entries behind the leader; a snapshot of such a member is old
 
 
 @dataclass(frozen=True, slots=True)

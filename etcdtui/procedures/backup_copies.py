@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -45,7 +44,7 @@ def _put(world: Context, report: Reporter, homes: Homes, name: str) -> Verdict:
     done = _sent(shelf, store, items, homes.folder, f"{homes.prefix}/{path.name}", report)
     how = listed(list(dict.fromkeys(shelved.how for shelved in done)))
     sealed = tuple(File(s.name.rpartition("/")[2], s.size, s.sha256) for s in done) if shelf.seal else ()
-    copy = Copy(name, homes.prefix, _moment(world.now()), f"sha256, {how}", sealed)
+    copy = Copy(name, homes.prefix, manifests.moment(world.now()), f"sha256, {how}", sealed)
     _note(path, manifest, copy)
     total = size(sum(shelved.size for shelved in done))
     words = ", encrypted" if sealed else ""
@@ -264,7 +263,3 @@ def _renew(store: Store, item: Item, manifest: Manifest, report: Reporter) -> No
                 report.say(f"{store.name} keeps the manifest it has; it is of the same files.")
             return
     shelve(store, [item], None, report.cancelled)
-
-
-def _moment(epoch: float) -> datetime:
-    return datetime.fromtimestamp(epoch, UTC)

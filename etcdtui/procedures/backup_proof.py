@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from etcdtui.errors import CommandFailed, SudoRefused
 from etcdtui.model.backups import BackupSet, Completeness, FoundFile, join
 from etcdtui.reach.runner import Completed, Runner
+from etcdtui.reach.transfer import DIGEST
 from etcdtui.text import clean, listed, size
 
 LOOK = 20.0  # seconds for listing a folder
@@ -25,15 +26,17 @@ exit 0
 """
 
 # Arguments: SNAPSHOT TAR. etcdctl puts the SHA-256 of all that comes before behind the database.
-_PROVE = r"""
+_PROVE = (
+    DIGEST
+    + r"""
 n=$(($(wc -c <"$1") - 32))
-sum() { if command -v sha256sum >/dev/null 2>&1; then sha256sum; else shasum -a 256; fi; }
 made=$(head -c "$n" "$1" | sum | cut -c 1-64)
 kept=$(tail -c 32 "$1" | od -An -v -tx1 | tr -d ' \n')
 echo "sum $made $kept"
 if names=$(tar -tzf "$2" 2>&1); then echo "tar $(printf '%s\n' "$names" | grep -c .)"
 else echo "broken $(printf '%s\n' "$names" | tail -n 1)"; fi
 """
+)
 
 _STAMP = r"snapshot_(\d{4}-\d\d-\d\d_\d{6})(?:__POSSIBLY_DIRTY__)?\.db"
 _SAVED = re.compile(rf"(?:[Ss]napshot saved at|\"saved\").*?{_STAMP}")

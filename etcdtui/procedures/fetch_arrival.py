@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from etcdtui import __version__
@@ -181,7 +180,7 @@ def _prove(world: Context, wanted: Wanted, folder: Path, report: Reporter) -> Ve
         return Verdict(
             False, f"{proof.name} is NOT good: {short.sentence} Move {folder} away and fetch it again."
         )
-    now = datetime.fromtimestamp(world.now(), UTC)
+    now = manifests.moment(world.now())
     manifest = replace(
         told,
         etcdtui=__version__,

@@ -19,7 +19,7 @@ from etcdtui.model.places import manifest_name
 from etcdtui.model.proof import Check, Proof, ResourcesProof
 from etcdtui.model.view import FRESH_API, ClusterView
 from etcdtui.reach.runner import Runner
-from etcdtui.reach.transfer import host_digest
+from etcdtui.reach.transfer import DIGEST, host_digest
 from etcdtui.text import clean
 
 PLACING = 30.0  # seconds for writing a small file on a host
@@ -29,15 +29,12 @@ NOT_RESTORED: Final = "a rehearsal could not restore it. Rehearse it again, or t
 
 # Arguments: FILE SHA256. Standard input is its content, all of it or nothing is placed; an older manifest of
 # the same backup gives way.
-_PLACE = r"""
+_PLACE = (
+    DIGEST
+    + r"""
 set -e
 umask 077
 case "$1" in *.manifest.json) ;; *) echo "$1 is no manifest" >&2; exit 64 ;; esac
-sum() {
-  if command -v openssl >/dev/null 2>&1; then openssl dgst -sha256 -r
-  elif command -v sha256sum >/dev/null 2>&1; then sha256sum
-  else shasum -a 256; fi
-}
 rm -f -- "$1.part"
 cat >"$1.part"
 made=$(sum <"$1.part" | cut -c 1-64)
@@ -45,6 +42,7 @@ if [ "$made" != "$2" ]; then rm -f -- "$1.part"; echo "it did not arrive whole" 
 sync
 mv -f -- "$1.part" "$1"
 """
+)
 
 
 def manifest_of(
@@ -75,8 +73,8 @@ def manifest_of(
     status = endpoint.status.value if endpoint else None
     return Manifest(
         etcdtui=__version__,
-        taken=_time(taken),
-        proven=_time(proven),
+        taken=moment(taken),
+        proven=moment(proven),
         snapshot=File(proof.name, proof.size, proof.sha256),
         resources=File(resources.name, resources.size, resources.sha256) if resources else None,
         cluster=view.name,
@@ -183,5 +181,6 @@ def place_on_host(runner: Runner, sudo: Sequence[str], path: str, raw: bytes, sh
         )
 
 
-def _time(epoch: float) -> datetime:
+def moment(epoch: float) -> datetime:
+    """As it stands in a manifest, with its zone."""
     return datetime.fromtimestamp(epoch, UTC)

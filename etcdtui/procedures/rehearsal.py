@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from etcdtui.children.binaries import VARIABLE, Binaries
@@ -54,7 +53,7 @@ class Rehearsed:
     @property
     def check(self) -> Check:
         """As a manifest keeps it."""
-        moment = datetime.fromtimestamp(self.at, UTC).isoformat(timespec="seconds")
+        moment = manifests.moment(self.at).isoformat(timespec="seconds")
         details = (f"rehearsed {moment}", *([f"etcd {self.etcd}"] if self.etcd else []))
         return Check(manifests.RESTORED, self.outcome, self.sentence, details)
 

@@ -10,9 +10,9 @@ from etcdtui.etcd.commands import ClientAccess, alarm_list_json, etcdctl
 from etcdtui.model.comeback import pod_ready
 from etcdtui.model.hashes import Sameness
 from etcdtui.model.health import Level, judge
+from etcdtui.model.platform import OPERATORS
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.view import FRESH_API, ClusterView
-from etcdtui.procedures.backup_choice import OPERATORS
 from etcdtui.procedures.hashes import compare_hashes
 from etcdtui.procedures.procedure import (
     Action,

@@ -52,7 +52,8 @@ _SLICE = 0.25  # seconds until a cancel is noticed
 # Arguments: FILE. Prints "SIZE WHO-AND-WHEN"; the second part is only ever compared.
 _LOOK = r"""stat -L -c '%s %y/%i' -- "$1" 2>/dev/null || stat -L -f '%z %Fm/%i' -- "$1" """
 
-_DIGEST = r"""
+# A function of a script: the SHA-256 of standard input, by whatever program a host has for it.
+DIGEST = r"""
 sum() {
   if command -v openssl >/dev/null 2>&1; then openssl dgst -sha256 -r
   elif command -v sha256sum >/dev/null 2>&1; then sha256sum
@@ -61,12 +62,12 @@ sum() {
 """
 
 # Arguments: FILE. Prints its SHA-256.
-_SUM_ONLY = _DIGEST + r"""sum <"$1" """
+_SUM_ONLY = DIGEST + r"""sum <"$1" """
 
 # Arguments: FILE BLOCKS SUM. Sends the file from its BLOCKSth MiB on. While it does, the digest of the whole
 # file is made from the same pages of the cache, and said on standard error; with another SUM than "sum" not.
 _SEND = (
-    _DIGEST
+    DIGEST
     + r"""
 LC_ALL=C; export LC_ALL
 [ -r "$1" ] || { echo "$1: cannot be read" >&2; exit 66; }

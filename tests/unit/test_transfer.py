@@ -12,10 +12,13 @@ import pytest
 
 from etcdtui.errors import Cancelled, Dropped, EtcdTuiError, Refused, SudoRefused
 from etcdtui.landing import BLOCK, Landing, LocalFault, Meter, Moved, landed, own_folder, write_small
+from etcdtui.procedures import backup_proof
 from etcdtui.reach import transfer
 from etcdtui.reach.local import LocalRunner
 from etcdtui.reach.runner import Completed
 from etcdtui.reach.transfer import Source, fetch, host_digest
+from tests.shelved import packed
+from tests.snapshotfiles import REAL, written
 
 
 class Host:
@@ -69,6 +72,36 @@ def test_the_digest_is_made_with_what_the_host_has(tools, tmp_path, local, monke
     else:
         with pytest.raises(EtcdTuiError, match=r"cannot be read: .*shasum.*not found"):
             host_digest(local, sudo, str(file))
+
+
+@pytest.mark.parametrize("tool", ["openssl", "sha256sum", "shasum"])
+def test_a_backup_is_proven_there_with_what_the_host_has(tool, tmp_path, local):
+    """A program that is missing must not look like damage."""
+    written(tmp_path, REAL["3.5.1"], "snapshot_2026-09-21_020000.db")
+    (tmp_path / "static_kuberesources_2026-09-21_020000.tar.gz").write_bytes(packed())
+    (tmp_path / "bin").mkdir()
+    for name in (
+        "sh",
+        "env",
+        "perl",
+        "stat",
+        "wc",
+        "head",
+        "tail",
+        "cut",
+        "od",
+        "tr",
+        "tar",
+        "gzip",
+        "grep",
+        tool,
+    ):
+        if not (found := shutil.which(name)):
+            pytest.skip(f"no {name} on this machine")
+        (tmp_path / "bin" / name).symlink_to(found)
+    sudo = ("env", f"PATH={tmp_path / 'bin'}")
+    (pair,) = backup_proof.list_folder(local, sudo, str(tmp_path)).sets
+    assert backup_proof.prove(local, sudo, pair).checksum is True
 
 
 def fetch_one(runner, source, target, *, size, digest=None, **more):
