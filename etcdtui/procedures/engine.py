@@ -218,10 +218,10 @@ class _Course:
             ended = self._executor.pick_up(step, past)
             if ended is not None:
                 return ended
-        self._refuse(step)
+        self._refuse(step, past)
         waited = self._gate(step)
         if waited > self._desk.pace.stale:
-            self._refuse(step)
+            self._refuse(step, past)
         self._desk.go_on()
         match step.action:
             case Action.COMMAND:
@@ -234,11 +234,13 @@ class _Course:
 
     # -- before
 
-    def _refuse(self, step: Step) -> None:
+    def _refuse(self, step: Step, past: Past) -> None:
         reason = self._checker.refusal(step)
         if reason is None:
             self._locks.hold(step)
             return
+        if step.action is Action.JOB and past.announced and self._executor.began(step, past):
+            raise Again  # it was only on its way when it was looked for: the reason is its own work
         if not self._desk.history.touched:
             self._desk.change(step, StepState.FAILED, reason)
             raise End(Ending.REFUSED, reason)

@@ -91,6 +91,13 @@ class Executor:
             stuck(desk, step, f"{step.title}: {exc}")
             raise AssertionError("a stuck step takes a turn") from exc
 
+    def began(self, step: Step, past: Past) -> bool:
+        """Whether its job is on its host by now."""
+        try:
+            return self._follower(step, past).found().state != "absent"
+        except (Lost, EtcdTuiError):
+            return False
+
     def _follower(self, step: Step, past: Past) -> Follower:
         job = job_of(self._procedure_id, step, past.attempt)
         runner = self._scene.runner(step.host)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from etcdtui.errors import Refusal
 from etcdtui.journal import Journal
 from etcdtui.model.quorum import Verdict
+from etcdtui.procedures.following import job_of
 from etcdtui.procedures.procedure import Answer, Choice, Ending, Procedure, StepChanged, StepState
 from etcdtui.procedures.registry import KINDS, rebuild_of, resume
 from tests.procedures import (
@@ -214,3 +215,22 @@ def test_each_kind_is_planned_by_its_module() -> None:
         assert kind == found.KIND
         assert rebuild_of(kind) is found.rebuild
     assert rebuild_of("unheard of") is None
+
+
+def test_a_job_that_was_still_on_its_way_is_not_refused_for_its_own_work(tmp_path: Path) -> None:
+    host = Host()
+    host.jobs.trouble["before start"] = [Killed()]
+    assert not host.once(Journal(tmp_path))
+
+    def late(context: object) -> Verdict:
+        if not host.jobs.begun:
+            host.jobs.start(FakeRunner(), job_of("test-1", step, 1), 1.0)
+        return Verdict(False, "the old data is in the way")
+
+    plan = host.plan()
+    step = plan.step("long")
+    again = replace(plan, steps=tuple(replace(s, prechecks=(late,)) if s is step else s for s in plan.steps))
+    finished, human = run(again, Journal(tmp_path), *([go()] * 9), world=host.world(), jobs=host.jobs)
+    assert finished.ending is Ending.DONE, finished
+    assert not [q for q in human.questions if q.state is StepState.FAILED]
+    host.check()
