@@ -96,7 +96,8 @@ def parse_access(stdout: bytes | str, host: str = "") -> HostAccess:
         missing.append("etcd.env names no endpoints")
     for key, what in (("ca", "CA certificate"), ("cert", "client certificate"), ("key", "client key")):
         if f"no{key}" in found:
-            missing.append(f"the {what} {clean(_one(found, f'no{key}')) or 'has no path'} was not found")
+            path = clean(_one(found, f"no{key}"))
+            missing.append(f"the {what} {path} was not found" if path else f"no {what} is named")
     if "openssl" not in found:
         missing.append("there is no openssl")
     return HostAccess(

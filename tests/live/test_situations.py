@@ -174,8 +174,8 @@ def test_a_slow_member_is_slow_and_still_well(cluster: Watched) -> None:
 def test_a_full_disk_is_found_on_its_host(cluster: Watched) -> None:
     cluster.lab.do("fill-disk", M1)
     cluster.cluster.refresh()
-    seen = cluster.within(8, lambda s: any(f.key.startswith(f"3-disk-{M1}") for f in s.findings))
-    assert "free of" in seen.finding(f"3-disk-{M1}").sentence
+    seen = cluster.within(8, lambda s: any(f.key.startswith(f"2-disk-{M1}") for f in s.findings))
+    assert "free of" in seen.finding(f"2-disk-{M1}").sentence
 
 
 def test_health_as_a_human_would_ask_it(cluster: Watched) -> None:

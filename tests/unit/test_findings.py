@@ -204,7 +204,7 @@ def test_disks_clocks_and_certificates_of_hosts() -> None:
     assert facts is not None
     bad = replace(
         facts,
-        data_disk=DiskSpace("/var", 100 * MIB, 2 * MIB),
+        data_disk=DiskSpace("/var", 100 * MIB, 3 * MIB),
         backup_disk=None,
         clock_offset=-90.0,
         certificates=(
@@ -214,11 +214,40 @@ def test_disks_clocks_and_certificates_of_hosts() -> None:
         ),
     )
     view = healthy(hosts=(host(1, facts=Reading(bad, NOW)), host(2), host(3)))
-    assert "2.0M free" in one(view, "disk").sentence
-    assert "behind" in one(view, "clock").sentence
+    assert "3.0M free" in one(view, "disk").sentence
+    assert "is 90 s behind" in one(view, "clock").sentence
     assert one(view, "ended.crt").severity is Severity.CRITICAL
-    assert "5 days" in one(view, "soon.crt").sentence
+    assert one(view, "soon.crt").sentence.endswith("ends in 5 d.")
+    assert one(view, "ended.crt").sentence.endswith("ended 3 d ago.")
     assert not [f for f in found(view) if "fine.crt" in f.key]
+
+
+def test_a_data_disk_that_is_full_is_more_than_a_warning() -> None:
+    facts = host(1).facts.value
+    assert facts is not None
+    full = replace(facts, data_disk=DiskSpace("/var", 100 * MIB, 0), backup_disk=None)
+    finding = one(healthy(hosts=(host(1, facts=Reading(full, NOW)),)), "2-disk")
+    assert finding.severity is Severity.CRITICAL and "full, 0B free of 100M" in finding.sentence
+    assert "do not delete anything of etcd's" in finding.next_step
+    no_inode = replace(full, data_disk=DiskSpace("/var", 100 * MIB, 50 * MIB, 0))
+    view = healthy(hosts=(host(1, facts=Reading(no_inode, NOW)),))
+    assert "no inode left" in one(view, "2-disk").sentence
+
+
+def test_what_is_missing_on_a_host_is_told_part_by_part() -> None:
+    lacking = host(1, missing=("/x/etcd.env cannot be read", "no client key is named"))
+    finding = one(healthy(hosts=(lacking, host(2), host(3))), "missing")
+    assert finding.evidence == "/x/etcd.env cannot be read; no client key is named."
+
+
+def test_a_host_that_only_the_configuration_still_knows_is_no_trouble() -> None:
+    off = Reading(0.001, NOW - 60, Problem(Fault.SILENT, "No answer within 3 s."), NOW - 50)
+    replaced = host(3, name="masternode9", node="", address="192.168.50.99", link=off)
+    view = healthy(hosts=(host(1), host(2), host(3), replaced))
+    finding = one(view, "left-masternode9")
+    assert finding.severity is Severity.ADVICE and "take it out of the configuration" in finding.next_step
+    silent = healthy(hosts=(host(1), host(2), host(3, link=off)))
+    assert one(silent, "3-host-masternode3").severity is Severity.WARNING, "a member's host is missed"
 
 
 def test_old_missing_and_half_written_backups() -> None:

@@ -20,6 +20,7 @@ from etcdtui.model.finding import Finding, Severity
 from etcdtui.model.findings import find
 from etcdtui.model.health import judge
 from etcdtui.model.lock import STALE, Lock
+from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView
 from etcdtui.platforms.host_answers import parse_look
@@ -291,6 +292,18 @@ class TestSeen:
         assert finding.severity is Severity.ADVICE
         assert finding.sentence == "jane@laptop is at work on prod: “Replace m3”, for 14 min."
         assert finding.evidence == "Its lock lies on masternode1 and masternode2."
+
+    def test_where_the_host_does_not_answer_nobody_is_said_to_be_at_work_now(self) -> None:
+        held = Lock("r-1", "jane@laptop", "Replace m3", "prod", 13.0, 2.0)
+        view = self.view(None, held)
+        off = Reading(0.001, NOW - 180, Problem(Fault.REFUSED, "Nothing listens there."), NOW - 170)
+        first, second, *_ = view.hosts
+        facts = Reading(second.facts.value, NOW - 180)
+        view = replace(view, hosts=(first, replace(second, link=off, facts=facts)))
+        (finding,) = [f for f in find(view, judge(view)) if "-lock-" in f.key]
+        assert finding.severity is Severity.ADVICE
+        assert finding.sentence == "A lock lay on masternode2 when it was last looked at, 3 min ago."
+        assert "jane@laptop" in finding.evidence and "over by now" in finding.next_step
 
     def test_a_stale_one_is_a_warning(self) -> None:
         held = Lock("r-1", "jane@laptop", "Replace m3", "prod", 4000.0, 3700.0)

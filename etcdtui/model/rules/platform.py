@@ -12,9 +12,11 @@ from etcdtui.model.lock import Lock
 from etcdtui.model.platform import HostFacts, OperatorWord
 from etcdtui.model.problems import Fault
 from etcdtui.model.second_way import off_by
+from etcdtui.model.silence import FULL
 from etcdtui.model.view import FRESH_API, ClusterView, HostView
 
 DISK_FREE_SHARE = 0.1
+EXACTLY = 600.0  # seconds up to which an offset of a clock is told to the second
 CLOCK_SECONDS = 1.0  # etcd warns of "high clock drift" from 1 s on
 CERTIFICATE_DAYS = 30
 
@@ -152,6 +154,16 @@ def hosts(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
         problem = host.link.problem
         if problem is not None:
             since = f" For {text.age(view.now - host.link.since)}." if host.link.since is not None else ""
+            if _left(view, health, host):
+                yield Finding(
+                    f"5-left-{host.name}",
+                    Severity.ADVICE,
+                    f"{host.name} does not answer over SSH, and no member and no node of that name is there.",
+                    problem.message + since,
+                    "If it was replaced, nothing is wrong: take it out of the configuration.",
+                    host.name,
+                )
+                continue
             yield Finding(
                 f"3-host-{host.name}",
                 Severity.CRITICAL
@@ -178,7 +190,7 @@ def hosts(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
                 f"5-missing-{host.name}",
                 Severity.ADVICE,
                 f"{host.name}: not all that is needed to ask etcd from there was found.",
-                " ".join(text.clean(sentence) for sentence in host.missing),
+                f"{'; '.join(text.clean(words) for words in host.missing)}.",
                 "Nothing to do while another host can be used; a rebuilt master has it once etcd runs there.",
                 host.name,
             )
@@ -189,15 +201,38 @@ def hosts(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
         yield from _certificates(host, facts, view.now)
 
 
+def _left(view: ClusterView, health: ClusterHealth, host: HostView) -> bool:
+    """Is it a host that only the configuration still knows?"""
+    facts = view.api.current(view.now, FRESH_API)
+    if facts is None or not facts.nodes or not health.members:
+        return False
+    known = {node.name for node in facts.nodes}
+    known |= {row.member.name for row in health.members}
+    known |= {row.host.name for row in health.members if row.host is not None}
+    return not {host.name, host.node} & known
+
+
 def locks(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
     """Who is at work: one finding for each lock, wherever it lies."""
     seen: dict[str, tuple[Lock, list[str]]] = {}
     for host in view.hosts:
         found = host.facts.value.lock if host.facts.value else None
-        if found is not None:
-            # The host that heard of it last tells how it is.
-            known, names = seen.get(found.run, (found, []))
-            seen[found.run] = (min(known, found, key=lambda lock: lock.silent), [*names, host.name])
+        if found is None:
+            continue
+        if host.link.problem is not None:
+            ago = text.age(host.facts.age(view.now))
+            yield Finding(
+                f"5-lock-{host.name}-{found.run}",
+                Severity.ADVICE,
+                f"A lock lay on {text.clean(host.name)} when it was last looked at, {ago} ago.",
+                f"It said: {found.sentence}",
+                "It may be over by now. It is told again when the host answers.",
+                host.name,
+            )
+            continue
+        # The host that heard of it last tells how it is.
+        known, names = seen.get(found.run, (found, []))
+        seen[found.run] = (min(known, found, key=lambda lock: lock.silent), [*names, host.name])
     for run, (lock, names) in seen.items():
         yield Finding(
             f"{'3' if lock.stale else '5'}-lock-{run}",
@@ -214,7 +249,18 @@ def locks(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
 def _disks(host: HostView, facts: HostFacts) -> Iterator[Finding]:
     of_data = facts.data_disk.path if facts.data_disk else ""
     for disk in {d.path: d for d in (facts.backup_disk, facts.data_disk) if d}.values():
-        if disk.total and disk.free / disk.total < DISK_FREE_SHARE:
+        if disk.path == of_data and disk.total and (disk.used_share >= FULL or disk.inodes_free == 0):
+            inodes = ", and no inode left" if disk.inodes_free == 0 else ""
+            yield Finding(
+                f"2-disk-{host.name}-{disk.path}",
+                Severity.CRITICAL,
+                f"{host.name}: the disk of etcd's data is full, {text.size(disk.free)} free of "
+                f"{text.size(disk.total)}{inodes}.",
+                f"It is {disk.path}. etcd stops when it cannot write its log.",
+                "Free space on it at once; do not delete anything of etcd's.",
+                host.name,
+            )
+        elif disk.total and disk.free / disk.total < DISK_FREE_SHARE:
             yield Finding(
                 f"3-disk-{host.name}-{disk.path}",
                 Severity.WARNING,
@@ -228,10 +274,12 @@ def _disks(host: HostView, facts: HostFacts) -> Iterator[Finding]:
 def _clock(host: HostView, facts: HostFacts) -> Iterator[Finding]:
     if facts.clock_offset is not None and abs(facts.clock_offset) > CLOCK_SECONDS:
         ahead = "ahead of" if facts.clock_offset > 0 else "behind"
+        off = abs(facts.clock_offset)
         yield Finding(
             f"4-clock-{host.name}",
             Severity.WARNING,
-            f"{host.name}: its clock is {text.age(abs(facts.clock_offset))} {ahead} this machine's.",
+            f"{host.name}: its clock is {f'{off:.0f} s' if off < EXACTLY else text.age(off)} {ahead} this "
+            "machine's.",
             "Certificates and leases depend on the time.",
             "Compare chrony on the hosts, and this machine's own clock.",
             host.name,
@@ -240,15 +288,15 @@ def _clock(host: HostView, facts: HostFacts) -> Iterator[Finding]:
 
 def _certificates(host: HostView, facts: HostFacts, now: float) -> Iterator[Finding]:
     for certificate in facts.certificates:
-        left = (certificate.not_after - now) / 86400
-        if left < CERTIFICATE_DAYS:
+        left = certificate.not_after - now
+        if left < CERTIFICATE_DAYS * 86400:
             name = certificate.path.rsplit("/", 1)[-1]
             ended = left < 0
             yield Finding(
                 f"{'2' if ended else '4'}-certificate-{host.name}-{name}",
                 Severity.CRITICAL if ended else Severity.WARNING,
                 f"{host.name}: certificate {text.clean(name)} "
-                + (f"ended {-left:.0f} days ago." if ended else f"ends in {left:.0f} days."),
+                + (f"ended {text.age(-left)} ago." if ended else f"ends in {text.age(left)}."),
                 f"{datetime.fromtimestamp(certificate.not_after, UTC):%Y-%m-%d %H:%M} UTC.",
                 "The etcd operator renews it by itself when it works: look at its conditions.",
                 host.name,
