@@ -56,7 +56,8 @@ def machine(e: Evidence) -> Diagnosis | None:
         what = f"{e.name}'s machine is gone, its node is deleted"
         return Diagnosis(Cause.MACHINE_GONE, what, tuple(because), Sure.CERTAIN)
     if told is not None:
-        because.insert(0, _machine_words(told))
+        # That there is no Machine explains why nobody else knows more; it proves nothing.
+        because.insert(0 if told.name else len(because), _machine_words(told))
     if told is not None and told.away and not told.bare_metal:
         what = f"{e.name}'s machine is gone"
         return Diagnosis(Cause.MACHINE_GONE, what, tuple(because), Sure.CERTAIN)
