@@ -145,11 +145,11 @@ class Checker:
             return ""
         return _Wait(self, self._desk, step, step.verify).until_true()
 
-    def look_again(self, step: Step) -> None:
+    def look_again(self, step: Step, awaiting: str = "every source to answer anew") -> None:
         desk = self._desk
         timeout = desk.pace.again
         try:
-            desk.during(step, lambda: self.scene.look_again(timeout), "every source to answer anew")
+            desk.during(step, lambda: self.scene.look_again(timeout), awaiting)
         except EtcdTuiError as exc:
             desk.note("trouble", step, sentence=str(exc))  # the checks judge by the age of what they see
 
@@ -178,7 +178,8 @@ class _Wait:
         self._desk.begin()
         self._announce()
         while True:
-            self._checker.look_again(self._step)
+            # What was seen last stays to be read while it is looked again.
+            self._checker.look_again(self._step, self._awaiting())
             verdict = self._checker.check(self._step, self._check, self._awaiting())
             if verdict.allowed or verdict.reason != self._seen:
                 self._desk.note(
