@@ -167,7 +167,7 @@ class Operations(RestoreOperations):
                 how = "is under way" if run.alive else "was begun and is not finished"
                 raise Refusal(
                     f"One at a time: “{clean(run.title)}” {how}. Two at once could cost the quorum.",
-                    "Go on with that one, or abandon it with a reason.",
+                    ":resume goes on with that one, or abandons it with a reason.",
                 )
         name = named(replace.KIND, now)
         return replace.plan(view, member_id, cluster, procedure_id=name, now=now, marked=marked)

@@ -250,7 +250,8 @@ def reachable(host: str) -> Check:
             return Verdict(
                 False,
                 f"{host}, on which this runs, does not answer: {exc.message} Nothing was done. Try again "
-                "when it is back; or stop, abandon this run and begin anew: then another host is taken.",
+                "when it is back; or stop, abandon this run (:resume) and begin anew: another host is "
+                "taken then.",
             )
         return Verdict(done.ok, f"{host} answers." if done.ok else f"{host} cannot run commands.")
 
