@@ -131,7 +131,7 @@ def _show(decided: Decided) -> Step:
     def work(world: Context, report: Reporter) -> Verdict:
         for line in as_yaml(decided.platform.successor).splitlines():
             report.say(line)
-        return Verdict(True, "Above is the new machine, as it will be made.")
+        return Verdict(True, "The output of this step is the new machine, as it will be made.")
 
     return Step(
         key="machine shown",
@@ -161,11 +161,14 @@ def _create(decided: Decided) -> Step:
         patiently(report, make)
         return patiently(report, lambda: there(world))
 
-    gate = Gate(GateKind.CONFIRM, prompt=f"Make the machine {name}, as shown?")
+    gate = Gate(
+        GateKind.CONFIRM,
+        prompt=f"Make the machine {name}, as the step before this one shows it in full (k goes there)?",
+    )
     return Step(
         key="machine new",
         title=f"Make the machine {name}",
-        why=f"It is what {decided.platform.machine} was, under a new name; it was shown in full just now.",
+        why=f"It is what {decided.platform.machine} was, under a new name.",
         action=Action.WORK,
         argv=oc.command("create", MACHINES, body),
         gate=gate,
