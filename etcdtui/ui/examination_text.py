@@ -32,7 +32,11 @@ def verdict(seen: Examination) -> list[Paragraph]:
     """The sentence; while something is awaited it is said to be only what was seen so far."""
     sign, role = ("●", Role.GOOD) if seen.cause is Cause.NOTHING else ("✗", _ROLES[seen.advice])
     so_far: Line = () if seen.complete else (("So far: ", Role.WARN),)
-    return [Paragraph(((f"{sign} ", role), *so_far, (clean(seen.sentence, 2000), Role.STRONG)), 2)]
+    out = [Paragraph(((f"{sign} ", role), *so_far, (clean(seen.sentence, 2000), Role.STRONG)), 2)]
+    if seen.complete and seen.advice is Advice.REPLACE:
+        keys: Line = (("x", Role.KEY), (" on its row marks it, ", Role.MUTED), ("X", Role.KEY))
+        out.append(Paragraph((("  ", Role.PLAIN), *keys, (" opens the guide.", Role.MUTED)), 2))
+    return out
 
 
 def _layers(layers: tuple[Layer, ...]) -> list[Paragraph]:
