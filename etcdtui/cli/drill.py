@@ -79,9 +79,10 @@ def _again(scene: Scene, lacks: tuple[str, ...]) -> bool:
             print("\n".join(words.hands()))
             continue
         try:
-            print(scene.hand(said))
+            done = scene.hand(said)
         except EtcdTuiError as error:
-            print(error)
+            done = str(error)
+        print("\n".join(words.paragraph(done)))
 
 
 def _ask(prompt: str) -> str | None:

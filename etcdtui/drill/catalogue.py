@@ -154,8 +154,8 @@ DRILLS: tuple[Drill, ...] = (
         name="address-reused",
         title="Another machine sits at a lost member's address",
         story="06:20, the end of a long night. masternode3 died, and the technician has installed a new "
-        "machine, masternode4, “under the same address, so that nothing has to be changed”. etcd does "
-        "not come back, and SSH complains about masternode3.",
+        "machine, masternode4, “under the same address, so that nothing has to be changed”. SSH to "
+        "masternode3 works again, and yet etcd does not come back.",
         goal=WHOLE,
         hurt=(
             Do("machine-api-off"),

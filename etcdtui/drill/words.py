@@ -26,10 +26,10 @@ def briefing(drill: Drill, directory: Path) -> Iterator[str]:
     """What is told at 3 a.m."""
     yield ""
     yield f"DRILL {drill.name}"
-    yield from _paragraph(drill.story)
+    yield from paragraph(drill.story)
     yield ""
-    yield from _paragraph(f"Goal: {drill.goal}")
-    yield from _paragraph("When you are done, or stuck, leave etcdtui with q: it is then told how it went.")
+    yield from paragraph(f"Goal: {drill.goal}")
+    yield from paragraph("When you are done, or stuck, leave etcdtui with q: it is then told how it went.")
     yield ""
     yield "People on the machines do what you ask for: in a second terminal, or after q."
     yield from hands()
@@ -45,7 +45,7 @@ def hands() -> Iterator[str]:
 def unreached(lacks: Iterable[str]) -> Iterator[str]:
     """What is said when etcdtui was left before the goal."""
     yield ""
-    yield from _paragraph(f"The goal is not reached yet: {'; '.join(lacks)}.")
+    yield from paragraph(f"The goal is not reached yet: {'; '.join(lacks)}.")
     yield "  enter          back to etcdtui"
     yield "  ACTION NODE    have somebody on the machines do it (? lists what they can)"
     yield "  end            end the drill, and be told how it went"
@@ -55,21 +55,22 @@ def told(seen: Debrief) -> Iterator[str]:
     """How it went."""
     yield ""
     yield "HOW IT WENT"
-    yield from _paragraph(f"{'✓' if seen.reached else '✗'} {seen.outcome}", "  ")
+    yield from paragraph(f"{'✓' if seen.reached else '✗'} {seen.outcome}", "  ")
     for sentence in seen.causes:
-        yield from _paragraph(f"· {sentence}", "  ")
+        yield from paragraph(f"· {sentence}", "  ")
     for danger, why in seen.walked_into.items():
-        yield from _paragraph(f"✗ Walked into: {danger.value}: {why}.", "  ")
+        yield from paragraph(f"✗ Walked into: {danger.value}: {why}.", "  ")
     for danger, why in seen.avoided.items():
-        yield from _paragraph(f"✓ Avoided: {danger.value}: {why}.", "  ")
+        yield from paragraph(f"✓ Avoided: {danger.value}: {why}.", "  ")
     if seen.needless:
-        yield from _paragraph("Steps that brought nothing:")
+        yield from paragraph("Steps that brought nothing:")
         for sentence in seen.needless:
-            yield from _paragraph(f"· {sentence}", "  ")
+            yield from paragraph(f"· {sentence}", "  ")
     else:
         yield "No needless step."
-    yield from _paragraph(f"What it was: {seen.cure}")
+    yield from paragraph(f"What it was: {seen.cure}")
 
 
-def _paragraph(words: str, hang: str = "") -> list[str]:
+def paragraph(words: str, hang: str = "") -> list[str]:
+    """A sentence or some, broken between words."""
     return textwrap.wrap(words, WIDTH, subsequent_indent=hang, break_long_words=False, break_on_hyphens=False)
