@@ -69,7 +69,8 @@ def _parser(called: str) -> argparse.ArgumentParser:
         help=f"of which release scripts, pods and operators are; {eras.DEFAULT.name} unless told",
     )
     start.add_argument("--until-stdin-closes", action="store_true", help="end with standard input, too")
-    listing = "\n".join(f"  {a.name:<16}{a.help}" for a in actions.ACTIONS.values())
+    width = max(map(len, actions.ACTIONS)) + 2
+    listing = "\n".join(f"  {a.name:<{width}}{a.help}" for a in actions.ACTIONS.values())
     do = verbs.add_parser(
         "do",
         help="have a running lab do something",
