@@ -5,7 +5,7 @@ A span is a text and a role; what a role looks like is the theme's business (``P
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, cast
@@ -182,6 +182,18 @@ def wrap(line: Line, width: int, indent: int = 0) -> list[Line]:
             used += length
     out.append(_joined(row))
     return out
+
+
+def first_of(lines: Sequence[Line], most: int, width: int) -> list[Line]:
+    """The first lines; where there are more, the last of them ends with an ellipsis."""
+    if len(lines) <= most:
+        return list(lines)
+    kept: list[Span] = []
+    room = max(0, width - 2)
+    for text, role in lines[most - 1]:
+        kept.append((text if cell_len(text) <= room else set_cell_size(text, room), role))
+        room = max(0, room - cell_len(text))
+    return [*lines[: most - 1], (*kept, (" …", Role.MUTED))]
 
 
 def _words(line: Line) -> Iterable[Span]:

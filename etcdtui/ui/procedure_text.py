@@ -6,7 +6,7 @@ import shlex
 
 from etcdtui.procedures.procedure import Action, Choice, Ending, GateKind, Step, StepState
 from etcdtui.text import age, clean, size
-from etcdtui.ui.looks import Line, Paragraph, Role, Span, wrap
+from etcdtui.ui.looks import Line, Paragraph, Role, Span, first_of, wrap
 from etcdtui.ui.parts.listing import Item
 from etcdtui.ui.runs import Run, StepRecord
 from etcdtui.ui.words import ENDING, STEP
@@ -85,7 +85,11 @@ def about(run: Run, step: Step) -> list[Paragraph]:
     """Why, where, what exactly, what it printed, what was found."""
     record = run.records[step.key]
     out = _changed(run)
-    if record.sentence:
+    if run.finished is not None and step is run.current and run.finished.sentence != record.sentence:
+        # Below there is room for some lines of it only.
+        sign, role = ENDING[run.finished.ending]
+        out += [Paragraph(((f"{sign} ", role), (clean(run.finished.sentence, 2000), role)), 2), Paragraph(())]
+    elif record.sentence and not record.checked:
         sign, role = STEP[record.state]
         out += [Paragraph(((f"{sign} ", role), (clean(record.sentence, 2000), role)), 2), Paragraph(())]
     out += _step(step)
@@ -178,8 +182,8 @@ def gate(run: Run, width: int, *, reasoning: Choice | None = None, said: str = "
     """What is asked of the human, or what may be done meanwhile."""
     if run.finished is not None:
         sign, role = ENDING[run.finished.ending]
-        lines = wrap(((f"{sign} ", role), (clean(run.finished.sentence, 1000), Role.STRONG)), width, 2)[:4]
-        return [*lines, (("  esc goes back", Role.MUTED),)]
+        lines = wrap(((f"{sign} ", role), (clean(run.finished.sentence, 1000), Role.STRONG)), width, 2)
+        return [*first_of(lines, 4, width), (("  esc goes back", Role.MUTED),)]
     if not run.started:
         words = "Nothing has been run. Read the steps (j k). enter runs them; esc goes back."
         return wrap(((words, Role.PLAIN),), width)
@@ -192,10 +196,14 @@ def gate(run: Run, width: int, *, reasoning: Choice | None = None, said: str = "
         why = "Why is this lock broken? " if reasoning is Choice.BREAK else "Why is this step skipped? "
         return [*lines, ((why, Role.STRONG), ("enter sends it, esc does not", Role.MUTED))]
     if record.state is StepState.WAITING and Choice.GO in choices:
-        return [*lines, *wrap(_asked(step, record.sentence, optional=Choice.NO in choices), width, 2)[:3]]
+        return [
+            *lines,
+            *first_of(wrap(_asked(step, record.sentence, optional=Choice.NO in choices), width, 2), 4, width),
+        ]
     if choices:
         words = record.sentence or "This step needs a decision."
-        return [*lines, *wrap((("⏸ ", Role.WARN), (clean(words, 600), Role.PLAIN)), width, 2)[:4]]
+        asked = wrap((("⏸ ", Role.WARN), (clean(words, 600), Role.PLAIN)), width, 2)
+        return [*lines, *first_of(asked, 4, width)]
     words = "being cancelled: " if run.cancelling else "c cancels: "
     return wrap(((words, Role.MUTED), (clean(step.cancel, 400), Role.MUTED)), width, 2)[:2]
 

@@ -46,8 +46,10 @@ class StepRecord:
 
     @property
     def checked(self) -> bool:
-        """It has not begun: what must be true before it is being read."""
-        return self.state is StepState.TO_COME and self.awaiting != ""
+        """It has not begun: what must be true before it is being read, for the first time, or once more
+        after a question that was answered."""
+        asked = self.state is StepState.WAITING and self.answered
+        return asked or (self.state is StepState.TO_COME and self.awaiting != "")
 
 
 class Run:

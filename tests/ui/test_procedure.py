@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import fakes
 from driving import Driven, driven
 
-from etcdtui.procedures.procedure import Answer, Choice, Ending, Finished, StepChanged, StepState
+from etcdtui.procedures.procedure import (
+    Answer,
+    Choice,
+    Ending,
+    Finished,
+    Progress,
+    Step,
+    StepChanged,
+    StepState,
+)
 
 
 async def opened(it: Driven) -> None:
@@ -225,3 +236,55 @@ async def test_abandoning_needs_a_reason() -> None:
         await it.until(lambda: procedures.abandoned)
         assert procedures.abandoned[0][1] == "done by hand"
     assert procedures.closed
+
+
+async def test_after_an_answer_the_step_no_longer_waits_for_you() -> None:
+    """What is read once more before it runs may take seconds; nobody is asked meanwhile."""
+    async with driven() as it:
+        await at_the_gate(it)
+        assert "waiting for you" in it.text and "⏸ Take the backup" in it.text
+        await it.press("enter")
+        await it.emit([Progress("take", 5.0, None, "every source to answer anew")])
+        assert "waiting for you" not in it.text and "⏸" not in it.text
+        assert "checked before it runs" in it.text
+
+
+async def test_the_step_at_work_stays_in_sight() -> None:
+    """Steps above it take more lines once they are done, and the lines below the list come and go."""
+    many = [Step(f"s{n}", f"Step of a longer name, number {n}", "Why.") for n in range(30)]
+    plan = replace(fakes.backup_plan(), steps=tuple(many))
+    async with driven(procedures=fakes.FakeProcedures(plan)) as it:
+        await opened(it)
+        await it.press("enter")
+        for n in range(24):
+            await it.emit([StepChanged(f"s{n}", StepState.RUNNING)])
+            it.time[0] += 3
+            await it.emit(
+                [Progress(f"s{n}", 3.0, None, "the proof that it worked; seen last: " + "word " * 20)]
+            )
+            assert f"● {n + 1} Step" in it.text, it.text
+            await it.emit([StepChanged(f"s{n}", StepState.DONE, "Done.")])
+
+
+async def test_an_end_that_is_too_long_for_its_lines_stands_in_full_above() -> None:
+    async with driven() as it:
+        await at_the_gate(it)
+        why = "masternode2 does not answer on its port, and that is said at some length here. " * 4
+        await it.emit([Finished(Ending.STOPPED, f"{why}Its lock stays on the hosts.")])
+        below = it.text.splitlines()[-8:]
+        assert any(line.rstrip().endswith("…") for line in below), it.text
+        about = it.app.screen.query_one("#about").text  # type: ignore[attr-defined]
+        assert "Its lock stays on the hosts." in about
+
+
+async def test_what_is_to_be_typed_is_never_cut_off() -> None:
+    plan = fakes.backup_plan(phrase=True)
+    async with driven(procedures=fakes.FakeProcedures(plan)) as it:
+        await at_the_gate(it)
+        long = (
+            "Removing masternode4 would leave 3 of 4 voters well, quorum 3 (now 3 of 5, quorum 3): allowed. "
+            "One at a time: masternode5 only after it. It cannot be undone: masternode4 comes back only as "
+            "a new member. Type prod to remove it."
+        )
+        await it.emit([StepChanged("take", StepState.WAITING, long, (Choice.GO, Choice.STOP))])
+        assert "Type prod to" in it.text and "enter sends it." in it.text

@@ -56,6 +56,7 @@ class Listing(Wrapped):
         self._items: tuple[Item, ...] = ()
         self._place_of: tuple[int, ...] = (NOWHERE,)  # by paragraph: the place of its item
         self.cursor_key: str | None = None
+        self._height = 0  # before the last change of it
         self.set_paragraphs(self._empty)
 
     @property
@@ -78,7 +79,7 @@ class Listing(Wrapped):
         new = tuple(items)
         if new == self._items:
             return
-        place = self.cursor
+        place, seen = self.cursor, self._in_sight()
         self._items = new
         if new and self._top_first and place <= 0:
             self.cursor_key = new[0].key
@@ -86,6 +87,9 @@ class Listing(Wrapped):
             self.cursor_key = new[min(max(place, 0), len(new) - 1)].key
         self._place_of = tuple(place for place, item in enumerate(new) for _ in item.paragraphs) or (NOWHERE,)
         self.set_paragraphs([p for item in new for p in item.paragraphs] or self._empty)
+        if seen:
+            # What stands above it may have become longer.
+            self.call_after_refresh(self._reveal)
         self.refresh()
 
     def point_at(self, key: str) -> None:
@@ -132,8 +136,25 @@ class Listing(Wrapped):
         styles = palette_of(self)
         return self.rich_style + (styles.cursor if self.has_focus else styles.cursor_away)
 
+    def on_resize(self, event: events.Resize) -> None:
+        # The height that counts is the one before: what stands below the list may have grown.
+        seen = self._in_sight(self._height)
+        super().on_resize(event)
+        self._height = event.size.height
+        if seen:
+            self.call_after_refresh(self._reveal)
+
+    def _rows(self) -> list[int]:
+        """The lines of the item under the cursor."""
+        return [row for row, (number, _) in enumerate(self._wrapped) if self._place_of[number] == self.cursor]
+
+    def _in_sight(self, height: int | None = None) -> bool:
+        """Does the user see the item under the cursor, and has not scrolled away from it?"""
+        rows, top = self._rows(), self.scroll_offset.y
+        return bool(rows) and top <= rows[0] < top + (self.size.height if height is None else height)
+
     def _reveal(self) -> None:
-        rows = [row for row, (number, _) in enumerate(self._wrapped) if self._place_of[number] == self.cursor]
+        rows = self._rows()
         height = self.size.height
         if rows and height:
             top = self.scroll_offset.y
