@@ -308,6 +308,11 @@ class Operations(RestoreOperations):
         past = history_of(run.entries).of(step.key)
         if past.state is StepState.WAITING and not past.announced:
             return f"It waited for an answer before “{clean(step.title)}”, which has not been run."
+        # Its last sentence would be a question that was answered.
+        asked = past.state is StepState.WAITING and planned.action is Action.COMMAND
+        open_ = past.announced and past.status is None and not past.settled
+        if planned.action is not Action.JOB and open_ and (asked or not past.sentence):
+            return f"“{clean(step.title)}” had begun. What came of it is looked at before it goes on."
         if planned.action is not Action.JOB or not past.announced:
             return f"The last thing known: {clean(run.sentence, 1000)}" if run.sentence else ""
         host = planned.host

@@ -24,7 +24,8 @@ def title(run: Run) -> Line:
         sign, role = ENDING[run.finished.ending]
         state: Span = (f"  {sign} {run.finished.ending.value}", role)
     elif not run.started:
-        state = ("  the plan; nothing has run yet", Role.MUTED)
+        words = "to be gone on with; waits for you" if run.resumed else "the plan; nothing has run yet"
+        state = (f"  {words}", Role.MUTED)
     elif run.cancelling:
         state = ("  being cancelled", Role.WARN)
     else:
@@ -185,7 +186,11 @@ def gate(run: Run, width: int, *, reasoning: Choice | None = None, said: str = "
         lines = wrap(((f"{sign} ", role), (clean(run.finished.sentence, 1000), Role.STRONG)), width, 2)
         return [*first_of(lines, 4, width), (("  esc goes back", Role.MUTED),)]
     if not run.started:
-        words = "Nothing has been run. Read the steps (j k). enter runs them; esc goes back."
+        words = (
+            "It goes on where it was: nothing that is done is done again. enter goes on; esc goes back."
+            if run.resumed
+            else "Nothing has been run. Read the steps (j k). enter runs them; esc goes back."
+        )
         return wrap(((words, Role.PLAIN),), width)
     step = run.current
     if step is None:

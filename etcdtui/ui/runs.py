@@ -55,8 +55,9 @@ class StepRecord:
 class Run:
     """One procedure: planned, running, or at its end. ``clock`` counts seconds."""
 
-    def __init__(self, procedure: Procedure, clock: Callable[[], float]) -> None:
+    def __init__(self, procedure: Procedure, clock: Callable[[], float], *, resumed: bool = False) -> None:
         self.procedure = procedure
+        self.resumed = resumed  # it goes on where an earlier run of it was
         self.clock = clock
         self.handle: EngineHandle | None = None
         self.finished: Finished | None = None

@@ -214,6 +214,8 @@ async def test_an_interrupted_run_is_asked_about() -> None:
         await it.press("r")
         await it.until(lambda: it.screen_name == "ProcedureScreen")
         assert not procedures.ran, "resuming shows the plan first"
+        assert "It goes on where it was" in it.text
+        assert "othing has" not in it.text, "of a run that was begun that is not true"
 
 
 async def test_an_interrupted_run_can_be_left_alone() -> None:

@@ -131,3 +131,20 @@ def test_a_debt_is_paid_from_the_screen(tmp_path: Path) -> None:
     assert made.kind == debts.KIND
     finished, _ = run(made, journal, world=world, human=willing())
     assert finished.ending is Ending.DONE and not world.api_.guard_off and not ours.debts()
+
+
+def test_what_was_answered_before_the_end_is_not_asked_again_in_words(tmp_path: Path) -> None:
+    """Killed while the member was being removed: the question with its name is no truth of now."""
+    world = Opened()
+    ours = operations(world, tmp_path)
+    made = ours.plan_replace(world.shown, DEAD)
+    record, _ = Journal(tmp_path / "journal").begin(made, NOW)
+    record.write(
+        NOW, "state", "remove", state="waiting", sentence="Type masternode3 to remove it.", choices=[]
+    )
+    record.write(NOW, "answer", "remove", choice="go", text="masternode3")
+    record.write(NOW, "command", "remove", argv=["etcdctl"], host="masternode1")
+    record.close()
+    (found,) = ours.interrupted()
+    assert "Type masternode3" not in found.truth
+    assert "“Remove masternode3 from the member list” had begun" in found.truth
