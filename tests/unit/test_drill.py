@@ -19,6 +19,7 @@ from etcdtui.drill.facts import Deed, Examined, Facts, HandDone, Keys, State
 from etcdtui.errors import ConfigError
 from etcdtui.journal import Journal
 from etcdtui.lab import actions
+from etcdtui.lab.__main__ import main as lab_main
 from etcdtui.lab.keys import compare, digest
 from etcdtui.lab.registry import On
 from etcdtui.model.causes import Cause
@@ -297,3 +298,16 @@ def test_the_journal_becomes_deeds(tmp_path: Path) -> None:
         ("Replace replace-3", "interrupted", False),
     ]
     assert deeds[0].skipped == (("backup", "A backup"),)
+
+
+def test_an_answer_of_the_lab_is_broken_between_words() -> None:
+    said = "Nobody on the machines knows 'renew'. They know: " + ", ".join(sorted(HANDS)) + "."
+    lines = words.paragraph(said)
+    assert " ".join(lines) == said and all(len(line) <= words.WIDTH for line in lines)
+
+
+def test_every_deed_of_the_lab_is_listed_apart_from_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        lab_main(["do", "--help"])
+    listing = capsys.readouterr().out
+    assert all(f"  {name}  " in listing for name in actions.ACTIONS)

@@ -10,6 +10,7 @@ import pytest
 from etcdtui.errors import AuthFailed, HostKeyChanged, TimedOut
 from etcdtui.journal import Journal
 from etcdtui.model.quorum import Verdict
+from etcdtui.model.view import ClusterView
 from etcdtui.procedures.engine import Engine
 from etcdtui.procedures.procedure import (
     Action,
@@ -273,6 +274,25 @@ class TestVerify:
         finished, _human = run(procedure(step), journal, answer, Answer(Choice.STOP), world=world)
         assert finished.ending is ending
         assert len(world.runners["masternode2"].ran) == runs
+
+    def test_what_was_seen_last_stays_to_be_read_while_it_is_looked_again(self, journal: Journal) -> None:
+        """Else the reason flickers away with every question to the sources."""
+        count = iter(range(9))
+        world = world_with()
+
+        def slowly(timeout: float) -> ClusterView:
+            time.sleep(0.05)
+            return world.view()
+
+        world.look_again = slowly  # type: ignore[method-assign]
+        step = command_step(
+            verify=lambda seen: Verdict(next(count) > 2, "2 of 3 pods."), patience=5.0, prechecks=()
+        )
+        finished, human = run(procedure(step), journal, world=world)
+        assert finished.ending is Ending.DONE
+        told = [e.awaiting for e in human.events if isinstance(e, Progress)]
+        first = next(n for n, words in enumerate(told) if "seen last" in words)
+        assert all("seen last: 2 of 3 pods." in words for words in told[first:]), told
 
     def test_an_error_while_verifying_is_not_yet(self, journal: Journal) -> None:
         calls = [0]

@@ -222,6 +222,13 @@ def test_a_machine_that_is_gone() -> None:
     assert any("terminated" in why for why in seen.because)
 
 
+def test_that_no_machine_stands_for_a_node_is_not_what_proves_it_down() -> None:
+    view, asked = away(10.0, api=nodes(NodeFacts(M3, "192.168.50.12", False, "unreachable")))
+    seen = look(view, replace(asked, machine=MachineSeen("", bare_metal=True)))
+    assert seen.cause is Cause.NODE_DOWN and seen.because[0].startswith("SSH to ")
+    assert "no Machine stands for it" in seen.because and "no Machine" not in seen.sentence
+
+
 def test_a_machine_that_is_switched_off_is_to_be_switched_on() -> None:
     view, asked = away(10.0, api=nodes(NodeFacts(M3, "192.168.50.12", True)))
     seen = look(view, replace(asked, machine=MachineSeen("lab-master-2", "Running", "stopped")))

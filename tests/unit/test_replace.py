@@ -70,6 +70,8 @@ def test_a_machine_that_is_gone(tmp_path: Path) -> None:
     assert "can lose 1 member again" in said(human, "whole")
     assert said(human, "hash") == "All 3 voters hold identical keys at revision 900."
     assert "m6i.xlarge" in human.output and "providerID" not in human.output
+    asked = next(q.sentence for q in human.questions if q.step == "machine new")
+    assert "the step before this one shows it in full" in asked, "nobody agrees to what went by unseen"
     record = Journal(tmp_path).read("replace-1")
     skipped = next(e for e in record.entries if e.step == "backup" and e.text("state") == "skipped")
     assert skipped.text("sentence") == "Skipped: the last one is good enough"

@@ -52,8 +52,9 @@ def left_after(world: Opened, tmp_path: Path, step: str) -> str:
 def test_the_next_only_when_the_former_is_finished(tmp_path: Path) -> None:
     world = Opened()
     left_after(world, tmp_path, "guard off")
-    with pytest.raises(Refusal, match="One at a time: “Replace masternode3 in prod” was begun"):
+    with pytest.raises(Refusal, match="One at a time: “Replace masternode3 in prod” was begun") as told:
         operations(world, tmp_path).plan_replace(world.shown, DEAD)
+    assert ":resume" in told.value.hint, "the way is named, not only its direction"
 
 
 def test_after_it_was_abandoned_another_may_begin(tmp_path: Path) -> None:
