@@ -86,8 +86,9 @@ def about(run: Run, step: Step) -> list[Paragraph]:
     """Why, where, what exactly, what it printed, what was found."""
     record = run.records[step.key]
     out = _changed(run)
-    if run.finished is not None and step is run.current and run.finished.sentence != record.sentence:
-        # Below there is room for some lines of it only.
+    early = run.finished is not None and run.finished.ending is not Ending.DONE
+    if run.finished is not None and early and step is run.current:
+        # Why it ended before its end: below there is room for some lines of that only.
         sign, role = ENDING[run.finished.ending]
         out += [Paragraph(((f"{sign} ", role), (clean(run.finished.sentence, 2000), role)), 2), Paragraph(())]
     elif record.sentence and not record.checked:
