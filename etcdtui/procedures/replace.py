@@ -12,6 +12,8 @@ from dataclasses import replace
 
 from etcdtui.errors import ConfigError, EtcdTuiError, Refusal
 from etcdtui.etcd.commands import ClientAccess, member_add, member_remove
+from etcdtui.model.causes import Advice
+from etcdtui.model.examination import examine
 from etcdtui.model.health import MemberHealth, judge
 from etcdtui.model.members import Member, MemberList
 from etcdtui.model.removal import adds_only_when_whole, mark_verdict
@@ -47,6 +49,7 @@ def plan(
     all_of_them = _together(view, first, marked, world, now)
     offered, unoffered = _backup(view, world, procedure_id, now)
     reasons = (
+        *(sentence for decided in all_of_them for sentence in _advised(view, decided, world)),
         *(sentence for decided in all_of_them for sentence in _why(view, decided, now)),
         *_why_together(all_of_them),
         *unoffered,
@@ -120,6 +123,13 @@ def _together(
         )
     # Until the last of them is out, those that are still in the list cannot be asked.
     return tuple(replace(d, ailing=ids[number + 1 :]) for number, d in enumerate(made))
+
+
+def _advised(view: ClusterView, decided: Decided, world: World) -> Iterable[str]:
+    """Where its examination advises something else than to replace it, that comes first."""
+    seen = examine(view, decided.target.id, world.examine(decided.target.id, lambda probe: None))
+    if seen.advice is not Advice.REPLACE:
+        yield f"Mind: examined just now, something else is advised. {seen.sentence}"
 
 
 def _why(view: ClusterView, decided: Decided, now: float) -> tuple[str, ...]:

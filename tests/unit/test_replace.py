@@ -277,3 +277,10 @@ def test_of_two_that_failed_one_is_made_whole_first(tmp_path: Path) -> None:
 def in_version(told: EndpointView, version: str) -> EndpointView:
     assert told.status.value is not None
     return replace(told, status=replace(told.status, value=replace(told.status.value, version=version)))
+
+
+def test_what_the_examination_advises_instead_comes_first_in_the_plan() -> None:
+    """A node that may be rebooting only."""
+    first = Situation(objects=FakeApi.openshift()).plan().reasons[0]
+    assert first.startswith("Mind: examined just now, something else is advised. masternode3's node is down")
+    assert "it may be rebooting" in first
