@@ -13,7 +13,7 @@ from etcdtui.etcd.commands import move_leader
 from etcdtui.journal import Journal
 from etcdtui.lab.demo import Lab
 from etcdtui.procedures.operations import Operations
-from etcdtui.procedures.procedure import Ending, Output, StepState
+from etcdtui.procedures.procedure import Ending, Output, Procedure, StepState
 from tests.live.guiding import GONE, Guided, keys_of, planned, whole
 from tests.live.watched import Watched, watched
 
@@ -47,14 +47,18 @@ class Fault:
         self._timer.join()
 
 
-def walked(cluster: Watched, state: Path, deeds: dict[tuple[str, StepState], Callable[[], object]]) -> Guided:
-    """masternode3 is destroyed and replaced, to the end, while ``deeds`` are done; no key is lost."""
+Deeds = dict[tuple[str, StepState], Callable[[], object]]
+
+
+def walked(cluster: Watched, state: Path, deeds_of: Deeds | Callable[[Procedure], Deeds]) -> Guided:
+    """masternode3 is destroyed and replaced, to the end, while deeds are done; no key is lost."""
     cluster.healthy()
     before = keys_of(cluster)
     target = cluster.look().member(GONE).member.id
     cluster.lab.do("destroy-node", GONE)
     operations = Operations(cluster.cluster, state)
     made = planned(cluster, operations)
+    deeds = deeds_of(made) if callable(deeds_of) else deeds_of
     guided = Guided(cluster, made, Journal(state / "journal"), deeds)
     finished = guided.run()
     assert finished.ending is Ending.DONE, (finished.sentence, guided.told, guided.awaited[-3:])
@@ -143,10 +147,14 @@ def test_the_host_of_the_removal_dies_just_before_it(
     """It waits for that host, says so, and names the other way."""
     host: list[str] = []
 
-    def die() -> None:
-        host.append(cluster.cluster.etcdctl(GONE)[0])
-        cluster.lab.do(away, host[0])
+    def deeds(made: Procedure) -> Deeds:
+        host.append(made.step("remove").host)
+        return {
+            ("guard off", StepState.DONE): Fault(
+                lambda: cluster.lab.do(away, host[0]),
+                lambda: (cluster.lab.do(back, host[0]), cluster.cluster.refresh()),
+            )
+        }
 
-    fault = Fault(die, lambda: (cluster.lab.do(back, host[0]), cluster.cluster.refresh()))
-    guided = walked(cluster, tmp_path, {("guard off", StepState.DONE): fault})
+    guided = walked(cluster, tmp_path, deeds)
     assert f"{host[0]}, on which this runs, does not answer" in guided.told, guided.told
