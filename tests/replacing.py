@@ -15,9 +15,10 @@ from etcdtui.model.probe import HostSeen, Port, Probe, Try
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView
+from etcdtui.platforms.guard import GUARD
 from etcdtui.platforms.machines import MACHINE_SETS, MACHINES
 from etcdtui.platforms.objects import ETCD, VERSION
-from etcdtui.platforms.operators import GUARD, SECRETS
+from etcdtui.platforms.operators import SECRETS
 from etcdtui.procedures import replace as guide
 from etcdtui.procedures.procedure import Answer, Choice, Event, Procedure, StepChanged
 from etcdtui.reach import lock_scripts

@@ -128,6 +128,7 @@ class ApiFacts:
     pods: tuple[PodFacts, ...] = ()
     operators: tuple[OperatorFacts, ...] = ()
     word: OperatorWord | None = None
+    guard_off: bool = False  # etcd's operator rolls out though it could not bear the loss of a member
     authenticated: bool = True  # the server proved who it is: TLS, with its certificate verified
     # Parts of the API that could not be read, as sentences (narrow rights, a missing kind).
     missing: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from etcdtui.errors import AuthFailed, EtcdTuiError, Forbidden, TlsFailed, UnexpectedOutput, Unreachable
 from etcdtui.model.platform import ApiFacts, Condition, NodeFacts, OperatorFacts, OperatorWord, PodFacts
+from etcdtui.platforms import guard
 from etcdtui.text import clean
 
 NAMESPACE = "openshift-etcd"
@@ -51,7 +52,8 @@ def collect(get_list: GetList, get: Get) -> ApiFacts:
             missing.append(f"{what}: {why.rstrip('.')}.")
             return None
 
-    conditions = part("The Etcd operator's conditions", lambda: parse_conditions(get(ETCD))) or ()
+    etcd = part("The Etcd operator's conditions", lambda: _dict(get(ETCD))) or {}
+    conditions = parse_conditions(etcd)
     nodes = part("The nodes", lambda: parse_nodes(get_list(NODES))) or ()
     pods = part("The etcd pods", lambda: parse_pods(get_list(PODS))) or ()
     told = part("The cluster version", lambda: _cluster_version(get(VERSION)))
@@ -68,6 +70,7 @@ def collect(get_list: GetList, get: Get) -> ApiFacts:
         pods=pods,
         operators=operators,
         word=operator_word(conditions),
+        guard_off=guard.is_off(etcd),
         missing=tuple(missing),
     )
 

@@ -1,4 +1,4 @@
-"""The operators of the static pods: guard, secrets, a new rollout, and where a rollout is. Pure."""
+"""The operators of the static pods: secrets, a new rollout, and where a rollout is. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 from etcdtui.platforms.objects import NAMESPACE, parse_conditions
 from etcdtui.text import clean, counted, listed
 
-GUARD = "useUnsupportedUnsafeNonHANonProductionUnstableEtcd"
 OPERATORS = {
     name: f"/apis/operator.openshift.io/v1/{name}s/cluster"
     for name in ("etcd", "kubeapiserver", "kubecontrollermanager", "kubescheduler")
@@ -22,27 +21,6 @@ SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
 
 _AT = re.compile(r"(\d{1,4}) nodes? (?:are|is) at revision (\d{1,9})")
 _AHEAD = re.compile(r"0 nodes have achieved new revision (\d{1,9})")
-
-
-# -- the guard
-
-
-def guard_off() -> dict[str, Any]:
-    """The merge patch that takes the operator's guard off. Other overrides stay."""
-    return {"spec": {"unsupportedConfigOverrides": {GUARD: True}}}
-
-
-def guard_on(overrides: Any) -> dict[str, Any]:
-    """The merge patch that puts it on again; ``overrides`` is what was there before."""
-    others = isinstance(overrides, dict) and set(overrides) - {GUARD}
-    return {"spec": {"unsupportedConfigOverrides": {GUARD: None} if others else None}}
-
-
-def guard_is_off(etcd: Mapping[str, Any]) -> bool:
-    """By the operator's resource."""
-    overrides = _dict(etcd.get("spec")).get("unsupportedConfigOverrides")
-    # The operator takes the word for the value, too.
-    return isinstance(overrides, dict) and overrides.get(GUARD) in (True, "true")
 
 
 # -- the secrets of one node

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from etcdtui.errors import Cancelled, Conflict, EtcdTuiError, NotFound, Unreachable
 from etcdtui.model.quorum import Verdict
-from etcdtui.platforms import oc, operators
+from etcdtui.platforms import guard, oc, operators
 from etcdtui.platforms.objects import ETCD, NAMESPACE
 from etcdtui.procedures.procedure import (
     Action,
@@ -67,7 +67,7 @@ def patiently(report: Reporter, call: Callable[[], T]) -> T:
 
 
 def guard_off(decided: Decided) -> Step:
-    body = operators.guard_off()
+    body = guard.off()
     gate = Gate(GateKind.CONFIRM, prompt="Take the guard off until the cluster is whole again?")
     return Step(
         key=GUARD_OFF,
@@ -87,7 +87,7 @@ def guard_off(decided: Decided) -> Step:
 
 def guard_on(overrides: Any) -> Step:
     """``overrides`` is what was there before; other overrides of the cluster's owner are left alone."""
-    body = operators.guard_on(overrides)
+    body = guard.on(overrides)
     return Step(
         key=GUARD_ON,
         title="Put the operator's guard on again",
@@ -109,7 +109,7 @@ def _guard_is(*, off: bool) -> Check:
 
 
 def _guard_verdict(etcd: Mapping[str, Any], *, off: bool) -> Verdict:
-    is_off = operators.guard_is_off(etcd)
+    is_off = guard.is_off(etcd)
     return Verdict(is_off is off, f"The operator's guard is {'off' if is_off else 'on'}.")
 
 

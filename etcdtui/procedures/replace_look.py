@@ -11,11 +11,12 @@ from etcdtui.model.health import judge
 from etcdtui.model.members import Member
 from etcdtui.model.stranger import stranger
 from etcdtui.model.view import FRESH, FRESH_API, ClusterView
+from etcdtui.platforms import guard
 from etcdtui.platforms.csrs import V1
 from etcdtui.platforms.eras import recognise
 from etcdtui.platforms.machines import MACHINE_SETS, MACHINES, of_node, set_active, successor
 from etcdtui.platforms.objects import ETCD, VERSION, parse_version
-from etcdtui.platforms.operators import guard_is_off, secret_names, secret_path
+from etcdtui.platforms.operators import secret_names, secret_path
 from etcdtui.procedures.procedure import Objects
 from etcdtui.procedures.replace_decided import Case, Platform, Rebuild
 from etcdtui.text import clean
@@ -80,7 +81,7 @@ def _look(api: Objects, target: Member, case: Case, taken: Sequence[str]) -> Pla
     base = Platform(
         operator=True,
         version=told,
-        guard=era.guard is not False and not guard_is_off(etcd),
+        guard=era.guard is not False and not guard.is_off(etcd),
         overrides=spec.get("unsupportedConfigOverrides") if isinstance(spec, dict) else None,
         secrets=secrets,
         csrs=era.csrs or V1,

@@ -10,7 +10,7 @@ import shlex
 
 from etcdtui.model.platform import OperatorFacts
 from etcdtui.model.quorum import Verdict
-from etcdtui.platforms import oc, operators
+from etcdtui.platforms import guard, oc, operators
 from etcdtui.platforms.eras import DISABLE
 from etcdtui.platforms.objects import ETCD, OPERATORS, parse_conditions, parse_operators
 from etcdtui.procedures.procedure import Action, Context, Gate, GateKind, Reporter, Step, Work
@@ -156,13 +156,13 @@ def _stuck(said: str, latest: int, resource: dict[str, object]) -> str:
     """The operator was asked and does nothing: the guard, where its own words say so."""
     bad = [c for c in parse_conditions(resource) if c.type.endswith("Degraded") and c.status == "True"]
     conditions = [f"{clean(c.type, 80)}: {clean(c.message, 300)}." for c in bad]
-    guard = next((c for c in conditions if "not fault tolerant" in c), "")
+    held = next((c for c in conditions if "not fault tolerant" in c), "")
     words = f"The operator was asked for a rollout, and nothing moves at revision {latest}. {said}"
-    if not guard:
+    if not held:
         return f"{words} {' '.join(conditions[:3])}".rstrip()
-    command = shlex.join(oc.command("patch", ETCD, operators.guard_off()))
+    command = shlex.join(oc.command("patch", ETCD, guard.off()))
     return (
-        f"{words} Its guard holds it: {guard} Take it off by `{command}`, then try this step again, and put "
+        f"{words} Its guard holds it: {held} Take it off by `{command}`, then try this step again, and put "
         "the guard on again at the end."
     )
 

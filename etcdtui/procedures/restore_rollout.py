@@ -10,7 +10,7 @@ from typing import Any
 from etcdtui.model.health import in_words, judge
 from etcdtui.model.platform import OperatorFacts
 from etcdtui.model.quorum import Verdict
-from etcdtui.platforms import oc, operators
+from etcdtui.platforms import guard, oc, operators
 from etcdtui.platforms.objects import ETCD
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Reporter, Step, Work
 from etcdtui.procedures.replace_api import GUARD_OFF, guard_on, patiently
@@ -49,10 +49,10 @@ def members_step(decided: Standstill) -> Step:
 
 
 def _guard_off() -> Step:
-    body = operators.guard_off()
+    body = guard.off()
 
     def so(world: Context) -> Verdict:
-        off = operators.guard_is_off(world.objects().get(ETCD))
+        off = guard.is_off(world.objects().get(ETCD))
         return Verdict(off, f"The operator's guard is {'off' if off else 'on'}.")
 
     def work(world: Context, report: Reporter) -> Verdict:

@@ -11,7 +11,7 @@ import pytest
 from etcdtui.errors import Conflict, Exists, Invalid, NotFound, Unreachable, Unsure
 from etcdtui.journal import Journal
 from etcdtui.lab.demo import Lab
-from etcdtui.platforms import eras, machines, operators
+from etcdtui.platforms import eras, guard, machines, operators
 from etcdtui.platforms.operators import OPERATORS, parse_rollout
 from etcdtui.procedures.procedure import Ending, Procedure
 from etcdtui.reach import lock
@@ -37,13 +37,13 @@ def test_the_guard_goes_off_and_on_again(watch: Watched) -> None:
     api = watch.cluster.objects()
     api.patch(ETCD, {"spec": {"unsupportedConfigOverrides": {"other": 1}}})
     before = api.get(ETCD)["spec"]["unsupportedConfigOverrides"]
-    api.patch(ETCD, operators.guard_off())
-    assert operators.guard_is_off(api.get(ETCD))
-    api.patch(ETCD, operators.guard_on(before))
+    api.patch(ETCD, guard.off())
+    assert guard.is_off(api.get(ETCD))
+    api.patch(ETCD, guard.on(before))
     after = api.get(ETCD)
-    assert not operators.guard_is_off(after)
+    assert not guard.is_off(after)
     assert after["spec"]["unsupportedConfigOverrides"] == {"other": 1}
-    api.patch(ETCD, operators.guard_on(None))
+    api.patch(ETCD, guard.on(None))
     written = [r.command for r in watch.cluster.command_log() if r.command.startswith("oc ")]
     assert len(written) == 4
     assert all(line.startswith("oc patch etcd/cluster --type=merge -p ") for line in written)
@@ -139,7 +139,7 @@ def test_an_api_that_is_away_was_written_nothing(watch: Watched) -> None:
     watch.lab.do("api-down")
     try:
         with pytest.raises(Unreachable, match="Nothing was written") as caught:
-            api.patch(ETCD, operators.guard_off())
+            api.patch(ETCD, guard.off())
         assert not isinstance(caught.value, Unsure)
     finally:
         watch.lab.do("api-up")

@@ -15,8 +15,8 @@ import pytest
 from etcdtui.errors import Refusal
 from etcdtui.journal import Journal
 from etcdtui.lab.demo import Lab
+from etcdtui.platforms import guard
 from etcdtui.platforms.objects import ETCD
-from etcdtui.platforms.operators import guard_is_off
 from etcdtui.procedures import debts
 from etcdtui.procedures.operations import Operations
 from etcdtui.procedures.procedure import Ending
@@ -99,7 +99,7 @@ class Victim:
 
 
 def guard_off(watch: Watched) -> bool:
-    return guard_is_off(LabClient(watch.lab).get(ETCD))
+    return guard.is_off(LabClient(watch.lab).get(ETCD))
 
 
 @pytest.mark.parametrize("cluster", [None, OLD], indirect=True, ids=["etcd 3.5", "etcd 3.4"])

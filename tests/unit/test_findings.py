@@ -199,6 +199,12 @@ def test_nodes_operators_and_pods() -> None:
     assert "degraded" in one(view, "operator-etcd").sentence
 
 
+def test_a_guard_that_is_off() -> None:
+    told = one(healthy(api=api(guard_off=True)), "4-guard")
+    assert told.severity is Severity.WARNING and ":debts" in told.next_step
+    assert not [f for f in found(healthy(api=api())) if f.key == "4-guard"]
+
+
 def test_disks_clocks_and_certificates_of_hosts() -> None:
     facts = host(1).facts.value
     assert facts is not None

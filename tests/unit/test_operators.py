@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from etcdtui.platforms import operators
-from etcdtui.platforms.operators import GUARD, NodeRevision, parse_rollout
+from etcdtui.platforms import guard, operators
+from etcdtui.platforms.guard import GUARD
+from etcdtui.platforms.operators import NodeRevision, parse_rollout
 
 
 def etcd(
@@ -23,14 +24,14 @@ def etcd(
 
 
 def test_the_guard_off_and_on_again() -> None:
-    assert operators.guard_off() == {"spec": {"unsupportedConfigOverrides": {GUARD: True}}}
-    assert operators.guard_on(None) == {"spec": {"unsupportedConfigOverrides": None}}
-    assert operators.guard_on({GUARD: True}) == {"spec": {"unsupportedConfigOverrides": None}}
+    assert guard.off() == {"spec": {"unsupportedConfigOverrides": {GUARD: True}}}
+    assert guard.on(None) == {"spec": {"unsupportedConfigOverrides": None}}
+    assert guard.on({GUARD: True}) == {"spec": {"unsupportedConfigOverrides": None}}
 
 
 def test_overrides_of_others_stay() -> None:
     before = {"controllers": ["a"], GUARD: True}
-    assert operators.guard_on(before) == {"spec": {"unsupportedConfigOverrides": {GUARD: None}}}
+    assert guard.on(before) == {"spec": {"unsupportedConfigOverrides": {GUARD: None}}}
 
 
 @pytest.mark.parametrize(
@@ -38,11 +39,11 @@ def test_overrides_of_others_stay() -> None:
     [(None, False), ({}, False), ({GUARD: False}, False), ({GUARD: True}, True), ({GUARD: "true"}, True)],
 )
 def test_whether_the_guard_is_off(overrides: Any, off: bool) -> None:
-    assert operators.guard_is_off({"spec": {"unsupportedConfigOverrides": overrides}}) is off
+    assert guard.is_off({"spec": {"unsupportedConfigOverrides": overrides}}) is off
 
 
 def test_a_resource_without_a_spec_has_its_guard_on() -> None:
-    assert not operators.guard_is_off({})
+    assert not guard.is_off({})
 
 
 def test_the_secrets_of_a_node() -> None:

@@ -13,8 +13,8 @@ import pytest
 from etcdtui.lab import tree
 from etcdtui.lab.eras import ERAS
 from etcdtui.model.quorum import Verdict
+from etcdtui.platforms.guard import GUARD
 from etcdtui.platforms.objects import ETCD, OPERATORS
-from etcdtui.platforms.operators import GUARD
 from etcdtui.procedures import restore, restore_etcd_alone
 from etcdtui.procedures.procedure import Action, Context, Procedure, Reporter, Step
 from etcdtui.procedures.restore_decided import Decided

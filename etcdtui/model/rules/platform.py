@@ -62,6 +62,15 @@ def api(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
                 "A backup taken now may not fit together; cluster-backup.sh refuses. Wait until it settles.",
                 operator.name,
             )
+    if facts.guard_off:
+        yield Finding(
+            "4-guard",
+            Severity.WARNING,
+            "The guard of etcd's operator is off: it rolls out even where that takes the quorum away.",
+            "unsupportedConfigOverrides says so.",
+            "Expected only while a member is being replaced. Else put it on again: :debts, where a run of "
+            "etcdtui left it so; oc edit etcd cluster where somebody else did.",
+        )
     if facts.word and health.source == "etcd":
         yield from _second_way(view, health, facts.word)
     for missing in facts.missing:
