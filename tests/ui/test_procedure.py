@@ -6,6 +6,7 @@ import fakes
 from driving import Driven, driven
 
 from etcdtui.procedures.procedure import Answer, Choice, Ending, Finished, StepChanged, StepState
+from etcdtui.ui.parts.listing import Listing
 
 
 async def opened(it: Driven) -> None:
@@ -64,10 +65,35 @@ async def test_a_wrong_phrase_is_never_sent() -> None:
         await it.press(*"Prod", "enter")
         assert answers(it) == []
         assert "Nothing has been done." in it.text
-        field = it.app.screen.query_one("#typed")
-        field.value = ""  # type: ignore[attr-defined]
+        # What was wrong is read once more, and what is typed next takes its place.
+        assert it.app.screen.query_one("#typed").value == "Prod"  # type: ignore[attr-defined]
         await it.press(*"prod", "enter")
         assert answers(it) == [Answer(Choice.GO, "prod", "take")]
+
+
+async def test_a_space_that_nobody_sees_makes_no_phrase_wrong() -> None:
+    async with driven(procedures=fakes.FakeProcedures(fakes.backup_plan(phrase=True))) as it:
+        await at_the_gate(it)
+        await it.press("space", *"prod", "space", "enter")
+        assert answers(it) == [Answer(Choice.GO, "prod", "take")]
+
+
+async def test_the_step_that_asks_stays_in_sight_where_its_question_takes_lines_from_the_list() -> None:
+    async with driven(size=(80, 24), procedures=fakes.FakeProcedures(fakes.backup_plan(phrase=True))) as it:
+        await opened(it)
+        await it.press("enter")
+        steps = it.app.screen.query_one(Listing)
+        before = steps.size.height
+        steps.point_at(steps.items[-1].key)
+        await it.press()
+        await it.emit(fakes.to_the_gate())
+        await it.press()
+        assert steps.size.height < before
+        rows = [
+            row for row, (number, _) in enumerate(steps._wrapped) if steps._place_of[number] == steps.cursor
+        ]
+        top = steps.scroll_offset.y
+        assert top <= rows[0] and rows[-1] < top + steps.size.height
 
 
 async def test_a_phrase_may_hold_every_letter() -> None:
