@@ -244,15 +244,18 @@ def what_is_left(decided: Standstill, world: Context) -> list[str]:
     """What is left to do for people."""
     said = []
     past = past_of(decided, world)
+    if decided.off:
+        one = len(decided.off) == 1
+        are, they, them = ("is", "it joins", "itself") if one else ("are", "they join", "themselves")
+        said.append(
+            f"{listed([m.host for m in decided.off])} {are} missing, and must stay off until built anew with "
+            f"empty disks; then {they} by {them}, once the new requests for certificates are approved (`oc "
+            "get csr`). Take a backup after that: before, etcd's operator still rolls out, and "
+            "cluster-backup.sh refuses."
+        )
     if past.behind:
         said.append(
             f"{past.sentence}: whatever watches the API may keep what no longer exists. Restart {RESTART}."
-        )
-    if decided.off:
-        names = listed([m.host for m in decided.off])
-        said.append(
-            f"{names} must stay off until built anew: replace it as a member then, and take a backup. Before "
-            "that etcd's operator still rolls out, and cluster-backup.sh refuses."
         )
     said.append(
         f"What the restore has set aside is kept: {clean(decided.safe)} on {decided.recovery.host}"

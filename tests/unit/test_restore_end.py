@@ -236,4 +236,5 @@ def test_no_backup_is_offered_that_would_be_refused_while_a_host_is_off() -> Non
     told = replace(told, others=(replace(told.others[0], reached=False), *told.others[1:]))
     assert [s.key for s in restore_report.report_steps("restore-1", told)] == ["report"]
     left = " ".join(restore_end.what_is_left(told, cast(Context, Found())))
-    assert "replace it as a member then, and take a backup" in left
+    assert "masternode2 is missing, and must stay off until built anew with empty disks" in left
+    assert "then it joins by itself" in left and "Take a backup after that" in left
