@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from etcdtui.errors import EtcdTuiError
 from etcdtui.model.view import ClusterView
-from etcdtui.procedures.procedure import Answer, Choice, Ending, Event, Procedure, StepChanged, StepState
+from etcdtui.procedures.procedure import (
+    LAST_KNOWN,
+    Answer,
+    Choice,
+    Ending,
+    Event,
+    Procedure,
+    StepChanged,
+    StepState,
+)
 from etcdtui.ui.background import in_background
 from etcdtui.ui.looks import Line
 from etcdtui.ui.messages import ProcedureMoved
@@ -64,13 +73,14 @@ class Control:
         else:
             self._plan(lambda: make(procedures, view), "plan")
 
-    def _plan(self, plan: Callable[[], Procedure], name: str) -> None:
+    def _plan(self, plan: Callable[[], Procedure], name: str, *, resumed: bool = False) -> None:
         """One plan at a time, and none over a procedure that runs: that one is shown."""
         if self.running:
             self.show()
         elif not self._planning:
             self._planning = True
-            in_background(self.app, plan, self._planned, self._not_planned, name=name)
+            planned = partial(self._planned, resumed=resumed)
+            in_background(self.app, plan, planned, self._not_planned, name=name)
 
     def show(self) -> None:
         from etcdtui.ui.screens.procedure import ProcedureScreen
@@ -195,10 +205,10 @@ class Control:
         if asked and run.consented == event.step:
             self.answer(Answer(Choice.STOP, "", event.step))
 
-    def _planned(self, procedure: Procedure) -> None:
+    def _planned(self, procedure: Procedure, *, resumed: bool = False) -> None:
         self._planning = False
         if not self.running:
-            self.run = Run(procedure, self.app.clock)
+            self.run = Run(procedure, self.app.clock, resumed=resumed)
         self.show()
 
     def _not_planned(self, error: EtcdTuiError) -> None:
@@ -243,7 +253,9 @@ class Control:
             return
         first, rest = self._earlier[0], self._earlier[1:]
         self._earlier = ()
-        sentences = [f"What is true now: {first.truth}"] if first.truth else []
+        sentences = [first.truth] if first.truth else []
+        if first.truth and not first.truth.startswith(LAST_KNOWN):  # that may be true no longer
+            sentences = [f"What is true now: {first.truth}"]
         if rest:
             sentences.append(f"{len(rest)} more after this one.")
         options = [
@@ -273,7 +285,7 @@ class Control:
     def _resume(self, run: Interrupted) -> None:
         if self.procedures is not None:
             resume = self.procedures.resume
-            self._plan(lambda: resume(run), "resume")
+            self._plan(lambda: resume(run), "resume", resumed=True)
 
     def _abandon(self, run: Interrupted, rest: Sequence[Interrupted]) -> None:
         from etcdtui.ui.screens.reason import ReasonScreen

@@ -24,7 +24,8 @@ def title(run: Run) -> Line:
         sign, role = ENDING[run.finished.ending]
         state: Span = (f"  {sign} {run.finished.ending.value}", role)
     elif not run.started:
-        state = ("  the plan; nothing has run yet", Role.MUTED)
+        words = "to be gone on with" if run.resumed else "the plan; nothing has run yet"
+        state = (f"  {words}", Role.MUTED)
     elif run.cancelling:
         state = ("  being cancelled", Role.WARN)
     else:
@@ -182,6 +183,11 @@ def gate(run: Run, width: int, *, reasoning: Choice | None = None, said: str = "
         return [*lines, (("  esc goes back", Role.MUTED),)]
     if not run.started:
         words = "Nothing has been run. Read the steps (j k). enter runs them; esc goes back."
+        if run.resumed:
+            words = (
+                "What was done before it was interrupted stays done, and is not done again. enter goes on "
+                "from there; esc goes back."
+            )
         return wrap(((words, Role.PLAIN),), width)
     step = run.current
     if step is None:

@@ -71,6 +71,15 @@ async def test_a_wrong_phrase_is_never_sent() -> None:
         assert answers(it) == [Answer(Choice.GO, "prod", "take")]
 
 
+async def test_a_name_that_is_typed_fast_is_not_dropped() -> None:
+    async with driven(procedures=fakes.FakeProcedures(fakes.backup_plan(phrase=True))) as it:
+        await opened(it)
+        await it.press("enter")
+        await it.emit(fakes.to_the_gate())
+        await it.press(*"prod", "enter")
+        assert answers(it) == [Answer(Choice.GO, "prod", "take")]
+
+
 async def test_a_space_that_nobody_sees_makes_no_phrase_wrong() -> None:
     async with driven(procedures=fakes.FakeProcedures(fakes.backup_plan(phrase=True))) as it:
         await at_the_gate(it)
@@ -229,6 +238,15 @@ async def test_an_interrupted_run_is_asked_about() -> None:
         await it.press("r")
         await it.until(lambda: it.screen_name == "ProcedureScreen")
         assert not procedures.ran, "resuming shows the plan first"
+        assert "Nothing has been run" not in it.text and "nothing has run yet" not in it.text
+        assert "stays done, and is not done again" in it.text
+
+
+async def test_what_was_known_when_it_was_interrupted_is_not_called_true_now() -> None:
+    earlier = fakes.FakeInterrupted(truth="The last thing known: etcd has no quorum.")
+    async with driven(procedures=fakes.FakeProcedures(earlier=[earlier])) as it:
+        await it.until(lambda: it.screen_name == "AskScreen")
+        assert "The last thing known: etcd has no quorum." in it.text and "true now" not in it.text
 
 
 async def test_an_interrupted_run_can_be_left_alone() -> None:

@@ -286,7 +286,8 @@ class ProcedureScreen(Screen[None]):
         step = self.run.current
         if step is None or choice not in self.run.choices():
             return
-        if self.run.clock() - self.run.records[step.key].asked < SETTLE:
+        # Words typed for this very question are meant, however fast they came; a lone key may not be.
+        if not text and self.run.clock() - self.run.records[step.key].asked < SETTLE:
             return
         self._reasoning, self._said = None, ""
         cast("EtcdTui", self.app).control.answer(Answer(choice, text, step.key))
