@@ -23,6 +23,7 @@ OTHERS = 90.0
 USUAL = {"etcd": 10.0, "etcdctl": 40.0, "kube-apiserver": 150.0}
 """Seconds until a container has ended, as a rule."""
 USUAL_OTHERS = 40.0
+JOINS_ANEW = "Its etcd will join the restored cluster as a new member, which must begin with an empty folder."
 
 WAYS_OUT = (
     "Ways out: keep waiting; look why it lives with “sudo crictl logs ID” on {host}; end it by hand with "
@@ -131,22 +132,21 @@ def may_stop(decided: Standstill, master: Master) -> Check:
     return check
 
 
-def stop_host(decided: Standstill, master: Master, *first: Check) -> list[Step]:
-    """One host brought to a stand: its pods in the documented order, then its data. ``first`` is asked right
-    before the first of them."""
+def stop_host(decided: Standstill, master: Master, *first: Check, why: str = JOINS_ANEW) -> list[Step]:
+    """One host brought to a stand: its pods in the documented order, then its data, for what ``why`` says.
+    ``first`` is asked right before the first of them."""
     before = (first, *(() for _ in decided.pods[1:]))
     pods = (stop_pod(decided, master, pod, *of) for pod, of in zip(decided.pods, before, strict=True))
-    return [*pods, set_aside(decided, master)]
+    return [*pods, set_aside(decided, master, why)]
 
 
-def set_aside(decided: Standstill, master: Master) -> Step:
+def set_aside(decided: Standstill, master: Master, why: str = JOINS_ANEW) -> Step:
     """Its data, once nothing of it runs."""
     kept = decided.data_aside(master)
     return Step(
         key=f"aside {master.host}",
         title=f"Set the data of {master.host} aside",
-        why="Its etcd will join the restored cluster as a new member, which must begin with an empty "
-        f"folder. What is there is kept as {kept}.",
+        why=f"{why} What is there is kept as {kept}.",
         action=Action.COMMAND,
         host=master.host,
         argv=(*master.layout.sudo, "mv", "-n", "-T", "--", master.data, kept),
