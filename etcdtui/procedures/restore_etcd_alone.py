@@ -181,7 +181,8 @@ def _settled(decided: Standstill) -> Work:
         while True:
             items = patiently(report, lambda: world.objects().get_list(OPERATORS))
             unsettled = [u for o in parse_operators(items) if (u := _unsettled(decided, o))]
-            said = " ".join(unsettled[:4]) or "Every operator is settled."
+            settled = f"Every operator is settled, and must stay so for {STABLE:.0f} s."
+            said = " ".join(unsettled[:4]) or settled
             if said != seen:
                 seen = said
                 report.say(clean(said, 600))
