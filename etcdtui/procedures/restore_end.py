@@ -193,6 +193,13 @@ class Past:
         began = grouped(self.began) if self.began else "a revision that is not known"
         return f"It began at {began}, and {grouped(self.highest)} was seen before the restore"
 
+    @property
+    def because(self) -> str:
+        """Why who watches the API may be left behind."""
+        if self.began > self.highest:
+            return "what was written since may have numbers that other writes had before"
+        return "it was not raised above that"
+
 
 def past_of(decided: Standstill, world: Context) -> Past:
     """By what the steps found when they ran: rollouts write past every revision of before in time."""
@@ -218,10 +225,12 @@ RESTART = (
 def _revision(decided: Standstill, *, last: bool) -> Check:
     def check(world: Context) -> Verdict:
         past = past_of(decided, world)
-        left = " ".join(("", *what_is_left(decided, world))) if last else ""
-        if past.behind:
-            return Verdict(True, f"{past.sentence}: it was not raised above that.{left}")
-        return Verdict(True, f"{past.sentence}: {RELIST}.{left}")
+        if last:  # nothing comes after it: how it ended stands first
+            health = judge(world.view()).sentence
+            goes_on = f"{decided.cluster} goes on with the data of {decided.recovery.host}. {health}"
+            relist = () if past.behind else (f"{past.sentence}: {RELIST}.",)
+            return Verdict(True, " ".join((goes_on, *what_is_left(decided, world), *relist)))
+        return Verdict(True, f"{past.sentence}: {past.because if past.behind else RELIST}.")
 
     return check
 
@@ -255,7 +264,8 @@ def what_is_left(decided: Standstill, world: Context) -> list[str]:
         )
     if past.behind:
         said.append(
-            f"{past.sentence}: whatever watches the API may keep what no longer exists. Restart {RESTART}."
+            f"{past.sentence}: {past.because}, and whatever watches the API may keep what no longer exists. "
+            f"Restart {RESTART}."
         )
     said.append(
         f"What the restore has set aside is kept: {clean(decided.safe)} on {decided.recovery.host}"
