@@ -19,6 +19,10 @@ _SERVER = "Look at the certificate files of that member: authority, dates, names
 _CLOCK = "Compare the clocks of the hosts, then the dates of the certificates."
 
 
+UNUSABLE = "a certificate or key file on the host cannot be used"
+"""Said of the host that asks; of the one that is asked it says nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Cause:
     """Words to look for, and what they mean. Those that explain more come first."""
@@ -93,7 +97,7 @@ _CAUSES = (
         r"|can't open .*\.(crt|key|pem)|cannot load (CA )?cert"
         r"|error loading (file|CA|store)|could not read \w+ certificate",
         Fault.TLS,
-        "a certificate or key file on the host cannot be used",
+        UNUSABLE,
         "See that the paths of etcd.env exist on the host.",
     ),
     _cause(r"connection refused|errno=111\b", Fault.REFUSED, "nothing listens there"),

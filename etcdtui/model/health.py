@@ -77,7 +77,8 @@ def judge(view: ClusterView) -> ClusterHealth:
     unwell = [row for row in voters if not row.well]
     if quorum.present:
         if not unwell:
-            return verdict(Level.HEALTHY, f"All {quorum.voters} voters are well.")
+            all_of = "The only voter is" if quorum.voters == 1 else f"All {quorum.voters} voters are"
+            return verdict(Level.HEALTHY, f"{all_of} well.")
         return verdict(Level.DEGRADED, f"{_names(unwell)}; the quorum of {quorum.needed} holds.")
     voting = [row for row in voters if row.votes]
     if voting:

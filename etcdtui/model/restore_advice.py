@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from etcdtui.model.health import ClusterHealth, Level, in_words, judge
+from etcdtui.model.member_state import MemberState
 from etcdtui.model.places import Backup, foreign_to
 from etcdtui.model.survivors import Gap, Survivor, best, gap, rank
 from etcdtui.model.survivors import in_words as data_of
@@ -155,11 +156,13 @@ def _ways(
             for row in unwell
         ]
         return tuple(said)
+    # First the one that is known not to run: one that only does not answer may wait for just that one.
     stopped = [
         row.member
-        for row in unwell
+        for row in sorted(unwell, key=lambda row: row.state is not MemberState.DOWN)
         if (s := by_name.get(row.member.label)) is not None and s.usable and not s.running
     ]
+    their = "its host" if len(stopped) == 1 else "their hosts"
     # One that answers without a leader votes again as soon as there are enough to elect one.
     answering = [s for s in ranked if s.running and s.usable]
     lacking = health.quorum.needed - len(answering)
@@ -167,7 +170,7 @@ def _ways(
         said.append(
             Way(
                 f"{counted(lacking, 'voter')} more would make a quorum, and the data of "
-                f"{listed([member.label for member in stopped])} is on its host: start etcd there again, and "
+                f"{listed([member.label for member in stopped])} is on {their}: start etcd there again, and "
                 "nothing is lost at all.",
                 Kind.START,
                 stopped[0].id,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from etcdtui.model.causes import Advice, Cause, Diagnosis, Sure
 from etcdtui.model.evidence import NO_WAY, Evidence, hosts_of
+from etcdtui.model.health import Level
 from etcdtui.model.probe import MachineSeen, Try
 from etcdtui.model.problems import Fault
 from etcdtui.text import age, size
@@ -231,6 +232,12 @@ def silent(e: Evidence) -> Diagnosis | None:
         )
     if e.running and e.unreached:
         because = ("its container runs", *_seen_by(e))
+        if e.health.level is Level.NO_QUORUM:
+            what = (
+                f"{e.name}'s container runs and nobody gets an answer: it hangs, or was started without a "
+                "quorum and waits for the others; start those first"
+            )
+            return Diagnosis(Cause.HUNG, what, because, Sure.UNSURE)
         what = f"{e.name}'s etcd hangs: its container runs and nobody gets an answer"
         return Diagnosis(Cause.HUNG, what, because, Sure.CERTAIN if len(e.tries) > 1 else Sure.LIKELY)
     if e.unreached:

@@ -54,7 +54,7 @@ class Survivor:
         """In words."""
         if self.running:
             return "answers"
-        return "stopped, read from its disk" if self.position is not None else "not known"
+        return "does not answer, read from its disk" if self.position is not None else "not known"
 
 
 def rank(survivors: Iterable[Survivor]) -> tuple[Survivor, ...]:

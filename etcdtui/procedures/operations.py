@@ -24,7 +24,7 @@ from etcdtui.procedures.following import job_of
 from etcdtui.procedures.history import history_of
 from etcdtui.procedures.locking import lift_left
 from etcdtui.procedures.naming import named
-from etcdtui.procedures.procedure import Action, Answer, Event, Procedure, StepState
+from etcdtui.procedures.procedure import LAST_KNOWN, Action, Answer, Event, Procedure, StepState
 from etcdtui.procedures.registry import resume
 from etcdtui.procedures.restore_operations import RestoreOperations
 from etcdtui.reach import jobs
@@ -314,7 +314,7 @@ class Operations(RestoreOperations):
         if planned.action is not Action.JOB and open_ and (asked or not past.sentence):
             return f"“{clean(step.title)}” had begun. What came of it is looked at before it goes on."
         if planned.action is not Action.JOB or not past.announced:
-            return f"The last thing known: {clean(run.sentence, 1000)}" if run.sentence else ""
+            return f"{LAST_KNOWN} {clean(run.sentence, 1000)}" if run.sentence else ""
         host = planned.host
         self._cluster.wait(lambda view: _reached(view, host), REACH)
         try:

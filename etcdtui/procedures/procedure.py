@@ -98,6 +98,9 @@ class Reporter(Protocol):
         """One line for whoever watches."""
 
 
+LAST_KNOWN = "The last thing known:"
+"""Begins what is said of an interrupted run where nobody looked anew."""
+
 Check = Callable[[Context], Verdict]  # a function of a plain World is one too
 Work = Callable[[Context, Reporter], Verdict]
 """Done by etcdtui itself; safe to cut and to repeat: what is done already is found and not done again."""

@@ -193,6 +193,13 @@ class Past:
         began = grouped(self.began) if self.began else "a revision that is not known"
         return f"It began at {began}, and {grouped(self.highest)} was seen before the restore"
 
+    @property
+    def because(self) -> str:
+        """Why who watches the API may be left behind."""
+        if self.began > self.highest:
+            return "what was written since may have numbers that other writes had before"
+        return "it was not raised above that"
+
 
 def past_of(decided: Standstill, world: Context) -> Past:
     """By what the steps found when they ran: rollouts write past every revision of before in time."""
@@ -218,10 +225,12 @@ RESTART = (
 def _revision(decided: Standstill, *, last: bool) -> Check:
     def check(world: Context) -> Verdict:
         past = past_of(decided, world)
-        left = " ".join(("", *what_is_left(decided, world))) if last else ""
-        if past.behind:
-            return Verdict(True, f"{past.sentence}: it was not raised above that.{left}")
-        return Verdict(True, f"{past.sentence}: {RELIST}.{left}")
+        if last:  # nothing comes after it: how it ended stands first
+            health = judge(world.view()).sentence
+            goes_on = f"{decided.cluster} goes on with the data of {decided.recovery.host}. {health}"
+            relist = () if past.behind else (f"{past.sentence}: {RELIST}.",)
+            return Verdict(True, " ".join((goes_on, *what_is_left(decided, world), *relist)))
+        return Verdict(True, f"{past.sentence}: {past.because if past.behind else RELIST}.")
 
     return check
 
@@ -244,15 +253,19 @@ def what_is_left(decided: Standstill, world: Context) -> list[str]:
     """What is left to do for people."""
     said = []
     past = past_of(decided, world)
+    if decided.off:
+        one = len(decided.off) == 1
+        are, they, them = ("is", "it joins", "itself") if one else ("are", "they join", "themselves")
+        said.append(
+            f"{listed([m.host for m in decided.off])} {are} missing, and must stay off until built anew with "
+            f"empty disks; then {they} by {them}, once the new requests for certificates are approved (`oc "
+            "get csr`). Take a backup after that: before, etcd's operator still rolls out, and "
+            "cluster-backup.sh refuses."
+        )
     if past.behind:
         said.append(
-            f"{past.sentence}: whatever watches the API may keep what no longer exists. Restart {RESTART}."
-        )
-    if decided.off:
-        names = listed([m.host for m in decided.off])
-        said.append(
-            f"{names} must stay off until built anew: replace it as a member then, and take a backup. Before "
-            "that etcd's operator still rolls out, and cluster-backup.sh refuses."
+            f"{past.sentence}: {past.because}, and whatever watches the API may keep what no longer exists. "
+            f"Restart {RESTART}."
         )
     said.append(
         f"What the restore has set aside is kept: {clean(decided.safe)} on {decided.recovery.host}"

@@ -30,7 +30,15 @@ from etcdtui.procedures.restore_rollout import (
     members_step,
 )
 from etcdtui.procedures.restore_state import pod_stopped, right_host
-from etcdtui.procedures.restore_stop import WAYS_OUT, everywhere, goes_down, set_aside, stop_pod, usual
+from etcdtui.procedures.restore_stop import (
+    WAYS_OUT,
+    everywhere,
+    goes_down,
+    may_stop,
+    set_aside,
+    stop_pod,
+    usual,
+)
 from etcdtui.procedures.restore_watch import watch
 from etcdtui.text import clean
 
@@ -46,7 +54,7 @@ def stop(decided: Standstill) -> tuple[Step, ...]:
     """All other hosts, one after another: etcd alone."""
     steps = (step for m in decided.reached for step in (_stop_etcd(decided, m), set_aside(decided, m)))
     said = (
-        f"etcd is stopped on {everywhere(decided)} now; without it the API answers nobody, until "
+        f"From here on etcd gets stopped on {everywhere(decided)}; without it the API answers nobody, until "
         f"{decided.what} is done."
     )
     return (goes_down(decided, said), *steps)
@@ -55,7 +63,7 @@ def stop(decided: Standstill) -> tuple[Step, ...]:
 def _stop_etcd(decided: Standstill, master: Master) -> Step:
     """By the host's own script; where it has none, its manifest is moved by us."""
     if not master.disabled:
-        return stop_pod(decided, master, "etcd")
+        return stop_pod(decided, master, "etcd", may_stop(decided, master))
     stopped = pod_stopped(decided, master, "etcd")
     layout = master.layout
     script = posixpath.join(posixpath.dirname(layout.at(layout.restore_script)), DISABLE)
@@ -68,7 +76,7 @@ def _stop_etcd(decided: Standstill, master: Master) -> Step:
         action=Action.JOB,
         host=master.host,
         argv=(*layout.sudo, script),
-        prechecks=(right_host(decided, master),),
+        prechecks=(right_host(decided, master), may_stop(decided, master)),
         done=stopped,
         verify=stopped,
         patience=STOPPED_WITHIN,
@@ -173,7 +181,8 @@ def _settled(decided: Standstill) -> Work:
         while True:
             items = patiently(report, lambda: world.objects().get_list(OPERATORS))
             unsettled = [u for o in parse_operators(items) if (u := _unsettled(decided, o))]
-            said = " ".join(unsettled[:4]) or "Every operator is settled."
+            settled = f"Every operator is settled, and must stay so for {STABLE:.0f} s."
+            said = " ".join(unsettled[:4]) or settled
             if said != seen:
                 seen = said
                 report.say(clean(said, 600))

@@ -170,7 +170,7 @@ def _lost(looked: Looked, survivor: Survivor) -> tuple[str, tuple[Ack, ...]]:
     if unknown:
         sentence = f"How far the data of {listed(unknown)} has come is not known: it may be newer."
         said.append(sentence)
-        accept.append(Ack("unknown", "Data that nobody sees", sentence, f"go on without {unknown[0]}"))
+        accept.append(Ack("unknown", "Data that nobody sees", sentence, f"go on without {listed(unknown)}"))
     return " ".join(said) or f"Nothing is lost that {survivor.name} has, and nobody has more.", tuple(accept)
 
 

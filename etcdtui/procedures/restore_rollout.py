@@ -164,7 +164,10 @@ def joined(decided: Standstill) -> Check:
         rows = {row.member.name or row.member.label: row for row in judge(world.view()).members}
         vote = sorted(n for n in wanted if n in rows and rows[n].well and not rows[n].member.learner)
         if len(vote) == len(wanted):
-            return Verdict(True, f"{listed(vote)} vote and are well.")
+            are = "votes and is" if len(vote) == 1 else "vote and are"
+            off = listed([m.host for m in decided.off])
+            later = f" {off} can join only when built anew." if off else ""
+            return Verdict(True, f"{listed(vote)} {are} well.{later}")
         missing = []
         for name in sorted(wanted - set(vote)):
             row = rows.get(name)

@@ -13,7 +13,7 @@ from etcdtui.model.quorum import Verdict
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Measure, Reporter, Step, Work
 from etcdtui.procedures.restore_decided import Decided, Standstill
 from etcdtui.procedures.restore_state import NO_DATA, all_stopped, pod_stopped, right_host, silent, state_of
-from etcdtui.procedures.restore_stop import stop_pod
+from etcdtui.procedures.restore_stop import may_stop, stop_pod
 from etcdtui.procedures.restore_watch import watch
 from etcdtui.procedures.restore_words import explain, heard, way_back
 from etcdtui.reach.deliver import deliver
@@ -101,7 +101,7 @@ def safe_steps(decided: Standstill) -> tuple[Step, ...]:
     data, safe = recovery.layout.at(recovery.layout.data), decided.safe
     words = ("sh", "-c", _SAFE, "etcdtui-safety-copy", data, safe, decided.kept, decided.stays)
     return (
-        stop_pod(decided, recovery, "etcd"),
+        stop_pod(decided, recovery, "etcd", may_stop(decided, recovery)),
         Step(
             key="safe",
             title=f"Copy the present data of {host}",

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from etcdtui.errors import EtcdTuiError, Unreachable
+from etcdtui.etcd.causes import UNUSABLE
 from etcdtui.model.hostnames import same_machine
-from etcdtui.model.problems import Fault
+from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.quorum import Verdict
 from etcdtui.procedures.procedure import Check, Context
 from etcdtui.procedures.restore_decided import PODS, Master, Standstill
@@ -15,6 +16,10 @@ from etcdtui.text import clean, listed
 
 ASK = 20.0  # seconds for one question to a host
 NO_MANIFEST = "there was no manifest to be moved."
+ANSWERS = frozenset({Fault.TLS, Fault.DROPPED, Fault.NO_LEADER, Fault.NO_QUORUM_READ, Fault.ODD})
+"""Faults that only somebody who is there can have: it took the connection, or said something."""
+ELSEWHERE = frozenset({Fault.NOT_ASKED, Fault.NO_TOOLS, Fault.LOGIN})
+"""Faults of the host that asks, not of the one that is asked."""
 NO_DATA = "There is no data of etcd on"  # begins what is said of a host that has none
 
 # Arguments: the data folder, the data moved aside, the copy, the folder of the script's own copy, then pairs
@@ -219,12 +224,29 @@ def silent(decided: Standstill, master: Master) -> Check:
                 "two clusters of the same members would fight.",
             )
         problem = endpoint.status.problem if endpoint is not None else None
-        if problem is None or problem.fault is Fault.NOT_ASKED:
+        if problem is None or _of_the_asker(problem):
             return Verdict(
                 True,
                 f"{master.host} does not answer by SSH. Its etcd could not be asked: that it is off is "
                 "known from your word alone.",
             )
+        if problem.fault in ANSWERS:
+            return Verdict(
+                False,
+                f"Something answers where etcd of {master.host} listens: {problem.message.rstrip('.')}. It "
+                "runs, whatever is said of the host. Switch it off first; two clusters of the same members "
+                "would fight.",
+            )
+        if problem.fault is Fault.REFUSED:
+            return Verdict(
+                True,
+                f"{master.host} does not answer by SSH, and its etcd does not run: the connection to it is "
+                "refused. Who refuses may be the host itself: that it is off is known from your word alone.",
+            )
         return Verdict(True, f"Nothing of {master.host} answers.")
 
     return check
+
+
+def _of_the_asker(problem: Problem) -> bool:
+    return problem.fault in ELSEWHERE or UNUSABLE in problem.message

@@ -7,7 +7,14 @@ from etcdtui.model.quorum import Verdict
 from etcdtui.procedures.moving import move
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Step
 from etcdtui.procedures.restore_decided import ANSWERS, MAY_ANSWER, Master, Standstill
-from etcdtui.procedures.restore_state import containers_of, pod_stopped, put_aside, right_host, silent
+from etcdtui.procedures.restore_state import (
+    containers_of,
+    pod_stopped,
+    put_aside,
+    right_host,
+    silent,
+    state_of,
+)
 from etcdtui.text import listed
 
 PATIENCE = {"etcd": 120.0, "kube-apiserver": 300.0}
@@ -16,6 +23,7 @@ OTHERS = 90.0
 USUAL = {"etcd": 10.0, "etcdctl": 40.0, "kube-apiserver": 150.0}
 """Seconds until a container has ended, as a rule."""
 USUAL_OTHERS = 40.0
+JOINS_ANEW = "Its etcd will join the restored cluster as a new member, which must begin with an empty folder."
 
 WAYS_OUT = (
     "Ways out: keep waiting; look why it lives with “sudo crictl logs ID” on {host}; end it by hand with "
@@ -52,8 +60,8 @@ def off_steps(decided: Standstill) -> tuple[Step, ...]:
 
 def stop_steps(decided: Standstill) -> tuple[Step, ...]:
     """All other hosts, one after another."""
-    steps = (step for master in decided.reached for step in stop_host(decided, master))
-    said = f"etcd and the API are stopped on {everywhere(decided)} now, until the restore is done."
+    steps = (step for m in decided.reached for step in stop_host(decided, m, may_stop(decided, m)))
+    said = f"From here on etcd and the API get stopped on {everywhere(decided)}, until the restore is done."
     return (goes_down(decided, said), *steps)
 
 
@@ -80,8 +88,9 @@ def goes_down(decided: Standstill, said: str) -> Step:
     return begin(f"Begin: {decided.cluster} goes down", why, gate, still_lost(decided))
 
 
-def still_lost(decided: Standstill) -> Check:
-    """The quorum has not come back since the plan; one that answered already was accepted by typing it."""
+def still_lost(decided: Standstill, *, begun: bool = False) -> Check:
+    """The quorum has not come back since the plan; one that answered already was accepted by typing it.
+    ``begun``: others were stopped already, and hardly anybody can tell any more; what is known counts."""
 
     def check(world: Context) -> Verdict:
         health = judge(world.view())
@@ -89,6 +98,8 @@ def still_lost(decided: Standstill) -> Check:
             return Verdict(True, f"etcd has no quorum. {health.sentence}")
         if any(ack.key in (ANSWERS, MAY_ANSWER) for ack in decided.accept):
             return Verdict(True, f"That {decided.cluster} may answer was known: {health.sentence}")
+        if health.level is Level.UNKNOWN and begun:
+            return Verdict(True, f"Nothing tells of a quorum. {health.sentence}")
         if health.level is Level.UNKNOWN:
             return Verdict(
                 False,
@@ -98,25 +109,44 @@ def still_lost(decided: Standstill) -> Check:
         return Verdict(
             False,
             "The quorum was lost when this was planned, and is there again: "
-            f"{health.sentence} Nothing has to be stopped; plan again where it still has to.",
+            f"{health.sentence} Nothing {'more ' if begun else ''}has to be stopped; plan again where it "
+            "still has to.",
         )
 
     return check
 
 
-def stop_host(decided: Standstill, master: Master) -> list[Step]:
-    """One host brought to a stand: its pods in the documented order, then its data."""
-    return [*(stop_pod(decided, master, pod) for pod in decided.pods), set_aside(decided, master)]
+def may_stop(decided: Standstill, master: Master) -> Check:
+    """Right before etcd of a host is stopped: since the question hours may have passed, by a crash in
+    between, and somebody may have brought the cluster back."""
+    first = master.host == (*decided.reached, decided.recovery)[0].host
+    lost = still_lost(decided, begun=not first)
+
+    def check(world: Context) -> Verdict:
+        if master.manifest("etcd") not in state_of(decided, master, world).manifests:
+            return Verdict(
+                True, f"The manifest of etcd is away on {master.host}: it is being stopped already."
+            )
+        return lost(world)
+
+    return check
 
 
-def set_aside(decided: Standstill, master: Master) -> Step:
+def stop_host(decided: Standstill, master: Master, *first: Check, why: str = JOINS_ANEW) -> list[Step]:
+    """One host brought to a stand: its pods in the documented order, then its data, for what ``why`` says.
+    ``first`` is asked right before the first of them."""
+    before = (first, *(() for _ in decided.pods[1:]))
+    pods = (stop_pod(decided, master, pod, *of) for pod, of in zip(decided.pods, before, strict=True))
+    return [*pods, set_aside(decided, master, why)]
+
+
+def set_aside(decided: Standstill, master: Master, why: str = JOINS_ANEW) -> Step:
     """Its data, once nothing of it runs."""
     kept = decided.data_aside(master)
     return Step(
         key=f"aside {master.host}",
         title=f"Set the data of {master.host} aside",
-        why="Its etcd will join the restored cluster as a new member, which must begin with an empty "
-        f"folder. What is there is kept as {kept}.",
+        why=f"{why} What is there is kept as {kept}.",
         action=Action.COMMAND,
         host=master.host,
         argv=(*master.layout.sudo, "mv", "-n", "-T", "--", master.data, kept),
@@ -128,8 +158,8 @@ def set_aside(decided: Standstill, master: Master) -> Step:
     )
 
 
-def stop_pod(decided: Standstill, master: Master, pod: str) -> Step:
-    """The kubelet stops what has no manifest any more."""
+def stop_pod(decided: Standstill, master: Master, pod: str, *also: Check) -> Step:
+    """The kubelet stops what has no manifest any more. ``also`` is asked right before."""
     aside = decided.manifest_aside(master, pod)
     names = listed(containers_of(decided, pod)) or pod
     stopped = pod_stopped(decided, master, pod)
@@ -141,7 +171,7 @@ def stop_pod(decided: Standstill, master: Master, pod: str) -> Step:
         action=Action.COMMAND,
         host=master.host,
         argv=move(master.layout.sudo, master.manifest(pod), aside),
-        prechecks=(right_host(decided, master),),
+        prechecks=(right_host(decided, master), *also),
         done=stopped,
         verify=stopped,
         patience=PATIENCE.get(pod, OTHERS),

@@ -42,6 +42,7 @@ KIND = "restore-undone"
 _RESTORE = "restore"
 _WAIT = "Go on with that run until its end is known, then put everything back."
 _BESIDE = "Stop etcd there for good and take it out of the member list, then plan the way back again."
+MAKES_ROOM = "The data of before the restore comes back to that place, and nothing is deleted for it."
 BACK_WITHIN = 600.0  # seconds for etcd to have its quorum again
 
 
@@ -149,7 +150,7 @@ def _procedure(procedure_id: str, before: Standstill, undo: Undo) -> Procedure:
     # Everything that stands now is stopped as the restore stopped it, the recovery host among the others.
     masters = _masters(before)
     now = replace(before, stamp=undo.stamp, others=masters)
-    stop = [step for master in masters for step in stop_host(now, master)]
+    stop = [step for master in masters for step in stop_host(now, master, why=MAKES_ROOM)]
     begun = begin(
         f"Begin: {before.cluster} goes down", "Every host is brought to a stand first.", _gate(before, undo)
     )

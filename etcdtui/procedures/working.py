@@ -21,6 +21,7 @@ class Worker:
         self._desk, self._scene, self._step = desk, scene, step
         self._stop = threading.Event()
         self._moved: Moved | None = None
+        self._said = ""  # the last line
 
     @property
     def cancelled(self) -> threading.Event:
@@ -30,7 +31,14 @@ class Worker:
         self._moved = moved
 
     def say(self, line: str) -> None:
+        self._said = line
         self._desk.output(self._step, f"{line}\n", stderr=False)
+
+    def _progress(self) -> None:
+        if self._moved is None and self._said:
+            self._desk.progress(self._step, f"its end; seen last: {self._said}")
+        else:
+            self._desk.moved(self._step, self._moved)
 
     def run(self) -> Verdict:
         """Its verdict. Raises what the work raises, Leave, and CancelAsked; the last two after it stopped."""
@@ -45,7 +53,7 @@ class Worker:
                 ended.set()
 
         try:
-            return self._desk.during(self._step, call, lambda: self._desk.moved(self._step, self._moved))
+            return self._desk.during(self._step, call, self._progress)
         except (Leave, CancelAsked):
             self._stop.set()
             ended.wait(LETTING_GO)

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from etcdtui.errors import EtcdTuiError
 from etcdtui.model.view import ClusterView
-from etcdtui.procedures.procedure import Answer, Choice, Ending, Event, Procedure, StepChanged, StepState
+from etcdtui.procedures.procedure import (
+    LAST_KNOWN,
+    Answer,
+    Choice,
+    Ending,
+    Event,
+    Procedure,
+    StepChanged,
+    StepState,
+)
 from etcdtui.ui.background import in_background
 from etcdtui.ui.looks import Line
 from etcdtui.ui.messages import ProcedureMoved
@@ -244,7 +253,9 @@ class Control:
             return
         first, rest = self._earlier[0], self._earlier[1:]
         self._earlier = ()
-        sentences = [f"What is true now: {first.truth}"] if first.truth else []
+        sentences = [first.truth] if first.truth else []
+        if first.truth and not first.truth.startswith(LAST_KNOWN):  # that may be true no longer
+            sentences = [f"What is true now: {first.truth}"]
         if rest:
             sentences.append(f"{len(rest)} more after this one.")
         options = [

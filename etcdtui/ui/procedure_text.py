@@ -187,11 +187,12 @@ def gate(run: Run, width: int, *, reasoning: Choice | None = None, said: str = "
         lines = wrap(((f"{sign} ", role), (clean(run.finished.sentence, 1000), Role.STRONG)), width, 2)
         return [*first_of(lines, 4, width), (("  esc goes back", Role.MUTED),)]
     if not run.started:
-        words = (
-            "It goes on where it was: nothing that is done is done again. enter goes on; esc goes back."
-            if run.resumed
-            else "Nothing has been run. Read the steps (j k). enter runs them; esc goes back."
-        )
+        words = "Nothing has been run. Read the steps (j k). enter runs them; esc goes back."
+        if run.resumed:
+            words = (
+                "What was done before it was interrupted stays done, and is not done again. enter goes on "
+                "from there; esc goes back."
+            )
         return wrap(((words, Role.PLAIN),), width)
     step = run.current
     if step is None:

@@ -53,7 +53,8 @@ class StepRecord:
 
 
 class Run:
-    """One procedure: planned, running, or at its end. ``clock`` counts seconds."""
+    """One procedure: planned, running, or at its end. ``clock`` counts seconds. ``resumed``: an earlier
+    run of it was interrupted, and may have done much already."""
 
     def __init__(self, procedure: Procedure, clock: Callable[[], float], *, resumed: bool = False) -> None:
         self.procedure = procedure

@@ -17,6 +17,7 @@ from etcdtui.procedures.procedure import (
     StepChanged,
     StepState,
 )
+from etcdtui.ui.parts.listing import Listing
 
 
 async def opened(it: Driven) -> None:
@@ -75,10 +76,44 @@ async def test_a_wrong_phrase_is_never_sent() -> None:
         await it.press(*"Prod", "enter")
         assert answers(it) == []
         assert "Nothing has been done." in it.text
-        field = it.app.screen.query_one("#typed")
-        field.value = ""  # type: ignore[attr-defined]
+        # What was wrong is read once more, and what is typed next takes its place.
+        assert it.app.screen.query_one("#typed").value == "Prod"  # type: ignore[attr-defined]
         await it.press(*"prod", "enter")
         assert answers(it) == [Answer(Choice.GO, "prod", "take")]
+
+
+async def test_a_name_that_is_typed_fast_is_not_dropped() -> None:
+    async with driven(procedures=fakes.FakeProcedures(fakes.backup_plan(phrase=True))) as it:
+        await opened(it)
+        await it.press("enter")
+        await it.emit(fakes.to_the_gate())
+        await it.press(*"prod", "enter")
+        assert answers(it) == [Answer(Choice.GO, "prod", "take")]
+
+
+async def test_a_space_that_nobody_sees_makes_no_phrase_wrong() -> None:
+    async with driven(procedures=fakes.FakeProcedures(fakes.backup_plan(phrase=True))) as it:
+        await at_the_gate(it)
+        await it.press("space", *"prod", "space", "enter")
+        assert answers(it) == [Answer(Choice.GO, "prod", "take")]
+
+
+async def test_the_step_that_asks_stays_in_sight_where_its_question_takes_lines_from_the_list() -> None:
+    async with driven(size=(80, 24), procedures=fakes.FakeProcedures(fakes.backup_plan(phrase=True))) as it:
+        await opened(it)
+        await it.press("enter")
+        steps = it.app.screen.query_one(Listing)
+        before = steps.size.height
+        steps.point_at(steps.items[-1].key)
+        await it.press()
+        await it.emit(fakes.to_the_gate())
+        await it.press()
+        assert steps.size.height < before
+        rows = [
+            row for row, (number, _) in enumerate(steps._wrapped) if steps._place_of[number] == steps.cursor
+        ]
+        top = steps.scroll_offset.y
+        assert top <= rows[0] and rows[-1] < top + steps.size.height
 
 
 async def test_a_phrase_may_hold_every_letter() -> None:
@@ -214,8 +249,15 @@ async def test_an_interrupted_run_is_asked_about() -> None:
         await it.press("r")
         await it.until(lambda: it.screen_name == "ProcedureScreen")
         assert not procedures.ran, "resuming shows the plan first"
-        assert "It goes on where it was" in it.text
         assert "othing has" not in it.text, "of a run that was begun that is not true"
+        assert "stays done, and is not done again" in it.text
+
+
+async def test_what_was_known_when_it_was_interrupted_is_not_called_true_now() -> None:
+    earlier = fakes.FakeInterrupted(truth="The last thing known: etcd has no quorum.")
+    async with driven(procedures=fakes.FakeProcedures(earlier=[earlier])) as it:
+        await it.until(lambda: it.screen_name == "AskScreen")
+        assert "The last thing known: etcd has no quorum." in it.text and "true now" not in it.text
 
 
 async def test_an_interrupted_run_can_be_left_alone() -> None:

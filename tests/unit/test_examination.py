@@ -135,6 +135,14 @@ def test_a_process_that_hangs_without_being_stopped() -> None:
     assert seen.cause is Cause.HUNG and seen.advice is Advice.RESTART
 
 
+def test_without_a_quorum_one_that_says_nothing_may_only_wait_for_the_others() -> None:
+    """etcd that starts without a quorum takes connections and answers nobody."""
+    view = healthy(endpoints=(gone(1), gone(2), gone(3, Fault.SILENT)))
+    seen = look(view, probe(tries(SILENT, connected=True), own(RUNNING)))
+    assert (seen.cause, seen.sure) == (Cause.HUNG, Sure.UNSURE)
+    assert "waits for the others; start those first" in seen.sentence
+
+
 @pytest.mark.parametrize(
     ("code", "verdict", "cause", "words"),
     [

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from etcdtui.errors import NotFound, Unreachable
+from etcdtui.model.problems import Fault
 from etcdtui.model.readings import Reading
 from etcdtui.model.restore_advice import LAST_RESORT, Kind, advise
 from etcdtui.model.survivors import Position, best
@@ -76,6 +77,14 @@ def test_stopped_members_whose_data_is_there_are_to_be_started_again() -> None:
     without = advise(lost(), [survivor(1, position=None), survivor(3, running=True)], [backup()])
     assert not any("start etcd there again" in said for said in without.instead)
     assert any("goes on with the data of masternode3 alone" in said for said in without.instead)
+
+
+def test_the_member_that_is_known_not_to_run_is_looked_at_first() -> None:
+    """One that only does not answer may run, and wait for just that one."""
+    view = healthy(endpoints=(gone(1, Fault.SILENT), gone(2, Fault.SILENT), gone(3, Fault.REFUSED)))
+    told = advise(view, [survivor(1), survivor(3)], [backup()])
+    (way,) = (way for way in told.ways if way.kind is Kind.START)
+    assert way.member_id == 0xA3 and "masternode3 and masternode1 is on their hosts" in way.sentence
 
 
 def test_without_any_data_and_any_backup_nothing_is_promised() -> None:

@@ -7,16 +7,20 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from etcdtui.errors import Refusal
 from etcdtui.journal import Journal
+from etcdtui.model.readings import Reading
+from etcdtui.model.view import ClusterView
 from etcdtui.procedures import restore_run, restore_undo
 from etcdtui.procedures.history import history_of
 from etcdtui.procedures.procedure import (
     Answer,
     Choice,
+    Context,
     Ending,
     Event,
     Procedure,
@@ -24,9 +28,11 @@ from etcdtui.procedures.procedure import (
     StepState,
 )
 from etcdtui.procedures.restore_changes import Change, changes, in_short
-from etcdtui.procedures.restore_decided import PODS
+from etcdtui.procedures.restore_decided import PODS, Master
+from etcdtui.procedures.restore_stop import may_stop
 from tests.procedures import CutJournal, Killed
 from tests.restoring import OLD, Node, Restoring, Typist, decided
+from tests.views import healthy
 
 STEPS = [
     *(f"stop {pod} masternode2" for pod in PODS),
@@ -77,6 +83,47 @@ def test_killed_around_every_command_it_comes_to_the_same_end_and_nothing_runs_t
         assert finished.ending is Ending.DONE, (number, how, finished.sentence, human.questions)
         assert again.restored and again.twice == [], (number, how, again.twice)
         assert len(again.jobs.began) == 2, (number, how, again.jobs.began)
+
+
+@pytest.mark.parametrize(
+    ("shown", "word"),
+    [(healthy(), "is there again"), (healthy(endpoints=(), api=Reading()), "nobody can tell")],
+)
+def test_a_quorum_that_came_back_while_nobody_watched_is_not_stopped_by_a_resume(
+    hosts: Restoring, tmp_path: Path, shown: ClusterView, word: str
+) -> None:
+    first = "stop etcd masternode2"
+    began = lines_of(hosts).index(("command", first)) + 1
+    again = Restoring(tmp_path / "again")
+    with pytest.raises(Killed):
+        again.run(journal=CutJournal(again.directory, began, "before"))
+    again.world.shown = shown
+    finished, _ = again.run()
+    assert finished.ending is Ending.REFUSED and word in finished.sentence
+    assert again.one.did == again.two.did == [] and again.jobs.began == []
+    again.world.shown = hosts.world.shown
+    finished, _ = again.run()  # nothing was passed over by that
+    assert finished.ending is Ending.DONE and again.restored
+
+
+def test_what_is_begun_on_the_first_host_is_ended_and_a_known_quorum_stops_the_next() -> None:
+    told, world = decided(), Restoring(Path("/nowhere")).world
+    (other,) = told.reached
+
+    def may(master: Master) -> tuple[bool, str]:
+        verdict = may_stop(told, master)(cast(Context, world))
+        return verdict.allowed, verdict.reason
+
+    world.shown = healthy(endpoints=(), api=Reading())
+    assert not may(other)[0] and may(told.recovery)[0]  # by then hardly anybody can tell any more
+    world.shown = healthy()
+    assert not may(other)[0]
+    allowed, said = may(told.recovery)
+    assert not allowed and "Nothing more has to be stopped" in said
+    node = world.runners["masternode2"]
+    assert isinstance(node, Node)
+    del node.paths[other.manifest("etcd")]
+    assert may(other)[0]
 
 
 def test_dropped_connections_at_every_step_lead_to_the_same_end(hosts: Restoring, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from etcdtui.model.platform import OperatorFacts, PodFacts
 from etcdtui.model.quorum import Verdict
 from etcdtui.procedures import restore_end, restore_etcd, restore_keys, restore_report
 from etcdtui.procedures.procedure import Context, Gate, GateKind, Reporter, Step
-from etcdtui.procedures.restore_decided import Decided, Standstill
+from etcdtui.procedures.restore_decided import Ack, Decided, Standstill
 from etcdtui.text import grouped
 from tests.procedures import FakeRunner, FakeWorld
 from tests.snapshotfiles import REAL
@@ -179,6 +179,17 @@ def test_without_a_bump_whoever_watches_has_to_be_restarted_whatever_was_written
     assert "Restart the operators" in left
 
 
+def test_a_quorum_restore_ends_with_how_it_ended_and_says_of_numbers_above_that_they_are_above() -> None:
+    told = quorum(seen(900, 950, 900))
+    told = replace(told, accept=(Ack("unknown", "", "", "go on"),))
+    world = Found(etcd=1017, safe=950)
+    (step,) = [s for s in restore_end.end_steps(told, last=True) if s.key == "watchers"]
+    said = step.prechecks[0](cast(Context, world)).reason
+    assert said.startswith(f"{told.cluster} goes on with the data of {told.recovery.host}. All 3 voters")
+    assert "numbers that other writes had before" in said and "not raised" not in said
+    assert "Restart the operators" in said
+
+
 def test_a_bump_right_after_the_restore_makes_watchers_list_anew() -> None:
     told = replace(decided(), seen=10_000)
     gate, said = watchers(told, Found(etcd=told.backup.revision + 1_000_000, safe=10_400))
@@ -236,4 +247,5 @@ def test_no_backup_is_offered_that_would_be_refused_while_a_host_is_off() -> Non
     told = replace(told, others=(replace(told.others[0], reached=False), *told.others[1:]))
     assert [s.key for s in restore_report.report_steps("restore-1", told)] == ["report"]
     left = " ".join(restore_end.what_is_left(told, cast(Context, Found())))
-    assert "replace it as a member then, and take a backup" in left
+    assert "masternode2 is missing, and must stay off until built anew with empty disks" in left
+    assert "then it joins by itself" in left and "Take a backup after that" in left

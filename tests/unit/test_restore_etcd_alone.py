@@ -251,6 +251,7 @@ def test_the_operators_have_to_stay_settled(monkeypatch: pytest.MonkeyPatch) -> 
     clocked(api, monkeypatch)
     verdict, said = work(api, "stable", monkeypatch)
     assert verdict.allowed and "kube-apiserver is at work: rolling." in said
+    assert said[-1] == "Every operator is settled, and must stay so for 60 s."
 
 
 def test_an_operator_that_never_settles_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,6 +100,11 @@ def test_data_that_nobody_sees_has_to_be_accepted_and_its_host_to_be_off() -> No
     assert told.recovery.host == "masternode1"
     assert [a.phrase for a in told.accept] == ["go on without masternode2"]
     assert made.step("off masternode2").gate.phrase == "masternode2 is off"
+    view = lost(hosts=(host(1), silent, replace(silent, name="masternode3", address="192.168.50.13")))
+    found = (found[0], found[1], Survivor("masternode3", "masternode3", trouble="No answer."))
+    made = plan(seen(view=view, found=found, reports={2: "No answer.", 3: "No answer."}))
+    phrases = [a.phrase for a in Quorum.of(made.parameters).accept]
+    assert phrases == ["go on without masternode2 and masternode3"]
 
 
 def test_a_cluster_with_its_quorum_needs_none() -> None:

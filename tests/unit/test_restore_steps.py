@@ -13,6 +13,7 @@ from typing import cast
 import pytest
 
 from etcdtui.errors import AuthFailed, Dropped, Unreachable
+from etcdtui.etcd.causes import explain
 from etcdtui.model.manifest import File
 from etcdtui.model.places import HERE
 from etcdtui.model.problems import Fault, Problem
@@ -232,8 +233,44 @@ def off_verdict(place: Place) -> tuple[bool, str]:
 def test_a_host_that_is_off_answers_nobody(off: tuple[Place, FakeRunner]) -> None:
     place, runner = off
     runner.on("true", raises=Unreachable("masternode2: no route to host."))
-    place.world.shown = healthy(endpoints=(endpoint(1), gone(2), endpoint(3)))
-    assert off_verdict(place) == (True, "Nothing of masternode2 answers.")
+    for fault in (Fault.SILENT, Fault.UNREACHABLE):
+        place.world.shown = healthy(endpoints=(endpoint(1), gone(2, fault), endpoint(3)))
+        assert off_verdict(place) == (True, "Nothing of masternode2 answers.")
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.TLS, Fault.DROPPED, Fault.NO_LEADER, Fault.NO_QUORUM_READ, Fault.ODD]
+)
+def test_whoever_takes_the_connection_is_not_off(off: tuple[Place, FakeRunner], fault: Fault) -> None:
+    place, runner = off
+    runner.on("true", raises=Unreachable("masternode2: no route to host."))
+    place.world.shown = healthy(endpoints=(endpoint(1), gone(2, fault), endpoint(3)))
+    allowed, said = off_verdict(place)
+    assert not allowed and "It runs, whatever is said of the host" in said and "Switch it off" in said
+
+
+def test_a_fault_of_the_host_that_asks_tells_nothing_of_the_one_that_is_asked(
+    off: tuple[Place, FakeRunner],
+) -> None:
+    place, runner = off
+    runner.on("true", raises=Unreachable("masternode2: no route to host."))
+    said = explain("could not load client certificate: can't open /etc/ssl/client.crt")
+    assert said is not None and said.fault is Fault.TLS
+    for problem in (said, Problem(Fault.LOGIN, "sudo wants a password"), Problem(Fault.NO_TOOLS, "openssl")):
+        shown = replace(gone(2), status=Reading(None, None, problem, NOW))
+        place.world.shown = healthy(endpoints=(endpoint(1), shown, endpoint(3)))
+        allowed, told = off_verdict(place)
+        assert allowed and "could not be asked" in told and "your word alone" in told
+
+
+def test_a_refused_connection_is_no_running_etcd_and_no_host_that_is_off(
+    off: tuple[Place, FakeRunner],
+) -> None:
+    place, runner = off
+    runner.on("true", raises=Unreachable("masternode2: no route to host."))
+    place.world.shown = healthy(endpoints=(endpoint(1), gone(2, Fault.REFUSED), endpoint(3)))
+    allowed, told = off_verdict(place)
+    assert allowed and "is refused" in told and "your word alone" in told and "Nothing of" not in told
 
 
 def test_a_host_whose_etcd_runs_is_not_off_whatever_is_said(off: tuple[Place, FakeRunner]) -> None:

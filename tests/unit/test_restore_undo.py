@@ -132,6 +132,14 @@ def test_the_first_step_wants_the_cluster_named_and_nothing_is_deleted(place: Pl
     assert [(s.key, s.argv) for s in again.steps] == [(s.key, s.argv) for s in made.steps]
 
 
+def test_data_is_set_aside_for_the_old_data_not_to_join_anew(place: Place) -> None:
+    steps = undo(place, ["stop etcd masternode2", "restore"]).steps
+    assert any(step.key.startswith("aside ") for step in steps)
+    for step in steps:
+        if step.key.startswith("aside "):
+            assert "comes back to that place" in step.why and "new member" not in step.why
+
+
 def test_what_cannot_be_undone_is_refused(place: Place) -> None:
     with pytest.raises(Refusal, match="is not finished"):
         restore_undo.plan(run_of(place, ["restore"], abandoned=False), procedure_id="u", stamp="s")

@@ -220,12 +220,15 @@ def clusters_disagree(view: ClusterView, health: ClusterHealth) -> Iterator[Find
 
 def calm(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
     if health.level is Level.HEALTHY and health.source == "etcd" and health.leader is not None:
-        name = health.leader.member.label
+        name, quorum = health.leader.member.label, health.quorum
+        more = f"{quorum.tolerance} more" if quorum.tolerance else "none"
         yield Finding(
             "9-good",
             Severity.GOOD,
-            f"All {health.quorum.voters} voters are well; {name} leads.",
-            f"The cluster can lose {health.quorum.tolerance} more.",
+            f"All {quorum.voters} voters are well; {name} leads."
+            if quorum.voters > 1
+            else f"{name} is well, and the only voter.",
+            f"The cluster can lose {more}.",
         )
 
 

@@ -136,7 +136,13 @@ def nodes_disagree(view: ClusterView, health: ClusterHealth) -> Iterator[Finding
             Severity.WARNING,
             "The member list and the control plane nodes do not agree.",
             "; ".join(told) + ".",
-            "Expected only while a member is being replaced.",
+            "Expected only while a member is being replaced"
+            + (
+                ", or a host is built anew: it joins once its requests for certificates are approved "
+                "(`oc get csr`)."
+                if lacking
+                else "."
+            ),
         )
     for node in facts.nodes:
         if not node.ready:

@@ -126,7 +126,10 @@ class ProcedureScreen(Screen[None]):
         self.steps.set_items(steps(run))
         shown = self._shown()
         # Output is followed; what is to be read and decided begins at its top.
-        self.about.follow = run.started and bool(run.records[shown.key].output) and not run.choices()
+        followed = self.about.follow
+        self.about.follow = run.running and bool(run.records[shown.key].output) and not run.choices()
+        if followed and run.started and not run.running:
+            self._anew = True  # how it ended stands at the top, whole
         if run.started:
             self.about.border_title = f"Step {run.number(shown)} of {len(run.procedure.steps)}"
             self.about.set_paragraphs(about(run, shown))
@@ -263,10 +266,11 @@ class ProcedureScreen(Screen[None]):
                 self._answer(self._reasoning, event.value.strip())
             else:
                 self._said = "A reason is needed; it goes into the record."
-        elif event.value == self._phrase() != "":
-            self._answer(Choice.GO, event.value)
+        elif event.value.strip() == self._phrase() != "":
+            self._answer(Choice.GO, event.value.strip())
         else:
             self._said = "That is not what is asked for. Nothing has been done."
+            self.typed.action_select_all()  # what is typed next takes its place
         self.show_run()
 
     @on(Button.Pressed)
@@ -282,7 +286,8 @@ class ProcedureScreen(Screen[None]):
         step = self.run.current
         if step is None or choice not in self.run.choices():
             return
-        if self.run.clock() - self.run.records[step.key].asked < SETTLE:
+        # Words typed for this very question are meant, however fast they came; a lone key may not be.
+        if not text and self.run.clock() - self.run.records[step.key].asked < SETTLE:
             return
         self._reasoning, self._said = None, ""
         cast("EtcdTui", self.app).control.answer(Answer(choice, text, step.key))
