@@ -127,15 +127,6 @@ class Listing(Wrapped):
     def on_focus(self) -> None:
         self.refresh()
 
-    def on_resize(self, event: events.Resize) -> None:
-        super().on_resize(event)
-        self.call_after_refresh(self._stay)
-
-    def _stay(self) -> None:
-        """The cursor stays in sight, also where the list got lower."""
-        if self._items:
-            self._reveal()
-
     def on_blur(self) -> None:
         self.refresh()
 
