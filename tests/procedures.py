@@ -38,7 +38,9 @@ from etcdtui.reach.jobs import Job, JobState
 from etcdtui.reach.runner import Completed, Runner, Stream
 from tests.views import NOW, healthy
 
-QUICK = Pace(tick=0.02, look=0.01, poll=0.01, backoff=0.05, answer=1.0, again=1.0, stale=0.5, end=1.0)
+QUICK = Pace(
+    tick=0.02, look=0.01, poll=0.01, backoff=0.05, answer=1.0, again=1.0, stale=0.5, end=1.0, lift=0.2
+)
 JOIN = 10.0  # seconds after which a test gives up
 
 

@@ -43,6 +43,7 @@ class Pace:
     watch: float = 5.0  # between two looks at what a job does
     end: float = 20.0  # for a cancelled command to be gone
     alive: float = REFRESH  # between two signs of life of our lock
+    lift: float = 10.0  # for a host that does not answer at the end to give its lock back after all
 
 
 class Leave(Exception):

@@ -8,6 +8,7 @@ passed over, for a dead one must not keep the others from being repaired.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -98,7 +99,10 @@ class Locks:
         if finished.ending in {Ending.STOPPED, Ending.FAILED} and self._desk.history.touched:
             stays = "Its lock stays on the hosts until it is gone on with or abandoned."
             return replace(finished, sentence=f"{finished.sentence} {stays}")
-        left = self._lift_all(hosts)
+        left, end = self._lift_all(hosts), time.monotonic() + self._desk.pace.lift
+        while left and time.monotonic() < end:
+            time.sleep(min(1.0, self._desk.pace.lift / 4))
+            left = self._lift_all(sorted(left))
         with suppress(JournalError):
             self._desk.note("unlock", left=left)
         if not left:

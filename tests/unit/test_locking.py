@@ -377,6 +377,22 @@ class TestHostGone:
         assert finished.ending is Ending.REFUSED
         assert "No host could be locked against a second operator. masternode1 does" in finished.sentence
 
+    def test_a_host_that_is_away_for_a_moment_at_the_end_gives_its_lock_back_after_all(
+        self, world: Hosts, journal: Journal
+    ) -> None:
+        host = world.hosts["masternode3"]
+
+        def leave(context: Context) -> Verdict:
+            host.down = True
+            threading.Timer(0.1, lambda: setattr(host, "down", False)).start()
+            return Verdict(True, "Well.")
+
+        pace = replace(PACE, lift=5.0)
+        finished, _ = run(
+            locking(change(world), check_step(key="last", done=leave)), journal, world=world, pace=pace
+        )
+        assert (finished.sentence, world.locked) == ("Well.", [])
+
     def test_gone_at_the_end_it_says_so_and_the_next_run_lifts_it(
         self, world: Hosts, journal: Journal
     ) -> None:
