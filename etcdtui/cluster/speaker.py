@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from etcdtui.cluster.board import Board
 from etcdtui.errors import Unreachable
 from etcdtui.etcd.commands import ClientAccess
+from etcdtui.model.health import judge
 from etcdtui.platforms.openshift import HostAccess
 from etcdtui.reach.runner import Runner
 
@@ -56,14 +57,16 @@ class Speaker:
             return tuple(Voice(host, *self._able[host], self._turn) for host in self._ranked())
 
     def etcdctl(self, avoid: str = "") -> tuple[str, ClientAccess]:
-        """A host with an etcdctl, the chosen one where it has one, and how it is run there; never ``avoid``.
+        """A host with an etcdctl, and how it is run there; never ``avoid``. Where its member is well is taken
+        first, for etcdctl runs in that container; of these the chosen one.
 
         For commands that are shown now and run later: no ID of a container is in them, which a rollout ends.
         Raises Unreachable while there is none.
         """
+        well = {row.host.name for row in judge(self._board.view()).members if row.well and row.host}
         with self._lock:
             chosen = self._voice.host if self._voice else ""
-            for host in sorted(self._ranked(), key=lambda name: name != chosen):
+            for host in sorted(self._ranked(), key=lambda name: (name not in well, name != chosen)):
                 _, access, sudo = self._able[host]
                 if access.can_etcdctl and host != avoid:
                     return host, access.client(sudo).lasting

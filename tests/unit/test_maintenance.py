@@ -694,3 +694,15 @@ def test_etcdctl_is_run_where_it_is_on_the_chosen_host_if_it_can_be() -> None:
     assert access.by_name, "a rollout may end that container before the command runs"
     speaker.able("a", runner, HostAccess(**identity, openssl="openssl", etcdctl="/bin/etcdctl"), sudo)
     assert speaker.etcdctl()[0] == speaker.voice().host == "a"
+
+
+def test_etcdctl_is_run_where_the_member_is_well_if_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    board = Board(Constants("prod", False, False), lambda: NOW)
+    speaker = Speaker(board, lambda: None)
+    for name in ("masternode1", "masternode2"):
+        speaker.able(name, FakeRunner(), HostAccess(container="abc"), ())
+    assert speaker.etcdctl()[0] == speaker.voice().host == "masternode1"
+    sick = healthy(endpoints=(gone(1), endpoint(2), endpoint(3)))
+    monkeypatch.setattr(board, "view", lambda: sick)
+    assert speaker.etcdctl()[0] == "masternode2", "its container is there to run it"
+    assert speaker.etcdctl("masternode2")[0] == "masternode1"
