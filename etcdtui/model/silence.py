@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from etcdtui.model.causes import Advice, Cause, Diagnosis, Sure
 from etcdtui.model.evidence import NO_WAY, Evidence, hosts_of
-from etcdtui.model.health import Level
+from etcdtui.model.health import Level, in_words
 from etcdtui.model.probe import MachineSeen, Try
 from etcdtui.model.problems import Fault
-from etcdtui.text import age, size
+from etcdtui.text import age, listed, size
 
 FULL = 0.98  # share of a disk in use from which nothing more can be relied on to be written
 YOUNG = 30.0  # seconds for which a process is allowed to start
@@ -233,16 +233,29 @@ def silent(e: Evidence) -> Diagnosis | None:
     if e.running and e.unreached:
         because = ("its container runs", *_seen_by(e))
         if e.health.level is Level.NO_QUORUM:
-            what = (
-                f"{e.name}'s container runs and nobody gets an answer: it hangs, or was started without a "
-                "quorum and waits for the others; start those first"
-            )
-            return Diagnosis(Cause.HUNG, what, because, Sure.UNSURE)
+            return _waiting(e, because)
         what = f"{e.name}'s etcd hangs: its container runs and nobody gets an answer"
         return Diagnosis(Cause.HUNG, what, because, Sure.CERTAIN if len(e.tries) > 1 else Sure.LIKELY)
     if e.unreached:
         return Diagnosis(Cause.NETWORK, f"{e.name} cannot be reached", _seen_by(e), Sure.UNSURE)
     return None
+
+
+def _waiting(e: Evidence, because: tuple[str, ...]) -> Diagnosis:
+    """An etcd that was started without a quorum answers nobody until it has one: as one that hangs."""
+    others = [r for r in e.health.members if r is not e.row and not r.member.learner]
+    if 1 + sum(r.current for r in others) < e.health.quorum.needed:
+        told = listed([f"{r.member.label} {in_words(r.state)}" for r in others if not r.current])
+        what = (
+            f"{e.name}'s container runs and answers nobody, as one does that was started without a quorum: "
+            "it waits for the others"
+        )
+        return Diagnosis(Cause.NO_QUORUM, what, (told, *because))
+    what = (
+        f"{e.name}'s container runs and nobody gets an answer: it hangs, or was started without a "
+        "quorum and waits for the others; start those first"
+    )
+    return Diagnosis(Cause.HUNG, what, because, Sure.UNSURE)
 
 
 def unasked(e: Evidence) -> Diagnosis | None:

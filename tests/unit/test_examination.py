@@ -139,6 +139,13 @@ def test_without_a_quorum_one_that_says_nothing_may_only_wait_for_the_others() -
     """etcd that starts without a quorum takes connections and answers nobody."""
     view = healthy(endpoints=(gone(1), gone(2), gone(3, Fault.SILENT)))
     seen = look(view, probe(tries(SILENT, connected=True), own(RUNNING)))
+    assert (seen.cause, seen.sure, seen.advice) == (Cause.NO_QUORUM, Sure.LIKELY, Advice.LEAVE)
+    assert "it waits for the others" in seen.sentence and "bring the others back" in seen.sentence
+
+
+def test_beside_others_that_answer_it_may_hang_too() -> None:
+    view = healthy(endpoints=(gone(1), leaderless(2), gone(3, Fault.SILENT)))
+    seen = look(view, probe(tries(SILENT, connected=True), own(RUNNING)))
     assert (seen.cause, seen.sure) == (Cause.HUNG, Sure.UNSURE)
     assert "waits for the others; start those first" in seen.sentence
 
