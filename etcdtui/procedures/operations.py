@@ -154,6 +154,13 @@ class Operations(RestoreOperations):
         name = named(leadership.KIND, self._cluster.now())
         return leadership.plan(view, member_id, self._cluster.etcdctl, procedure_id=name)
 
+    def plan_requests(self, view: ClusterView) -> Procedure:
+        """Certificate requests of known nodes, to be approved. Asks the API. Raises Refusal."""
+        from etcdtui.procedures import node_requests
+
+        name = named(node_requests.KIND, self._cluster.now())
+        return node_requests.plan(view, self._cluster, procedure_id=name)
+
     def plan_replace(self, view: ClusterView, member_id: int, marked: Collection[int] = ()) -> Procedure:
         """The replacement of a failed member; ``marked`` are all that are to go, in their order.
 

@@ -22,6 +22,7 @@ KINDS: Mapping[str, str] = {
     "prune": "prune",
     "quorum-restore": "restore_quorum",
     "replace": "replace",
+    "requests": "node_requests",
     "restore": "restore",
     "restore-undone": "restore_undo",
     "upload": "upload",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from etcdtui.errors import NotFound
 from etcdtui.model.quorum import Verdict
-from etcdtui.platforms import csrs
 from etcdtui.platforms.objects import NODES, parse_nodes
 from etcdtui.procedures.approving import Approving, Until
-from etcdtui.procedures.procedure import Check, Context, Gate, GateKind, Objects, Step
+from etcdtui.procedures.node_requests import approving
+from etcdtui.procedures.procedure import Check, Context, Gate, GateKind, Step
 from etcdtui.procedures.restore_decided import Standstill
 from etcdtui.text import age, listed
 
@@ -67,37 +66,6 @@ def late_requests(decided: Standstill) -> tuple[Step, ...]:
     if not decided.api:
         return ()
     return (approving().step("approve late", "Does a node ask for something by now?", _WHY),)
-
-
-def approving() -> Approving:
-    """The requests of every node that the restored cluster knows, workers too."""
-    return Approving(
-        awaited=known_nodes,
-        path=_path,
-        whom="a known node",
-        question=lambda shown: "Are these your nodes, and expected?",
-    )
-
-
-def known_nodes(api: Objects) -> dict[str, set[str]]:
-    """Each node with the names and addresses that the restored cluster has of it."""
-    found: dict[str, set[str]] = {}
-    for document in api.get_list(NODES):
-        meta, status = document.get("metadata"), document.get("status")
-        name = str(meta.get("name") or "") if isinstance(meta, dict) else ""
-        told = status.get("addresses") if isinstance(status, dict) else None
-        addresses = told if isinstance(told, list) else []
-        if name:
-            found[name] = {str(a.get("address")) for a in addresses if isinstance(a, dict)}
-    return found
-
-
-def _path(api: Objects) -> str:
-    try:
-        api.get_list(csrs.V1)
-    except NotFound:
-        return csrs.V1BETA1
-    return csrs.V1
 
 
 def _away(decided: Standstill, world: Context) -> list[str]:

@@ -41,6 +41,7 @@ VERBS = (
     Verb("marks", "marks", "The marked members, and what may be done about each"),
     Verb("replace", "replace", "Open the guide for the marked member", writes=True),
     Verb("lead", "lead", "Let this member lead; the plan is shown first", writes=True, takes="masternode2"),
+    Verb("requests", "requests", "Approve what nodes ask for, after a look", ("csr",), writes=True),
     Verb("restore", "restore", "Should it be restored at all? Looks, then plans", writes=True),
     Verb("putback", "put_back", "The way back from a restore; the plan is shown first", writes=True),
     Verb("maintenance", "maintenance", "May the chosen member go down now?"),

@@ -160,6 +160,9 @@ class ProcedurePort(Protocol[Past]):
     def plan_leadership(self, view: ClusterView, member_id: int, /) -> Procedure:
         """Let this member lead; the leader itself hands over to the fittest. Raises Refusal."""
 
+    def plan_requests(self, view: ClusterView, /) -> Procedure:
+        """Certificate requests of known nodes, to be approved. Raises Refusal."""
+
     def plan_replace(self, view: ClusterView, member_id: int, marked: Collection[int], /) -> Procedure:
         """The guide for a failed member, ``marked`` among others in their order. Raises Refusal."""
 

@@ -122,6 +122,10 @@ class VerbActions(App[None]):
             member_id = row.member.id
             self.control.plan(lambda procedures, view: procedures.plan_leadership(view, member_id))
 
+    def action_requests(self) -> None:
+        if not self.cluster.read_only:
+            self.control.plan(lambda procedures, view: procedures.plan_requests(view))
+
     def action_mark(self, words: str = "") -> None:
         """Mark the member of this name, or the one under the cursor, or take its mark away."""
         row = self._member(words)

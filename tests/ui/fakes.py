@@ -591,6 +591,10 @@ class FakeProcedures:
         self.asked.append(f"leadership {member_id:x}")
         return self.plan_backup(view)
 
+    def plan_requests(self, view: ClusterView) -> Procedure:
+        self.asked.append("requests")
+        return self.plan_backup(view)
+
     def plan_replace(self, view: ClusterView, member_id: int, marked: Collection[int]) -> Procedure:
         self.asked.append(f"replace {member_id:x} of {' '.join(f'{one:x}' for one in marked)}")
         return self.plan_backup(view)

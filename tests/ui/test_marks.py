@@ -189,6 +189,7 @@ async def test_read_only_by_key(key: str, words: str) -> None:
         ("mark masternode3", "mark a member for removal"),
         ("replace", "open the guide for the marked member"),
         ("lead masternode2", "let this member lead"),
+        ("requests", "approve what nodes ask for"),
         ("resume", "go on with what was interrupted"),
     ],
 )
@@ -222,6 +223,13 @@ async def test_the_leadership_of_the_row_or_the_name() -> None:
         await it.press("colon", *"lead masternode3", "enter")
         await it.until(lambda: it.screen_name == "ProcedureScreen")
         assert it.procedures.asked == ["leadership a3"]
+
+
+async def test_certificate_requests_by_name() -> None:
+    async with driven() as it:
+        await it.press("colon", *"requests", "enter")
+        await it.until(lambda: it.screen_name == "ProcedureScreen")
+        assert it.procedures.asked == ["requests"]
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 50)])

@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from etcdtui.errors import NotFound
+from etcdtui.errors import NotFound, Refusal
 from etcdtui.journal import Journal
 from etcdtui.platforms.csrs import V1, V1BETA1
 from etcdtui.platforms.objects import NODES
 from etcdtui.procedures import approving as approving_module
-from etcdtui.procedures import restore_nodes
+from etcdtui.procedures import node_requests, restore_nodes
 from etcdtui.procedures.engine import Engine
+from etcdtui.procedures.node_requests import approving
 from etcdtui.procedures.procedure import Answer, Choice, Ending, Output, Step, StepChanged, StepState
-from etcdtui.procedures.restore_nodes import approving, node_steps
+from etcdtui.procedures.restore_nodes import node_steps
 from etcdtui.ui.procedure_text import gate
 from etcdtui.ui.runs import Run
 from tests.procedures import FakeWorld, Human, procedure, run
@@ -229,3 +230,30 @@ def test_an_old_kubernetes_has_its_requests_elsewhere() -> None:
 def test_without_a_kubeconfig_it_is_left_to_the_human_in_full() -> None:
     (step,) = node_steps(replace(decided(), api=False))
     assert "oc adm certificate approve NAME" in step.why
+
+
+def test_by_themselves_requests_of_known_nodes_are_approved_and_strangers_are_left(
+    world: FakeWorld, tmp_path: Path
+) -> None:
+    api = fake(world)
+    asked(api, "csr-ours", "masternode3")
+    asked(api, "csr-stranger", "worker-9")
+    made = node_requests.plan(world.view(), world, procedure_id="requests-1")
+    assert "csr-ours" in made.reasons[0] and "csr-stranger is not approved here" in made.reasons[1]
+    human = Human(Answer(Choice.GO))
+    finished, _ = run(made, Journal(tmp_path), world=world, human=human)
+    assert finished.ending is Ending.DONE and "csr-ours" in finished.sentence
+    assert approved(world) == ["csr-ours"]
+    again = node_requests.rebuild("requests", made.id, made.cluster, made.parameters)
+    assert [s.key for s in again.steps] == [s.key for s in made.steps]
+
+
+def test_nothing_to_approve_and_nobody_to_approve_it(world: FakeWorld) -> None:
+    asked(fake(world), "csr-stranger", "worker-9")
+    with pytest.raises(Refusal, match=r"No certificate request of a known node waits. Left to you: csr-str"):
+        node_requests.plan(world.view(), world, procedure_id="requests-1")
+    with pytest.raises(Refusal, match="opened read-only: no certificate request is approved"):
+        node_requests.plan(healthy(read_only=True), world, procedure_id="requests-1")
+    deaf = FakeWorld(healthy())
+    with pytest.raises(Refusal, match="The certificate requests cannot be read: No API is configured"):
+        node_requests.plan(deaf.view(), deaf, procedure_id="requests-1")

@@ -139,7 +139,7 @@ def nodes_disagree(view: ClusterView, health: ClusterHealth) -> Iterator[Finding
             "Expected only while a member is being replaced"
             + (
                 ", or a host is built anew: it joins once its requests for certificates are approved "
-                "(`oc get csr`)."
+                "(:requests)."
                 if lacking
                 else "."
             ),
