@@ -100,13 +100,14 @@ def lines(run: Run) -> list[str]:
 
 
 def in_short(made: Procedure, history: History) -> str:
-    """The end of the sentence with which it ends before its time."""
+    """The end of the sentence with which it ends before its time; first what may be done about it, for the
+    paths on hosts are long."""
     found = _changes(made, history) or ()
     said = [_on(host, there) for host, there in _by_host(found)] or [NOTHING]
     if made.kind not in RESTORES:
-        said.append(ONWARD)
+        said.insert(0, ONWARD)
     elif found:
-        said.append(WAY_BACK if _backward(found) else "Nothing has to be put back.")
+        said.insert(0, WAY_BACK if _backward(found) else "Nothing has to be put back.")
     return " ".join(said)
 
 

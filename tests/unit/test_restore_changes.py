@@ -103,7 +103,7 @@ def test_each_move_is_told_with_its_host_and_the_exact_way_back(tmp_path: Path) 
     assert ":putback" in said[-1]
     assert (
         in_short(made(), history_of(run.entries))
-        == f"On masternode1: set aside as {ASIDE} and {DATA}. {WAY_BACK}"
+        == f"{WAY_BACK} On masternode1: set aside as {ASIDE} and {DATA}."
     )
 
 
@@ -249,7 +249,7 @@ def test_what_was_brought_and_the_fresh_backup_are_told_and_need_no_way_back(tmp
     assert brought.clause.startswith(f"the two files of the backup lie in {fresh.folder}")
     assert backup.clause == f"a fresh backup lies in {fresh.fresh_folder}"
     assert not to_put_back(run) and not any("back: " in line for line in lines(run))
-    assert in_short(planned, history_of(run.entries)).endswith(". Nothing has to be put back.")
+    assert in_short(planned, history_of(run.entries)).startswith("Nothing has to be put back. ")
     (cut,) = changes(run_of(tmp_path / "2", *ended("fresh", "No.", status=1), procedure=planned))
     assert ", perhaps not whole, lies in " in cut.clause
 
@@ -261,7 +261,7 @@ def test_what_was_done_through_the_api_is_told_apart(tmp_path: Path) -> None:
     run = run_of(tmp_path, *worked("redeploy etcd", "So."))
     assert "  through the API" in lines(run) and not to_put_back(run)
     assert in_short(made(), history_of(run.entries)) == (
-        "Through the API: etcd was told to roll out anew, and goes on by itself. Nothing has to be put back."
+        "Nothing has to be put back. Through the API: etcd was told to roll out anew, and goes on by itself."
     )
 
 
@@ -349,7 +349,7 @@ def test_after_a_quorum_restore_the_copy_is_what_was_before(tmp_path: Path) -> N
     assert to_put_back(run)
     assert planned.changed is not None
     short = planned.changed(planned, history_of(run.entries))
-    assert short.startswith(f"On {told[0].host}: a copy of its data lies in ") and short.endswith(WAY_BACK)
+    assert short.startswith(f"{WAY_BACK} On {told[0].host}: a copy of its data lies in ")
     (running,) = changes(run_of(tmp_path / "2", *began("restore"), procedure=planned))
     assert running.what.endswith("it may still run") and ":resume" in running.back
 
@@ -373,7 +373,7 @@ def test_what_a_way_back_has_changed_is_told_and_it_is_gone_on_with(tmp_path: Pa
     assert f"  {ONWARD} By hand: " in said[-1] and ":putback" not in said[-1]
     assert back.changed is not None
     assert back.changed(back, history_of(run.entries)) == (
-        f"On masternode3: set aside as {new}. On masternode1: {data.clause}; {manifest.clause}. {ONWARD}"
+        f"{ONWARD} On masternode3: set aside as {new}. On masternode1: {data.clause}; {manifest.clause}."
     )
     refused = ended("data masternode1", "nothing to be put back", status=1)
     assert changes(run_of(tmp_path / "2", *refused, procedure=back)) == ()
@@ -397,7 +397,7 @@ def test_a_restore_that_ends_before_its_time_says_so(tmp_path: Path) -> None:
     world = FakeWorld(None, runner)
     finished, _ = fakes.run(short, Journal(tmp_path), Answer(Choice.STOP), world=world)
     assert finished.ending is Ending.FAILED
-    assert f"On masternode1: set aside as {ASIDE}. The way back" in finished.sentence
+    assert f"{WAY_BACK} On masternode1: set aside as {ASIDE}." in finished.sentence
 
 
 # -- the way back, planned
