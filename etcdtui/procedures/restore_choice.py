@@ -327,7 +327,7 @@ def why(
     name, survivor = first.host.name, first.survivor
     said = [
         f"It answers by SSH, its cluster-restore.sh is that of OpenShift {first.script.does.way}, its "
-        f"certificates of {node_of(view, first.host)} hold, and its disks have the room."
+        f"certificates are those of {node_of(view, first.host)} and hold, its disks have the room."
     ]
     if survivor is not None and survivor.running:
         said.append("Its member lives, so that its etcd is known to run on that host.")
