@@ -20,6 +20,7 @@ from tests.live.watched import Watched, watched
 pytestmark = [pytest.mark.live, pytest.mark.drill]
 
 AWAY = 8.0  # seconds for which something is away
+LONG = 30.0  # seconds: longer than a frozen host is waited for without a word
 
 
 @pytest.fixture
@@ -32,13 +33,13 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched
 class Fault:
     """Something that is taken away for a while, and comes back by itself."""
 
-    def __init__(self, begin: Callable[[], object], end: Callable[[], object]) -> None:
-        self._begin, self._end = begin, end
+    def __init__(self, begin: Callable[[], object], end: Callable[[], object], seconds: float = AWAY) -> None:
+        self._begin, self._end, self._seconds = begin, end, seconds
         self._timer: threading.Timer | None = None
 
     def __call__(self) -> None:
         self._begin()
-        self._timer = threading.Timer(AWAY, self._end)
+        self._timer = threading.Timer(self._seconds, self._end)
         self._timer.start()
 
     def over(self) -> None:
@@ -153,6 +154,7 @@ def test_the_host_of_the_removal_dies_just_before_it(
             ("guard off", StepState.DONE): Fault(
                 lambda: cluster.lab.do(away, host[0]),
                 lambda: (cluster.lab.do(back, host[0]), cluster.cluster.refresh()),
+                LONG,
             )
         }
 
