@@ -185,7 +185,8 @@ def gate(run: Run, width: int, *, reasoning: Choice | None = None, said: str = "
     if run.finished is not None:
         sign, role = ENDING[run.finished.ending]
         lines = wrap(((f"{sign} ", role), (clean(run.finished.sentence, 1000), Role.STRONG)), width, 2)
-        return [*first_of(lines, 4, width), (("  esc goes back", Role.MUTED),)]
+        rest = "; the rest stands at the right: tab, then pgdn" if len(lines) > 4 else ""
+        return [*first_of(lines, 4, width), ((f"  esc goes back{rest}", Role.MUTED),)]
     if not run.started:
         words = "Nothing has been run. Read the steps (j k). enter runs them; esc goes back."
         if run.resumed:
@@ -212,7 +213,7 @@ def gate(run: Run, width: int, *, reasoning: Choice | None = None, said: str = "
         asked = wrap((("⏸ ", Role.WARN), (clean(words, 600), Role.PLAIN)), width, 2)
         return [*lines, *first_of(asked, 4, width)]
     words = "being cancelled: " if run.cancelling else "c cancels: "
-    return wrap(((words, Role.MUTED), (clean(step.cancel, 400), Role.MUTED)), width, 2)[:2]
+    return first_of(wrap(((words, Role.MUTED), (clean(step.cancel, 400), Role.MUTED)), width, 2), 2, width)
 
 
 def _asked(step: Step, sentence: str, *, optional: bool) -> Line:
