@@ -147,7 +147,9 @@ def facts(run: Run, width: int) -> list[Line]:
     record = run.records[step.key]
     spans: list[Span] = [("elapsed ", Role.MUTED), (age(run.elapsed), Role.STRONG)]
     spans += [("  step ", Role.MUTED), (age(run.elapsed_of(step)), Role.STRONG)]
-    if record.measured is not None:
+    # What was measured last is less than what was written when the command ended: it is not shown after that.
+    ended = record.state in {StepState.VERIFYING, StepState.DONE}
+    if record.measured is not None and (record.total or not ended):
         spans += _bytes(step, record)
     if run.running and record.awaiting:
         spans += [("  awaiting ", Role.MUTED), (clean(record.awaiting), Role.PLAIN)]

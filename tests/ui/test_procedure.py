@@ -189,6 +189,15 @@ async def test_cancelling_asks_with_the_steps_sentence() -> None:
         assert "being cancelled" in it.text
 
 
+async def test_a_command_that_has_ended_is_no_more_called_written_in_part() -> None:
+    async with driven() as it:
+        await at_the_gate(it)
+        await it.emit(fakes.at_work())
+        assert "written 40M" in it.text
+        await it.emit([StepChanged("take", StepState.VERIFYING)])
+        assert "written 40M" not in it.text and "elapsed" in it.text, it.text
+
+
 async def test_what_cancelling_does_is_never_cut_without_a_sign() -> None:
     plan = fakes.backup_plan()
     long = "Ends here; once it was moved, this is the way back: sudo mv " + "/etc/kubernetes/a-long-name " * 6
