@@ -38,14 +38,21 @@ def steps(run: Run) -> list[Item]:
     out = []
     for number, step in enumerate(run.procedure.steps, 1):
         record = run.records[step.key]
-        sign, role = STEP[StepState.RUNNING if record.checked else record.state]
-        words = clean(step.title, 200), Role.STRONG if record.checked else _of(record.state)
+        left, checked = _left(run, step), record.checked
+        sign, role = STEP[StepState.WAITING if left else StepState.RUNNING if checked else record.state]
+        words = clean(step.title, 200), Role.STRONG if checked else _of(record.state)
         parts = [Paragraph(((f" {sign} ", role), (f"{number} ", Role.MUTED), words), 5)]
         note = _note(run, step)
         if note:
             parts.append(Paragraph((("     ", Role.PLAIN), (note, role)), 5))
         out.append(Item(step.key, tuple(parts)))
     return out
+
+
+def _left(run: Run, step: Step) -> bool:
+    """The run has ended before this step began: it was only asked about, or checked."""
+    record = run.records[step.key]
+    return run.finished is not None and (record.checked or record.state is StepState.WAITING)
 
 
 def _of(state: StepState) -> Role:
@@ -56,6 +63,8 @@ def _of(state: StepState) -> Role:
 
 def _note(run: Run, step: Step) -> str:
     record = run.records[step.key]
+    if _left(run, step):
+        return "not run: it ended here"
     if record.checked:
         return f"checked before it runs  {age(record.elapsed)}"
     if record.state is StepState.TO_COME:

@@ -132,6 +132,15 @@ async def stuck(it: Driven) -> None:
     it.time[0] += 2
 
 
+async def test_a_step_before_which_it_was_stopped_is_not_shown_at_work() -> None:
+    async with driven() as it:
+        await at_the_gate(it)
+        await it.press("s")
+        assert answers(it) == [Answer(Choice.STOP, "", "take")]
+        await it.emit([Finished(Ending.STOPPED, "Stopped before “Take the backup”.")])
+        assert "not run: it ended here" in it.text and "checked before it runs" not in it.text
+
+
 async def test_retry_wait_and_stop() -> None:
     for key, choice in (("r", Choice.RETRY), ("w", Choice.WAIT), ("s", Choice.STOP)):
         async with driven() as it:
