@@ -50,7 +50,7 @@ def in_full(run: Run) -> list[str]:
         f"{clean(run.title)}  [{run.id}]",
         f"  cluster {clean(run.cluster)}, begun {_clock(run.began, date=True)} by {clean(who)}, "
         f"etcdtui {clean(run.version)}",
-        f"  {ended}{': ' + clean(why) if why else ''}",
+        f"  {ended}{': ' + clean(why, 2000) if why else ''}",
     ]
     lines += [f"  {clean(line, 1000)}" for line in restore_changes.lines(run)]
     lines += [f"  {n}. {clean(step.title)}" for n, step in enumerate(run.steps, 1)]
@@ -95,7 +95,7 @@ def _printed(run: Run, entry: Entry) -> list[str]:
         case "tidied":
             return [f"{head}the records of its commands were removed from the hosts"]
         case "finished":
-            return [f"{head}{entry.text('ending')}: {clean(entry.text('sentence'), 1000)}"]
+            return [f"{head}{entry.text('ending')}: {clean(entry.text('sentence'), 2000)}"]
         case "error":
             return [f"{head}error", *(f"      | {line}" for line in clean_lines(entry.text("traceback")))]
         case "trouble":

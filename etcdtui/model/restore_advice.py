@@ -123,7 +123,7 @@ def _truth(view: ClusterView, health: ClusterHealth) -> tuple[str, ...]:
         said.append("Kubernetes API: it answers.")
     else:
         why = f": {view.api.problem.message}" if view.api.problem else "."
-        said.append(f"Kubernetes API: it does not answer{why}")
+        said.append(f"Kubernetes API: it cannot be asked{why}")
     silent = [host.name for host in view.hosts if host.link.problem is not None]
     if silent:
         said.append(f"By SSH {listed(silent)} cannot be reached.")

@@ -203,7 +203,9 @@ class Follower:
             return None
         self._trouble, self._pause = None, desk.pace.look
         if state.measured is not None:
-            self._measured = max(0, state.measured - desk.history.of(self._step.key).baseline)
+            written = state.measured - desk.history.of(self._step.key).baseline
+            # What is whole gets another name and is not seen any more: nothing was unwritten by that.
+            self._measured = max(0, written, self._measured or 0)
         desk.progress(self._step, self._awaiting(), self._measured)
         return state
 

@@ -48,7 +48,8 @@ def stop_steps(decided: Decided) -> tuple[Step, ...]:
             done=_stopped(decided),
             verify=_stopped(decided),
             patience=STOPPED_WITHIN,
-            cancel=f"The way back: sudo mv {decided.manifest_aside} {decided.manifest}",
+            cancel="Ends here; once it was moved, this is the way back: sudo mv "
+            f"{decided.manifest_aside} {decided.manifest}",
             skippable=False,
         ),
         Step(
@@ -62,7 +63,8 @@ def stop_steps(decided: Decided) -> tuple[Step, ...]:
             prechecks=(_right_host(decided), _stopped(decided)),
             done=_put_aside(decided),
             verify=_put_aside(decided),
-            cancel=f"The way back: sudo mv -T {decided.data_aside} {decided.data}",
+            cancel="Ends here; once it was set aside, this is the way back: sudo mv -T "
+            f"{decided.data_aside} {decided.data}",
             skippable=False,
         ),
     )

@@ -120,7 +120,7 @@ def to_accept(
             Ack(
                 MAY_ANSWER if unknown else ANSWERS,
                 "The cluster may answer" if unknown else "The cluster answers",
-                f"{told} ({health.sentence}) A restore is the last resort: it takes back "
+                f"{told}. {health.sentence} A restore is the last resort: it takes back "
                 "everything that every workload wrote since, not only what is missed.",
                 f"take {view.name} back",
             )

@@ -190,8 +190,8 @@ class Past:
 
     @property
     def sentence(self) -> str:
-        began = grouped(self.began) if self.began else "a revision that is not known"
-        return f"It began at {began}, and {grouped(self.highest)} was seen before the restore"
+        began = f"revision {grouped(self.began)}" if self.began else "a revision that is not known"
+        return f"etcd began again at {began}, and {grouped(self.highest)} was seen before the restore"
 
     @property
     def because(self) -> str:
@@ -242,8 +242,9 @@ def _watchers(decided: Standstill) -> Ask:
             return Gate()
         return Gate(
             GateKind.CONFIRM,
-            prompt=f"{past.sentence}: who watches may keep what is gone. All that is named above restarted, "
-            "or in hand?",
+            prompt=f"{past.sentence}: who watches may keep what is gone. Are the operators, the routers, the "
+            "network, the kubelets and your own controllers restarted (how stands under why), or is that in "
+            "hand?",
         )
 
     return ask

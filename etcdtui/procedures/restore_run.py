@@ -115,7 +115,7 @@ def safe_steps(decided: Standstill) -> tuple[Step, ...]:
             done=is_safe(decided),
             verify=is_safe(decided),
             patience=10.0,
-            measure=Measure(f"{safe}/member.part/snap", "db"),
+            measure=Measure(safe, "member.part"),
             expected=decided.data_size or None,
             cancel=f"The copy would be ended; {data} stays as it is.",
             directory=recovery.layout.at(recovery.layout.jobs),

@@ -153,7 +153,7 @@ def set_aside(decided: Standstill, master: Master, why: str = JOINS_ANEW) -> Ste
         prechecks=(right_host(decided, master), *(pod_stopped(decided, master, p) for p in decided.pods)),
         done=put_aside(decided, master),
         verify=put_aside(decided, master),
-        cancel=f"The way back: sudo mv -T {kept} {master.data}",
+        cancel=f"Ends here; once it was set aside, this is the way back: sudo mv -T {kept} {master.data}",
         skippable=False,
     )
 
@@ -177,6 +177,6 @@ def stop_pod(decided: Standstill, master: Master, pod: str, *also: Check) -> Ste
         patience=PATIENCE.get(pod, OTHERS),
         usual=max(usual(name) for name in (pod, *containers_of(decided, pod))),
         ways=WAYS_OUT.format(host=master.host),
-        cancel=f"The way back: sudo mv {aside} {master.manifest(pod)}",
+        cancel=f"Ends here; once it was moved, this is the way back: sudo mv {aside} {master.manifest(pod)}",
         skippable=False,
     )

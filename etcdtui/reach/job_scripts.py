@@ -83,7 +83,9 @@ if [ "$no" -gt "$limit" ]; then no=$limit; more=1; fi
 if [ "$ne" -gt $((limit - no)) ]; then ne=$((limit - no)); more=1; fi
 measured=-
 if [ -n "$prefix" ]; then
-  measured=$("$@" sh -c 't=0; for f in "$1"*; do if [ -f "$f" ]; then t=$((t + $(wc -c <"$f"))); fi; done
+  measured=$("$@" sh -c 't=0; add() { for f do
+      if [ -d "$f" ] && [ ! -L "$f" ]; then add "$f"/*; elif [ -f "$f" ]; then t=$((t + $(wc -c <"$f"))); fi
+    done; }; add "$1"*
     echo "$t"' sh "$prefix" 2>/dev/null) || measured=-
 fi
 echo "etcdtui-job 1 $state $status $start $now $end $no $ne $more ${measured:--}"

@@ -85,8 +85,9 @@ def look(
 ) -> JobState:
     """What became of ``job``, with its output from the offsets on.
 
-    ``measure`` is the beginning of a path: the sizes of all files whose path begins so are added up (with
-    the job's own sudo). Raises CommandFailed, UnexpectedOutput, and what ``Runner.run`` raises.
+    ``measure`` is the beginning of a path: the sizes of all files whose path begins so, and of those in
+    folders of that name, are added up (with the job's own sudo). Raises CommandFailed, UnexpectedOutput,
+    and what ``Runner.run`` raises.
     """
     arguments = (job.directory, job.id, str(offset_out), str(offset_err), str(BLOCK), measure or "")
     done = _run(runner, job_scripts.LOOK, (*arguments, *split_sudo(job.argv)[0]), timeout)

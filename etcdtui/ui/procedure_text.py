@@ -38,14 +38,21 @@ def steps(run: Run) -> list[Item]:
     out = []
     for number, step in enumerate(run.procedure.steps, 1):
         record = run.records[step.key]
-        sign, role = STEP[StepState.RUNNING if record.checked else record.state]
-        words = clean(step.title, 200), Role.STRONG if record.checked else _of(record.state)
+        left, checked = _left(run, step), record.checked
+        sign, role = STEP[StepState.WAITING if left else StepState.RUNNING if checked else record.state]
+        words = clean(step.title, 200), Role.STRONG if checked else _of(record.state)
         parts = [Paragraph(((f" {sign} ", role), (f"{number} ", Role.MUTED), words), 5)]
         note = _note(run, step)
         if note:
             parts.append(Paragraph((("     ", Role.PLAIN), (note, role)), 5))
         out.append(Item(step.key, tuple(parts)))
     return out
+
+
+def _left(run: Run, step: Step) -> bool:
+    """The run has ended before this step began: it was only asked about, or checked."""
+    record = run.records[step.key]
+    return run.finished is not None and (record.checked or record.state is StepState.WAITING)
 
 
 def _of(state: StepState) -> Role:
@@ -56,6 +63,8 @@ def _of(state: StepState) -> Role:
 
 def _note(run: Run, step: Step) -> str:
     record = run.records[step.key]
+    if _left(run, step):
+        return "not run: it ended here"
     if record.checked:
         return f"checked before it runs  {age(record.elapsed)}"
     if record.state is StepState.TO_COME:
@@ -147,7 +156,9 @@ def facts(run: Run, width: int) -> list[Line]:
     record = run.records[step.key]
     spans: list[Span] = [("elapsed ", Role.MUTED), (age(run.elapsed), Role.STRONG)]
     spans += [("  step ", Role.MUTED), (age(run.elapsed_of(step)), Role.STRONG)]
-    if record.measured is not None:
+    # What was measured last is less than what was written when the command ended: it is not shown after that.
+    ended = record.state in {StepState.VERIFYING, StepState.DONE}
+    if record.measured is not None and (record.total or not ended):
         spans += _bytes(step, record)
     if run.running and record.awaiting:
         spans += [("  awaiting ", Role.MUTED), (clean(record.awaiting), Role.PLAIN)]
@@ -185,7 +196,8 @@ def gate(run: Run, width: int, *, reasoning: Choice | None = None, said: str = "
     if run.finished is not None:
         sign, role = ENDING[run.finished.ending]
         lines = wrap(((f"{sign} ", role), (clean(run.finished.sentence, 1000), Role.STRONG)), width, 2)
-        return [*first_of(lines, 4, width), (("  esc goes back", Role.MUTED),)]
+        rest = "; the rest stands at the right: tab, then pgdn" if len(lines) > 4 else ""
+        return [*first_of(lines, 4, width), ((f"  esc goes back{rest}", Role.MUTED),)]
     if not run.started:
         words = "Nothing has been run. Read the steps (j k). enter runs them; esc goes back."
         if run.resumed:
@@ -212,7 +224,7 @@ def gate(run: Run, width: int, *, reasoning: Choice | None = None, said: str = "
         asked = wrap((("⏸ ", Role.WARN), (clean(words, 600), Role.PLAIN)), width, 2)
         return [*lines, *first_of(asked, 4, width)]
     words = "being cancelled: " if run.cancelling else "c cancels: "
-    return wrap(((words, Role.MUTED), (clean(step.cancel, 400), Role.MUTED)), width, 2)[:2]
+    return first_of(wrap(((words, Role.MUTED), (clean(step.cancel, 400), Role.MUTED)), width, 2), 2, width)
 
 
 def _asked(step: Step, sentence: str, *, optional: bool) -> Line:

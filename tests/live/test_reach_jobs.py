@@ -134,6 +134,11 @@ def test_progress_is_measured(runner, job, tmp_path):
     assert look(runner, it, measure=str(tmp_path / "snapshot_")).measured == 1234
     assert look(runner, it, measure=str(tmp_path / "none_")).measured == 0
     assert look(runner, it).measured is None
+    (tmp_path / "member.part/snap").mkdir(parents=True)
+    (tmp_path / "member.part/wal").mkdir()
+    (tmp_path / "member.part/snap/db").write_bytes(bytes(400))
+    (tmp_path / "member.part/wal/0 1.wal").write_bytes(bytes(64))
+    assert look(runner, it, measure=str(tmp_path / "member.part")).measured == 464, "a folder is all in it"
 
 
 def test_cancel_ends_everything_it_started(runner, job):

@@ -132,6 +132,15 @@ async def stuck(it: Driven) -> None:
     it.time[0] += 2
 
 
+async def test_a_step_before_which_it_was_stopped_is_not_shown_at_work() -> None:
+    async with driven() as it:
+        await at_the_gate(it)
+        await it.press("s")
+        assert answers(it) == [Answer(Choice.STOP, "", "take")]
+        await it.emit([Finished(Ending.STOPPED, "Stopped before “Take the backup”.")])
+        assert "not run: it ended here" in it.text and "checked before it runs" not in it.text
+
+
 async def test_retry_wait_and_stop() -> None:
     for key, choice in (("r", Choice.RETRY), ("w", Choice.WAIT), ("s", Choice.STOP)):
         async with driven() as it:
@@ -187,6 +196,27 @@ async def test_cancelling_asks_with_the_steps_sentence() -> None:
         await it.press("c", "c")
         assert it.procedures.handle.cancelled
         assert "being cancelled" in it.text
+
+
+async def test_a_command_that_has_ended_is_no_more_called_written_in_part() -> None:
+    async with driven() as it:
+        await at_the_gate(it)
+        await it.emit(fakes.at_work())
+        assert "written 40M" in it.text
+        await it.emit([StepChanged("take", StepState.VERIFYING)])
+        assert "written 40M" not in it.text and "elapsed" in it.text, it.text
+
+
+async def test_what_cancelling_does_is_never_cut_without_a_sign() -> None:
+    plan = fakes.backup_plan()
+    long = "Ends here; once it was moved, this is the way back: sudo mv " + "/etc/kubernetes/a-long-name " * 6
+    plan = replace(plan, steps=tuple(replace(step, cancel=long) for step in plan.steps))
+    async with driven(procedures=fakes.FakeProcedures(plan)) as it:
+        await at_the_gate(it)
+        await it.emit(fakes.at_work())
+        below = it.text.splitlines()[-5:]
+        assert any("c cancels: Ends here" in line for line in below), it.text
+        assert any(line.rstrip().endswith("…") for line in below), it.text
 
 
 async def test_it_goes_on_while_its_screen_is_closed() -> None:
@@ -317,6 +347,7 @@ async def test_an_end_that_is_too_long_for_its_lines_stands_in_full_above() -> N
         await it.emit([Finished(Ending.STOPPED, f"{why}Its lock stays on the hosts.")])
         below = it.text.splitlines()[-8:]
         assert any(line.rstrip().endswith("…") for line in below), it.text
+        assert any("the rest stands at the right" in line for line in below), it.text
         about = it.app.screen.query_one("#about").text  # type: ignore[attr-defined]
         assert "Its lock stays on the hosts." in about
 

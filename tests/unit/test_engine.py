@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +24,7 @@ from etcdtui.procedures.procedure import (
     StepChanged,
     StepState,
 )
+from etcdtui.reach.jobs import JobState
 from tests.procedures import (
     CONFIRM,
     PHRASE,
@@ -336,6 +339,17 @@ class TestJob:
         assert jobs.begun == ["test-1-long"] == jobs.forgotten
         measured = [e.measured for e in human.events if isinstance(e, Progress) and e.measured is not None]
         assert measured and max(measured) < 100, "older files do not count"
+
+    def test_what_is_whole_and_has_got_its_name_is_not_unwritten(self, journal: Journal) -> None:
+        class Renamed(FakeJobs):
+            def look(self, *args: Any, **named: Any) -> JobState:
+                state = super().look(*args, **named)
+                return replace(state, measured=0) if state.state == "ended" else state
+
+        finished, human = run(procedure(job_step()), journal, jobs=Renamed(measured=0))
+        assert finished.ending is Ending.DONE
+        measured = [e.measured for e in human.events if isinstance(e, Progress) and e.measured is not None]
+        assert measured[-1] == max(measured) > 0
 
     def test_survives_dropped_connections(self, journal: Journal) -> None:
         jobs = FakeJobs()

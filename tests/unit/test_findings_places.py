@@ -53,6 +53,13 @@ def test_a_young_proven_backup_off_the_cluster_is_good_news() -> None:
     assert not found(view_of(proven(HERE, 2), proven(NEXUS, 2)), "4-")
 
 
+def test_a_place_that_has_it_twice_is_named_once() -> None:
+    again = replace(proven(NEXUS, 2), set=replace(proven(NEXUS, 2).set, directory="restore-1"))
+    view = view_of(proven(NEXUS, 2), again, proven(HERE, 2))
+    assert len(view.known_backups[0].copies) == 3
+    assert one(view, "8-backup").evidence.count("nexus") == 1
+
+
 def test_no_backup_anywhere() -> None:
     problem = Problem(Fault.REFUSED, "nexus: connection refused.")
     finding = one(view_of(problem=problem), "4-backup")

@@ -275,3 +275,12 @@ def test_printed_for_people(journal: Journal) -> None:
     assert all("\n" not in line for line in told)
     for line in (journal.directory / "test-1.jsonl").read_text().splitlines():
         json.loads(line)
+
+
+def test_how_a_run_ended_is_told_to_its_last_word(journal: Journal) -> None:
+    record, _ = journal.begin(PLAN, NOW)
+    long = "Restart every controller that watches the API. " * 24 + "The report is /reports/one.md."
+    record.write(NOW + 3, "finished", ending="done", sentence=long)
+    record.close()
+    told = in_full(journal.read("test-1"))
+    assert told[2] == f"  done: {long}" and told[-1].endswith("The report is /reports/one.md.")

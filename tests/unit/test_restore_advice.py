@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from etcdtui.errors import NotFound, Unreachable
-from etcdtui.model.problems import Fault
+from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.readings import Reading
 from etcdtui.model.restore_advice import LAST_RESORT, Kind, advise
 from etcdtui.model.survivors import Position, best
@@ -32,6 +32,12 @@ def test_while_the_cluster_answers_a_restore_is_called_the_last_resort() -> None
     assert "The cluster answers" in told.instead[1]
     assert "masternode3 is down: replace that member." in told.instead
     assert told.truth[0].startswith("etcd: DEGRADED.") and told.truth[1] == "Kubernetes API: it answers."
+
+
+def test_an_api_that_answers_with_an_error_is_not_said_to_be_silent() -> None:
+    problem = Problem(Fault.ODD, "The API answers with error 500: etcdserver: request timed out.")
+    told = advise(healthy(api=Reading(problem=problem)), [survivor(1, running=True)], [backup()])
+    assert told.truth[1] == f"Kubernetes API: it cannot be asked: {problem.message}"
 
 
 def test_without_a_backup_a_cluster_that_answers_is_told_to_take_one() -> None:

@@ -213,7 +213,7 @@ def test_a_cluster_of_which_nobody_can_tell_has_to_be_typed_too() -> None:
     found = survivors(700, 700, 700, running=frozenset())
     reads = healthy(endpoints=(endpoint(1), gone(2), gone(3)))
     (ack,) = decided(looked(placed(), view=reads, found=found)).accept
-    assert ack.phrase == "take prod back" and ack.sentence.startswith("etcd has its quorum (masternode2")
+    assert ack.phrase == "take prod back" and ack.sentence.startswith("etcd has its quorum. masternode2 is")
     unknown = healthy(
         endpoints=(), hosts=tuple(host(n) for n in (1, 2, 3)), api=Reading(api().value, NOW - 900)
     )

@@ -163,8 +163,8 @@ def whole(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
         yield Finding(
             "6-dirty",
             Severity.ADVICE,
-            f"{text.counted(len(dirty), 'backup was', 'backups were')} taken by force while an operator was "
-            "rolling out: possibly dirty.",
+            f"{text.counted(len(dirty), 'backup was', 'backups were')} taken by force, while an operator "
+            "rolled out or nobody could tell: possibly dirty.",
             f"{_some([f'{b.stamp} ({text.listed(b.places)})' for b in dirty])}.",
             "For a restore prefer one that is not marked so.",
         )
@@ -223,7 +223,7 @@ def _age(view: ClusterView, backup: Backup) -> float:
 
 
 def _where(backup: Backup) -> str:
-    return f"{backup.stamp}, {text.listed([_at(copy.place) for copy in backup.copies])}."
+    return f"{backup.stamp}, {text.listed(list(dict.fromkeys(_at(copy.place) for copy in backup.copies)))}."
 
 
 def _at(place: Place) -> str:
