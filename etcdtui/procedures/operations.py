@@ -24,7 +24,7 @@ from etcdtui.procedures.following import job_of
 from etcdtui.procedures.history import history_of
 from etcdtui.procedures.locking import lift_left
 from etcdtui.procedures.naming import named
-from etcdtui.procedures.procedure import LAST_KNOWN, Action, Answer, Event, Procedure, StepState
+from etcdtui.procedures.procedure import LAST_KNOWN, Action, Answer, Event, Procedure, StepChanged, StepState
 from etcdtui.procedures.registry import resume
 from etcdtui.procedures.restore_operations import RestoreOperations
 from etcdtui.reach import jobs
@@ -267,6 +267,13 @@ class Operations(RestoreOperations):
                 "Open it without --read-only, and without read_only in the configuration, to do that.",
             )
         return resume(run)
+
+    def settled(self, interruption: Interruption) -> Sequence[StepChanged]:
+        """The steps that were done or passed over until it stopped. Raises JournalError."""
+        run = self._journal.read(interruption.id)
+        history = history_of(run.entries)
+        pasts = ((step.key, history.of(step.key)) for step in run.steps)
+        return [StepChanged(key, p.state, p.sentence) for key, p in pasts if p.settled and p.state]
 
     def abandon(self, interruption: Interruption, reason: str) -> None:
         """Leave it for good; its lock is lifted meanwhile. Raises Refusal without a reason, JournalError."""

@@ -73,13 +73,16 @@ class Control:
         else:
             self._plan(lambda: make(procedures, view), "plan")
 
-    def _plan(self, plan: Callable[[], Procedure], name: str, *, resumed: bool = False) -> None:
-        """One plan at a time, and none over a procedure that runs: that one is shown."""
+    def _plan(
+        self, plan: Callable[[], Procedure], name: str, *, past: Sequence[StepChanged] | None = None
+    ) -> None:
+        """One plan at a time, and none over a procedure that runs: that one is shown. ``past``, filled by
+        ``plan``: it goes on where an earlier run of it was, which has settled these steps."""
         if self.running:
             self.show()
         elif not self._planning:
             self._planning = True
-            shown = partial(self._planned, resumed=resumed)
+            shown = partial(self._planned, past=past)
             in_background(self.app, plan, shown, self._not_planned, name=name)
 
     def show(self) -> None:
@@ -205,10 +208,12 @@ class Control:
         if asked and run.consented == event.step:
             self.answer(Answer(Choice.STOP, "", event.step))
 
-    def _planned(self, procedure: Procedure, *, resumed: bool = False) -> None:
+    def _planned(self, procedure: Procedure, *, past: Sequence[StepChanged] | None = None) -> None:
         self._planning = False
         if not self.running:
-            self.run = Run(procedure, self.app.clock, resumed=resumed)
+            self.run = Run(procedure, self.app.clock, resumed=past is not None)
+            for settled in past or ():
+                self.run.apply(settled)
         self.show()
 
     def _not_planned(self, error: EtcdTuiError) -> None:
@@ -283,9 +288,16 @@ class Control:
         self.app.push_screen(question, chosen)
 
     def _resume(self, run: Interrupted) -> None:
-        if self.procedures is not None:
-            resume = self.procedures.resume
-            self._plan(lambda: resume(run), "resume", resumed=True)
+        procedures, past = self.procedures, list[StepChanged]()
+        if procedures is None:
+            return
+
+        def plan() -> Procedure:
+            made = procedures.resume(run)
+            past.extend(procedures.settled(run))
+            return made
+
+        self._plan(plan, "resume", past=past)
 
     def _abandon(self, run: Interrupted, rest: Sequence[Interrupted]) -> None:
         from etcdtui.ui.screens.reason import ReasonScreen

@@ -11,7 +11,7 @@ from etcdtui.model.findings import Finding
 from etcdtui.model.health import ClusterHealth
 from etcdtui.model.probe import Probe
 from etcdtui.model.view import ClusterView
-from etcdtui.procedures.procedure import Answer, Event, Procedure
+from etcdtui.procedures.procedure import Answer, Event, Procedure, StepChanged
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -212,6 +212,9 @@ class ProcedurePort(Protocol[Past]):
 
     def resume(self, run: Past, /) -> Procedure:
         """The procedure that goes on where that one stopped. Raises Refusal."""
+
+    def settled(self, run: Past, /) -> Sequence[StepChanged]:
+        """The steps that were done or passed over until it stopped. Raises EtcdTuiError."""
 
     def abandon(self, run: Past, reason: str, /) -> None:
         """Leave that one for good. Raises Refusal without a reason."""

@@ -554,6 +554,7 @@ class FakeProcedures:
     plan: Procedure = field(default_factory=backup_plan)
     refusal: Refusal | None = None
     earlier: list[FakeInterrupted] = field(default_factory=list)
+    past: list[StepChanged] = field(default_factory=list)  # what an earlier run has settled
     handle: FakeHandle | None = None
     ran: list[Procedure] = field(default_factory=list)
     abandoned: list[tuple[str, str]] = field(default_factory=list)
@@ -688,6 +689,9 @@ class FakeProcedures:
 
     def resume(self, run: FakeInterrupted) -> Procedure:
         return self.plan
+
+    def settled(self, run: FakeInterrupted) -> Sequence[StepChanged]:
+        return self.past
 
     def abandon(self, run: FakeInterrupted, reason: str) -> None:
         self.abandoned.append((run.sentence, reason))

@@ -283,6 +283,20 @@ async def test_an_interrupted_run_is_asked_about() -> None:
         assert "stays done, and is not done again" in it.text
 
 
+async def test_what_was_done_before_it_was_interrupted_is_shown_as_done_before_it_goes_on() -> None:
+    done = [
+        StepChanged("check", StepState.DONE, "All is well."),
+        StepChanged("take", StepState.DONE, "Taken."),
+    ]
+    procedures = fakes.FakeProcedures(earlier=[fakes.FakeInterrupted()], past=done)
+    async with driven(procedures=procedures) as it:
+        await it.until(lambda: it.screen_name == "AskScreen")
+        await it.press("r")
+        await it.until(lambda: it.screen_name == "ProcedureScreen")
+        assert "✓ 1" in it.text and "✓ 2" in it.text and "○ 3" in it.text
+        assert not procedures.ran, "and it still waits for enter"
+
+
 async def test_what_was_known_when_it_was_interrupted_is_not_called_true_now() -> None:
     earlier = fakes.FakeInterrupted(truth="The last thing known: etcd has no quorum.")
     async with driven(procedures=fakes.FakeProcedures(earlier=[earlier])) as it:

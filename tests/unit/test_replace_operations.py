@@ -140,6 +140,7 @@ def test_what_was_answered_before_the_end_is_not_asked_again_in_words(tmp_path: 
     ours = operations(world, tmp_path)
     made = ours.plan_replace(world.shown, DEAD)
     record, _ = Journal(tmp_path / "journal").begin(made, NOW)
+    record.write(NOW, "state", "state", state="done", sentence="It is as planned.", choices=[])
     record.write(
         NOW, "state", "remove", state="waiting", sentence="Type masternode3 to remove it.", choices=[]
     )
@@ -149,3 +150,4 @@ def test_what_was_answered_before_the_end_is_not_asked_again_in_words(tmp_path: 
     (found,) = ours.interrupted()
     assert "Type masternode3" not in found.truth
     assert "“Remove masternode3 from the member list” had begun" in found.truth
+    assert ours.settled(found) == [StepChanged("state", StepState.DONE, "It is as planned.")]
