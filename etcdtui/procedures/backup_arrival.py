@@ -148,13 +148,15 @@ def _prove(world: Context, report: Reporter, folder: Path, arrival: Arrival) -> 
     ]
     for check in checks:
         report.say(f"{SIGN[check.outcome]} {check.name}: {check.sentence}")
-    if not proof.good:
-        return Verdict(False, f"{proof.verdict} Do not rely on it, take another one.")
-    if not resources.good:
-        return Verdict(False, f"{resources.verdict} Do not rely on it, take another one.")
+    # What is refuted now may have been proven here before.
+    for bad in (proof, resources):
+        if not bad.good:
+            aside = manifests.refute(folder / manifest_name(made))
+            return Verdict(False, f"{bad.verdict} Do not rely on it, take another one. {aside}".rstrip())
     short = next((check for check in checks if not check.ok and not check.whose_unknown), None)
     if short is not None:
-        return Verdict(False, f"{proof.name} is NOT good: {short.sentence}")
+        aside = manifests.refute(folder / manifest_name(made)) if short is not identity else ""
+        return Verdict(False, f"{proof.name} is NOT good: {short.sentence} {aside}".rstrip())
     now = world.now()
     copies = (
         Copy(arrival.host, arrival.directory, manifests.moment(now), "sha256 made there"),

@@ -177,9 +177,9 @@ def _prove(world: Context, wanted: Wanted, folder: Path, report: Reporter) -> Ve
         report.say(f"{SIGN[check.outcome]} {check.name}: {check.sentence}")
     short = next((check for check in checks if not check.ok), None)
     if short is not None:
-        return Verdict(
-            False, f"{proof.name} is NOT good: {short.sentence} Move {folder} away and fetch it again."
-        )
+        aside = manifests.refute(folder / manifest_name(made))
+        told_so = f"{proof.name} is NOT good: {short.sentence} Move {folder} away and fetch it again. {aside}"
+        return Verdict(False, told_so.rstrip())
     now = manifests.moment(world.now())
     manifest = replace(
         told,

@@ -4,10 +4,8 @@ object is. Everything in here blocks, tells how far it is, and ends when it is a
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -18,13 +16,12 @@ from etcdtui.etcd.contents import Contents, Entry
 from etcdtui.etcd.listing import LiveKey
 from etcdtui.etcd.resources import prove_resources
 from etcdtui.etcd.snapshot import prove
-from etcdtui.landing import faults
 from etcdtui.model.changes import Differences, differences
 from etcdtui.model.contents import Summary
 from etcdtui.model.manifest import File, Manifest
 from etcdtui.model.places import HERE, Backup, PlacedSet, manifest_name
 from etcdtui.model.proof import Check, Outcome, Proof, ResourcesProof
-from etcdtui.procedures.manifests import alone_with
+from etcdtui.procedures.manifests import refute
 
 if TYPE_CHECKING:
     from etcdtui.procedures.rehearsal import Rehearsed
@@ -130,7 +127,9 @@ def prove_again(backup: Backup, look: Look) -> Again:
     again = Again(proof, resources, _against(told, proof, resources) if told else ())
     if copy is None or told is None or again.good:
         return again
-    return replace(again, against=(*again.against, _put_aside(path.with_name(manifest_name(copy.set)))))
+    put_aside = refute(path.with_name(manifest_name(copy.set)))
+    said = put_aside or "Its manifest is gone already: it does not count as proven."
+    return replace(again, against=(*again.against, Check("manifest", Outcome.FAILED, said)))
 
 
 def rehearse_here(backup: Backup, look: Look) -> Rehearsed:
@@ -196,16 +195,6 @@ def _against(told: Manifest, proof: Proof, resources: ResourcesProof | None) -> 
     if told.resources is not None:
         found.append((told.resources, resources.sha256 if resources else ""))
     return tuple(_same(file, sha256) for file, sha256 in found)
-
-
-def _put_aside(manifest: Path) -> Check:
-    """The manifest under a name that makes nothing count as proven."""
-    aside = manifest.with_name(f"{manifest.name}.refuted")
-    fault = faults(f"{manifest} cannot be put aside")
-    with alone_with(manifest), fault, suppress(FileNotFoundError):  # it was, a moment ago
-        os.replace(manifest, aside)
-    said = f"This copy no longer counts as proven; its manifest was put aside as {aside.name}."
-    return Check("manifest", Outcome.FAILED, said)
 
 
 def _same(file: File, sha256: str) -> Check:

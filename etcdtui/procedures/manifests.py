@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -114,6 +115,18 @@ def remembering(manifest: Manifest, earlier: Manifest) -> Manifest:
         return manifest
     others = [check for check in manifest.checks if check.name != RESTORED]
     return replace(manifest, checks=(*others, *found))
+
+
+def refute(path: Path) -> str:
+    """Put a manifest that was shown to be wrong under a name that makes nothing count as proven; the sentence
+    that says so, empty where there is none. Raises LocalFault."""
+    aside = path.with_name(f"{path.name}.refuted")
+    with alone_with(path), faults(f"{path} cannot be put aside"):
+        try:
+            os.replace(path, aside)
+        except FileNotFoundError:
+            return ""
+    return f"This copy no longer counts as proven; its manifest was put aside as {aside.name}."
 
 
 def alone_with(path: Path) -> AbstractContextManager[None]:

@@ -26,9 +26,19 @@ from etcdtui.offsite.keeping import Keeping, Shelf
 from etcdtui.offsite.store import Store, StoreFault
 from etcdtui.platforms.layout import Layout
 from etcdtui.procedures import backup, manifests
-from etcdtui.procedures.backup_arrival import _taken
+from etcdtui.procedures.backup_arrival import _taken, prove_here
 from etcdtui.procedures.backup_copies import whereabouts
-from etcdtui.procedures.procedure import Answer, Choice, Ending, Finished, Procedure, StepChanged
+from etcdtui.procedures.backup_decided import Homes
+from etcdtui.procedures.procedure import (
+    Action,
+    Answer,
+    Choice,
+    Ending,
+    Finished,
+    Procedure,
+    Step,
+    StepChanged,
+)
 from etcdtui.procedures.registry import resume
 from etcdtui.reach.local import LocalRunner
 from tests.procedures import FakeJobs, FakeWorld, Human, run
@@ -183,6 +193,20 @@ def test_a_damaged_snapshot_is_never_called_proven(ground: Ground) -> None:
     assert finished.ending is not Ending.DONE
     assert not list(ground.root.rglob(f"*{SUFFIX}"))
     assert not list(ground.store.rglob("*"))
+
+
+def test_what_was_proven_once_and_is_damaged_now_no_longer_counts(ground: Ground) -> None:
+    ground.take()
+    snapshot = ground.kept / NAMES[0]
+    content = snapshot.read_bytes()
+    snapshot.write_bytes(content[:4096] + bytes([content[4096] ^ 1]) + content[4097:])
+    work = prove_here(lambda world: Homes.of(ground.keeping, STAMP, HOST))
+    step = Step(key="prove", title="Prove them", why="A disk has time.", action=Action.WORK, work=work)
+    again = Procedure("test", "test-1", "prod", "Prove it again", {}, (step,), ())
+    finished, human = run(again, Journal(ground.root / "other"), Answer(Choice.STOP), world=ground.world)
+    assert finished.ending is not Ending.DONE
+    assert "no longer counts as proven; its manifest was put aside" in human.questions[0].sentence
+    assert not list(ground.kept.glob(f"*{SUFFIX}"))
 
 
 def test_a_snapshot_of_another_cluster_is_refused(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -588,9 +612,7 @@ class Meanwhile(DirectoryStore):
 
 
 def put_aside(ground: Ground) -> None:
-    from etcdtui.procedures.looking import _put_aside
-
-    _put_aside(ground.kept / f"snapshot_{STAMP}{SUFFIX}")
+    assert manifests.refute(ground.kept / f"snapshot_{STAMP}{SUFFIX}")
 
 
 def rehearsed(ground: Ground) -> None:
