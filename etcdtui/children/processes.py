@@ -57,7 +57,8 @@ def family(roots: Iterable[int]) -> list[int]:
 
 
 def marked(identity: str, folder: str = "") -> list[int]:
-    """Processes that carry the lab's mark in their environment: what SSH sessions left running.
+    """Processes that carry our mark in their environment: what SSH sessions of the lab left running, and what
+    a rehearsal began.
 
     With ``folder``: those of them only whose home is below it.
     """

@@ -86,6 +86,7 @@ class Throwaway:
                 )
             self._reaper = Reaper()
             self._reaper.remove(self.folder)
+            self._reaper.mark(self.folder.name)
         except BaseException:
             self.close()
             raise
@@ -243,6 +244,8 @@ class Throwaway:
     def _begin(self, name: str, words: Sequence[str]) -> subprocess.Popen[bytes]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(_OURS)}
         environment["ETCDCTL_API"] = "3"
+        # By this it is known as ours even where we end before its number is told.
+        environment[processes.MARK] = self.folder.name
         with (
             faults(f"{words[0]} cannot be run"),
             (self.folder / f"{name}.out").open("wb") as out,

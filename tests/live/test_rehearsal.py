@@ -262,6 +262,26 @@ def test_however_the_program_ends_its_etcd_is_gone(number: int, tmp_path: Path, 
     assert not alive(folder)
 
 
+UNTOLD = """
+import os, signal, sys
+from etcdtui.children.reaper import Reaper
+Reaper.family = lambda self, pid: os.kill(os.getpid(), signal.SIGKILL)
+from etcdtui.cli.main import main
+main(sys.argv[1:])
+"""
+
+
+def test_killed_before_anybody_was_told_of_its_child_nothing_is_left(tmp_path: Path, folder: Path) -> None:
+    """A snapshot holds every secret: no data of it may stay behind."""
+    snapshot = written(tmp_path, REAL[NEWEST])
+    done = subprocess.run([sys.executable, "-c", UNTOLD, "rehearse", str(snapshot)], timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    until = time.monotonic() + 20
+    while time.monotonic() < until and (list(folder.iterdir()) or alive(folder)):
+        time.sleep(0.1)
+    assert not alive(folder)
+
+
 def alive(folder: Path) -> list[str]:
     """Processes that have something of that folder in their words."""
     done = subprocess.run(["ps", "-axww", "-o", "args="], capture_output=True, text=True, check=True)
