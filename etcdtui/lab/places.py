@@ -6,6 +6,7 @@ import errno
 import random
 import re
 import socket
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,6 +171,20 @@ def numbered(directory: Path, number: int, ports: Sequence[int] | None = None, e
     return Node(name, root, client, peer, metrics, ssh, split="split" in era.has)
 
 
+def _reserved(port: int) -> bool:
+    """Whether no other lab that starts just now has chosen it. Ours until this process ends."""
+    if sys.platform != "linux":  # nowhere else is there a name that goes with its process
+        return True
+    holder = socket.socket(socket.AF_UNIX)
+    try:
+        holder.bind(f"\0etcdtui-lab-port-{port}")
+    except OSError:
+        holder.close()
+        return False
+    holder.detach()
+    return True
+
+
 def free_ports(count: int) -> list[int]:
     """``count`` ports nobody listens on, each proven by binding it. Raises Refusal."""
     found: list[int] = []
@@ -181,6 +196,8 @@ def free_ports(count: int) -> list[int]:
                 if exc.errno not in (errno.EADDRINUSE, errno.EACCES):
                     raise Refusal(f"The lab cannot bind ports on {LOOPBACK}: {exc.strerror}.") from exc
                 continue
+        if not _reserved(port):
+            continue
         found.append(port)
         if len(found) == count:
             return found
