@@ -220,12 +220,16 @@ def _well(e: Evidence) -> Diagnosis | None:
         return None
     good = [t for t in e.tries if t.problem is None]
     seen = (f"it answers {hosts_of(good)}",) if good else ()
-    unseen = "; its host cannot be looked at" if e.probe.own_problem is not None else ""
+    own = e.probe.own
+    # An answer that came too slowly tells no time, and what was known of its clock before is old.
+    timeless = own is not None and own.clock_offset is None
+    unseen = "; its clock could not be read" if timeless else ""
+    unseen = "; its host cannot be looked at" if e.probe.own_problem is not None else unseen
     return Diagnosis(
         Cause.NOTHING,
         f"nothing is wrong with {e.name}'s etcd{unseen}",
         (*seen, "it confirmed a read with the others a moment ago"),
-        Sure.CERTAIN if good else Sure.LIKELY,
+        Sure.CERTAIN if good and not timeless else Sure.LIKELY,
     )
 
 

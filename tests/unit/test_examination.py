@@ -417,3 +417,9 @@ def test_a_host_that_was_only_too_slow_to_be_looked_at_is_not_called_away() -> N
     assert look(replace(fresh, hosts=hosts), asked).cause is Cause.PROCESS_ENDED
     silent = tuple(replace(h, link=Reading(0.001, NOW - 60)) if h.name == M3 else h for h in fresh.hosts)
     assert look(replace(fresh, hosts=silent), asked).cause is Cause.NODE_DOWN
+
+
+def test_of_a_clock_that_could_not_be_read_nobody_says_for_certain_that_nothing_is_wrong() -> None:
+    seen = look(WELL, probe(tries(), own(RUNNING, clock_offset=None)))
+    assert (seen.cause, seen.sure) == (Cause.NOTHING, Sure.LIKELY)
+    assert "its clock could not be read" in seen.sentence
