@@ -121,12 +121,20 @@ def fatal_words(e: Evidence) -> Diagnosis | None:
 
 def manifest(e: Evidence) -> Diagnosis | None:
     own = e.probe.own
-    if own is None or own.manifest is not False or e.running:
+    if own is None or own.manifest is not False or (e.running and e.answers):
         return None
+    away = f"{own.manifest_path} is not there"
+    if e.running:
+        # etcd closes its ports first, and may take half a minute to end.
+        return Diagnosis(
+            Cause.MANIFEST_AWAY,
+            f"{e.name}'s etcd is being stopped, its static pod manifest was taken away",
+            (away, "its container still runs", *_seen_by(e)),
+        )
     return Diagnosis(
         Cause.MANIFEST_AWAY,
         f"{e.name}'s etcd is stopped, its static pod manifest was taken away",
-        (f"{own.manifest_path} is not there", "no etcd container runs", *_seen_by(e)),
+        (away, "no etcd container runs", *_seen_by(e)),
         Sure.CERTAIN,
     )
 

@@ -120,7 +120,17 @@ def test_a_process_that_ended() -> None:
 def test_a_manifest_that_was_taken_away() -> None:
     seen = look(DOWN, probe(tries(REFUSED), own(None, manifest=False)))
     assert seen.cause is Cause.MANIFEST_AWAY and "manifest was taken away" in seen.sentence
-    assert seen.advice is Advice.REPAIR
+    assert (seen.sure, seen.advice) == (Sure.CERTAIN, Advice.REPAIR)
+
+
+def test_a_manifest_that_was_taken_away_while_etcd_still_ends() -> None:
+    """It closes its ports first: for a while its container runs, young or old, and nobody answers there."""
+    for started in (NOW - 9, NOW - 3600):
+        seen = look(DOWN, probe(tries(REFUSED), own(replace(RUNNING, started=started), manifest=False)))
+        assert (seen.cause, seen.sure, seen.advice) == (Cause.MANIFEST_AWAY, Sure.LIKELY, Advice.REPAIR)
+        assert "is being stopped" in seen.sentence and "its container still runs" in seen.because
+    unruled = look(healthy(), probe(tries(), own(RUNNING, manifest=False)))
+    assert unruled.cause is Cause.NOTHING, unruled.sentence
 
 
 def test_a_frozen_process() -> None:
