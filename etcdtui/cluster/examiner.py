@@ -20,6 +20,7 @@ from etcdtui.model.members import Member
 from etcdtui.model.probe import HostSeen, Port, Probe, Try
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.view import ClusterView, HostView
+from etcdtui.platforms.host_clock import Asked
 from etcdtui.platforms.layout import Layout
 from etcdtui.platforms.openshift import script_failed
 from etcdtui.platforms.probe_answers import parse_machine, parse_member, parse_try
@@ -28,7 +29,6 @@ from etcdtui.reach.runner import Runner
 
 DEADLINE = 4.6  # seconds for all of it
 TIMEOUT = 4.4  # seconds for each question
-VAGUE = 1.5  # seconds; after a longer look nobody can say when the host read its clock
 
 MACHINES = "/apis/machine.openshift.io/v1beta1/namespaces/openshift-machine-api/machines"
 
@@ -168,13 +168,12 @@ class _Round:
 
     def _look(self, host: HostView) -> Probe:
         layout = self._known.layout_of(host.name)
-        began, since = self._clock(), time.monotonic()
+        began = self._clock()
         completed = self._known.runner(host.name).run(member_script(layout), timeout=TIMEOUT)
         if not completed.ok and not completed.stdout:
             raise script_failed(host.name, completed.status, completed.err())
-        vague = time.monotonic() - since > VAGUE
-        way = (host.link.value or 0.0) / 2
-        own: HostSeen = parse_member(completed.stdout, host.name, layout, None if vague else began + way)
+        asked = Asked(began, self._clock())
+        own: HostSeen = parse_member(completed.stdout, host.name, layout, asked)
         return Probe(own=own)
 
     def _machine(self) -> Probe:

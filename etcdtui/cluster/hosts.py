@@ -13,6 +13,7 @@ from etcdtui.cluster.watcher import Watcher
 from etcdtui.config import Host
 from etcdtui.errors import EtcdTuiError, HostKeyUnknown
 from etcdtui.model.view import HostView
+from etcdtui.platforms.host_clock import Asked
 from etcdtui.platforms.openshift import (
     HostAccess,
     access_script,
@@ -28,7 +29,6 @@ PATIENCE = 1.2  # seconds for a byte to come back before a host is called silent
 CONNECT = 8.0  # seconds for a new connection to be made
 ACCESS_TIMEOUT = 6.0
 LOOK_TIMEOUT = 12.0
-VAGUE = 1.5  # seconds; after a longer look nobody can say when the host read its clock
 RELOOK = 300.0  # seconds after which the way to etcd is read again: certificates and endpoints change
 
 
@@ -101,14 +101,10 @@ class HostWatcher(Watcher):
         argv = look_script(self._host.layout, self._access.node if self._access else "")
         began = self.board.clock()
         completed = self._runner.run(argv, timeout=LOOK_TIMEOUT)
-        took = self.board.clock() - began
+        asked = Asked(began, self.board.clock())
         if not completed.ok:
             raise script_failed(self._host.name, completed.status, completed.err())
-        # The script reads the host's clock first thing.
-        way = self.board.way_to(self._host.name) or 0.0
-        facts = parse_look(completed.stdout, began + way / 2, self._host.name)
-        if took > VAGUE:
-            facts = replace(facts, clock_offset=None)
+        facts = parse_look(completed.stdout, asked, self._host.name)
 
         def learned(host: HostView) -> HostView:
             known = host.facts.value

@@ -15,6 +15,7 @@ from etcdtui.etcd.commands import ClientAccess
 from etcdtui.model.backups import FoundFile
 from etcdtui.model.platform import Certificate, DiskSpace, HostFacts
 from etcdtui.model.problems import Fault
+from etcdtui.platforms import host_clock
 from etcdtui.platforms.lock_state import parse_lock
 from etcdtui.text import clean
 
@@ -24,7 +25,6 @@ _ENDPOINT = re.compile(r"https?://(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):(\d{1,5}
 _PORT = re.compile(r"https?://\S*?:(\d{1,5})(?=[/,\s\"']|\Z)")
 _DF = re.compile(r"\s(\d{1,20})\s+(-?\d{1,20})\s+(-?\d{1,20})\s+(?:\d+%|-)\s+/")
 _FILE = re.compile(r"(\d{1,20}) (-?\d{1,20}(?:\.\d+)?) ([0-7]{1,6}) (/.*)\Z", re.DOTALL)
-_DATE = re.compile(r"(\d{9,12})(?:\.(\d{1,9}))?\Z")
 _CERTIFICATE = re.compile(
     r"notAfter=(?:([A-Z][a-z]{2}) +(\d{1,2}) (\d\d):(\d\d):(\d\d) (\d{4}) GMT)? (/.*)\Z", re.DOTALL
 )
@@ -117,8 +117,8 @@ def parse_access(stdout: bytes | str, host: str = "") -> HostAccess:
     )
 
 
-def parse_look(stdout: bytes | str, now: float, host: str = "") -> HostFacts:
-    """What ``look_script`` printed. ``now`` is our clock when it began, as near as the caller knows.
+def parse_look(stdout: bytes | str, asked: host_clock.Asked, host: str = "") -> HostFacts:
+    """What ``look_script`` printed.
 
     Sections that are missing leave their fields empty. Raises UnexpectedOutput when there is nothing.
     """
@@ -128,7 +128,7 @@ def parse_look(stdout: bytes | str, now: float, host: str = "") -> HostFacts:
     running = _jobs(found.get("job", ()))
     return HostFacts(
         hostname=hostname,
-        clock_offset=_offset(found.get("date", ()), now),
+        clock_offset=host_clock.offset(found.get("date", ()), found.get("ended", ()), asked),
         data_disk=_disk(found, "data"),
         backup_disk=_disk(found, "backups"),
         manifests=tuple(sorted(found.get("manifest", ()))),
@@ -223,16 +223,6 @@ def _http_port(lines: Sequence[str]) -> int | None:
         match = _PORT.search(line)
         if match and 0 < int(match[1]) < 65536:
             return int(match[1])
-    return None
-
-
-def _offset(lines: Sequence[str], now: float) -> float | None:
-    """Host's clock minus ours. A clock told in whole seconds stands for their middle."""
-    for line in lines:
-        match = _DATE.match(line.strip())
-        if match:
-            part = float(f"0.{match[2]}") if match[2] else 0.5
-            return int(match[1]) + part - now
     return None
 
 

@@ -15,6 +15,7 @@ from etcdtui.etcd.log_signatures import WINDOW, recognise, spoken
 from etcdtui.model.platform import DiskSpace
 from etcdtui.model.probe import ContainerSeen, DataSeen, HostSeen, MachineSeen, Page, Port, Shown, Try
 from etcdtui.model.problems import Fault, Problem
+from etcdtui.platforms import host_clock
 from etcdtui.platforms.layout import Layout
 from etcdtui.platforms.probe_scripts import MANIFEST, SECONDS
 from etcdtui.text import clean
@@ -40,20 +41,20 @@ def parse_try(stdout: bytes, host: str, targets: Mapping[Port, str]) -> tuple[Tr
     )
 
 
-def parse_member(stdout: bytes, host: str, layout: Layout, now: float | None) -> HostSeen:
-    """What ``member_script`` printed on ``host``. ``now``: our clock when it began, None if nobody can say.
+def parse_member(stdout: bytes, host: str, layout: Layout, asked: host_clock.Asked | None = None) -> HostSeen:
+    """What ``member_script`` printed on ``host``; without ``asked`` its clock stays unknown.
 
     Raises UnexpectedOutput when there is nothing of it.
     """
     lines = _lines(stdout, "etcdtui member", host)
     split = next((n for n, line in enumerate(lines) if line.startswith("container ")), len(lines))
     found = _by_word(lines[:split])
-    date = _number(_one(found, "date"))
+    date = host_clock.told(found.get("date", ()))
     units = dict(line.partition("=")[::2] for line in found.get("unit", ()))
     return HostSeen(
         name=host,
         hostname=clean(_one(found, "hostname"), 100),
-        clock_offset=date - now if date is not None and now is not None else None,
+        clock_offset=host_clock.offset(found.get("date", ()), _by_word(lines).get("ended", ()), asked),
         manifest={"yes": True, "no": False}.get(_one(found, "manifest")),
         manifest_path=f"{layout.at(layout.manifests)}/{MANIFEST}",
         runtime=_one(found, "runtime") == "0",

@@ -125,6 +125,7 @@ if have crictl; then
       tail -n "$lines" | cut -c 1-1500 | told log
   done
 fi
+{ date +%s.%N; date +%s; } | told ended
 printf 'end\n'
 """
 

@@ -24,6 +24,7 @@ from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView
 from etcdtui.platforms.host_answers import parse_look
+from etcdtui.platforms.host_clock import Asked
 from etcdtui.platforms.host_scripts import look_script
 from etcdtui.platforms.layout import Layout
 from etcdtui.platforms.lock_state import parse_lock
@@ -252,7 +253,7 @@ class TestSeen:
     def look(self, runner: Shell, root: Path) -> Lock | None:
         layout = Layout(root=str(root), sudo=())
         done = runner.run(look_script(layout), timeout=TIME)
-        return parse_look(done.stdout, time.time(), "masternode1").lock
+        return parse_look(done.stdout, Asked(time.time(), time.time()), "masternode1").lock
 
     def test_it_is_seen(self, runner: Shell, tmp_path: Path) -> None:
         assert self.look(runner, tmp_path) is None

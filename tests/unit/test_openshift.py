@@ -31,6 +31,7 @@ from etcdtui.errors import (
 )
 from etcdtui.model.backups import join
 from etcdtui.platforms import objects, openshift
+from etcdtui.platforms.host_clock import Asked
 from etcdtui.platforms.layout import Layout
 from etcdtui.reach.jobs import Job, cancel, look, start
 from etcdtui.reach.local import LocalRunner
@@ -257,7 +258,7 @@ class TestLook:
     def look(self, master: Master, now: float = 0.0) -> Any:
         done = master.run(openshift.look_script(master.layout))
         assert done.returncode == 0, done
-        return openshift.parse_look(done.stdout, now, "master-1")
+        return openshift.parse_look(done.stdout, Asked(now, now), "master-1")
 
     def test_a_whole_host(self, master: Master) -> None:
         layout = master.layout
@@ -417,7 +418,7 @@ def test_any_output_raises_nothing_but_ours(words: list[str], text: str) -> None
     for title in ("", "etcdtui access\n", "etcdtui look\n"):
         for parse in (
             lambda said: openshift.parse_access(said, "h"),
-            lambda said: openshift.parse_look(said, 1.0, "h"),
+            lambda said: openshift.parse_look(said, Asked(1.0, 1.0), "h"),
         ):
             try:
                 parse(title + body)
@@ -430,13 +431,15 @@ def test_any_output_raises_nothing_but_ours(words: list[str], text: str) -> None
 )
 def test_nothing_of_ours_in_the_output(output: bytes) -> None:
     with pytest.raises(UnexpectedOutput, match="did not run our script"):
-        openshift.parse_look(output, 1.0, "h")
+        openshift.parse_look(output, Asked(1.0, 1.0), "h")
     with pytest.raises(UnexpectedOutput):
         openshift.parse_access(output, "h")
 
 
 def test_a_banner_before_our_lines_is_passed_over() -> None:
-    facts = openshift.parse_look(b"Red Hat CoreOS\n[systemd]\netcdtui look\nhostname m1\nend\n", 1.0)
+    facts = openshift.parse_look(
+        b"Red Hat CoreOS\n[systemd]\netcdtui look\nhostname m1\nend\n", Asked(1.0, 1.0)
+    )
     assert facts.hostname == "m1" and facts.clock_offset is None and facts.data_disk is None
 
 
@@ -447,7 +450,7 @@ def test_odd_values_are_left_out() -> None:
         "certificate notAfter=Feb  3 04:05:06 2027 GMT /c d.crt\n"
         "df-backups server:/a b  1000 400 -5 101% /mnt/with space\ndi-backups x 0 0 0 - /mnt\n"
     )
-    facts = openshift.parse_look(said, 1.0)
+    facts = openshift.parse_look(said, Asked(1.0, 1.0))
     assert facts.data_disk is None and facts.backups == ()
     assert [(c.path, c.not_after) for c in facts.certificates] == [("/c d.crt", 1801627506.0)]
     assert facts.backup_disk is not None

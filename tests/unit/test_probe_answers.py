@@ -16,6 +16,7 @@ from etcdtui.etcd.log_signatures import recognise, spoken
 from etcdtui.model.probe import Port
 from etcdtui.model.problems import Fault
 from etcdtui.platforms.host_answers import HostAccess
+from etcdtui.platforms.host_clock import Asked
 from etcdtui.platforms.layout import Layout
 from etcdtui.platforms.probe_answers import parse_machine, parse_member, parse_try
 from etcdtui.platforms.probe_scripts import member_script, try_script
@@ -110,12 +111,15 @@ log panic: \x1b[31mtocommit(10) is out of range [lastIndex(0)]
 container 00ff
 inspect     "state": "CONTAINER_EXITED",
 inspect     "exitCode": 0
+ended 1795515828.804551411
+ended 1795515828
 end
 """
 
 
 def test_the_members_own_host() -> None:
-    seen = parse_member(MEMBER.encode(), "masternode3", Layout(), 1795515820.904551411)
+    asked = Asked(1795515820.804551411, 1795515823.904551411)
+    seen = parse_member(MEMBER.encode(), "masternode3", Layout(), asked)
     assert seen.hostname == "masternode3" and seen.manifest and seen.runtime and seen.kubelet == "active"
     assert seen.clock_offset == pytest.approx(5.0)
     assert seen.data is not None and (seen.data.database, seen.data.wal_files) == (1089536, 2)
@@ -125,7 +129,7 @@ def test_the_members_own_host() -> None:
     assert newest.started == 1795515503.123456
     assert [s.name for s in newest.signatures] == ["wiped"] and older.exit_code == 0
     assert "\\x1b[31m" in newest.last_lines[-1] and "\x1b" not in newest.last_lines[-1]
-    assert parse_member(MEMBER.encode(), "m", Layout(), None).clock_offset is None
+    assert parse_member(MEMBER.encode(), "m", Layout()).clock_offset is None
 
 
 @pytest.mark.parametrize(("since", "counts"), [(5, True), (300, False)])
@@ -140,12 +144,12 @@ inspect     "state": "CONTAINER_EXITED",
 log panic: crc mismatch
 end
 """
-    seen = parse_member(running.encode(), "m", Layout(), None)
+    seen = parse_member(running.encode(), "m", Layout())
     assert bool(seen.signatures) is counts
 
 
 def test_a_host_with_nothing_on_it() -> None:
-    seen = parse_member(b"etcdtui member\nmanifest no\nend\n", "masternode3", Layout(), 0.0)
+    seen = parse_member(b"etcdtui member\nmanifest no\nend\n", "masternode3", Layout())
     assert seen.manifest is False and not seen.runtime and seen.container is None and seen.kubelet == ""
     assert seen.data is not None and not seen.data.present and seen.disk is None
 
@@ -156,7 +160,7 @@ def test_garbage_is_an_error_or_nothing(garbage: bytes) -> None:
         parse_try(b"x" + garbage, "m", NAMED)
     for first, parse in (
         (b"etcdtui try\n", lambda data: parse_try(data, "m", NAMED)),
-        (b"etcdtui member\n", lambda data: parse_member(data, "m", Layout(), 0.0)),
+        (b"etcdtui member\n", lambda data: parse_member(data, "m", Layout(), Asked(0.0, 0.0))),
     ):
         parse(first + garbage)
 
@@ -262,7 +266,7 @@ def test_the_secrets_of_a_session_do_not_go_out(tmp_path: Path) -> None:
 def test_the_own_host_is_told_though_its_container_runtime_hangs(tmp_path: Path) -> None:
     _tool(tmp_path, "crictl", "exec sleep 60")
     argv = member_script(Layout(root=str(tmp_path), sudo=()))
-    seen = parse_member(_run(argv, tmp_path), "m", Layout(), None)
+    seen = parse_member(_run(argv, tmp_path), "m", Layout())
     assert seen.manifest is False and not seen.runtime and seen.disk is not None
 
 
@@ -280,7 +284,7 @@ def test_noise_in_a_log_does_not_push_out_what_counts(tmp_path: Path) -> None:
         f"logs) cat {tmp_path}/log;; esac",
     )
     argv = member_script(Layout(root=str(tmp_path), sudo=()))
-    seen = parse_member(_run(argv, tmp_path), "m", Layout(), None)
+    seen = parse_member(_run(argv, tmp_path), "m", Layout())
     assert seen.container is not None
     assert seen.container.last_lines == ("panic: freepages: failed to get all reachable pages",)
     assert [s.name for s in seen.signatures] == ["damaged"]
