@@ -81,12 +81,14 @@ class Checker:
     def __init__(self, desk: Desk, scene: Scene) -> None:
         self._desk, self.scene = desk, scene
         self.found = ""  # what the last prechecks that all agreed have said
+        self._looked: tuple[str, float] = ("", 0.0)  # for which step a look ended last, and when
 
     def already(self, step: Step) -> str | None:
         """The sentence when what the step wants is so already; None when it is not, or nobody can tell."""
         if step.done is None:
             return None
         self.look_again(step)
+        self._looked = (step.key, time.monotonic())
         verdict = self.check(step, step.done, "whether this is so already")
         self._note(step, "done", verdict)
         return verdict.reason if verdict.allowed else None
@@ -120,7 +122,8 @@ class Checker:
         self.found = ""
         if not step.prechecks:
             return None
-        self.look_again(step)
+        if not self._just_looked(step):
+            self.look_again(step)
         reasons: list[str] = []
         for check in step.prechecks:
             verdict = self.check(step, check, "the checks before this step")
@@ -130,6 +133,13 @@ class Checker:
             reasons.append(verdict.reason)
         self.found = " ".join(reasons)
         return None
+
+    def _just_looked(self, step: Step) -> bool:
+        """Was every source asked anew for this very step, a moment ago, to see whether it is so already?
+        Nothing has run and nobody was asked since; asked once more where a host is off, each of them would
+        take seconds. A look counts once: whoever tries again wants to know what is true then."""
+        (key, ended), self._looked = self._looked, ("", 0.0)
+        return key == step.key and time.monotonic() - ended <= self._desk.pace.stale
 
     def afterwards(self, step: Step) -> str:
         """What is true after the step was cancelled."""
@@ -148,6 +158,7 @@ class Checker:
     def look_again(self, step: Step, awaiting: str = "every source to answer anew") -> None:
         desk = self._desk
         timeout = desk.pace.again
+        desk.progress(step, awaiting)  # at once: from now on it may be read, and typed, what the step asks
         try:
             desk.during(step, lambda: self.scene.look_again(timeout), awaiting)
         except EtcdTuiError as exc:

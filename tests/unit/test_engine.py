@@ -28,6 +28,7 @@ from etcdtui.reach.jobs import JobState
 from tests.procedures import (
     CONFIRM,
     PHRASE,
+    QUICK,
     FakeJobs,
     FakeRunner,
     FakeWorld,
@@ -56,6 +57,38 @@ def world_with(**answer: object) -> FakeWorld:
 
 
 class TestBefore:
+    def test_one_look_serves_both_whether_it_is_so_already_and_what_must_be_so_before(
+        self, journal: Journal
+    ) -> None:
+        """Nothing ran in between; where a host is off a look takes seconds."""
+        world = world_with()
+        step = command_step(done=no("Not yet."), prechecks=(yes("It is well."),))
+        assert run(procedure(step), journal, world=world)[0].ending is Ending.DONE
+        assert world.looked == 1
+
+    def test_a_look_of_some_seconds_ago_is_no_look(self, journal: Journal) -> None:
+        world = world_with()
+
+        def slow(context: Context) -> Verdict:
+            time.sleep(0.05)
+            return Verdict(False, "Not yet.")
+
+        step = command_step(done=slow, prechecks=(yes("It is well."),))
+        run(procedure(step), journal, world=world, pace=replace(QUICK, stale=0.01))
+        assert world.looked == 2
+
+    def test_after_a_refusal_everything_is_looked_at_anew(self, journal: Journal) -> None:
+        world = world_with()
+        seen: list[int] = []
+
+        def precheck(context: Context) -> Verdict:
+            seen.append(world.looked)
+            return Verdict(len(seen) > 1, "masternode3 is down.")
+
+        step = command_step(done=no("Not yet."), prechecks=(precheck,))
+        run(procedure(command_step(key="first"), step), journal, Answer(Choice.RETRY), world=world)
+        assert seen[0] < seen[1]
+
     def test_a_step_that_is_so_already_does_not_run(self, journal: Journal) -> None:
         step = command_step(done=yes("It was so before."))
         finished, human = run(procedure(step), journal, world=FakeWorld())
