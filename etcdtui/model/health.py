@@ -7,7 +7,7 @@ proves nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 from etcdtui.model.member_state import (
@@ -40,7 +40,8 @@ class Level(IntEnum):
 @dataclass(frozen=True, slots=True)
 class ClusterHealth:
     """The verdict. ``age`` is that of the oldest confirmed read it rests on, seconds; without any, of
-    the youngest thing known."""
+    the youngest thing known. ``nodes``: how many control plane nodes there are, where the voters are fewer
+    and all of them are well; else 0."""
 
     level: Level
     quorum: Quorum
@@ -48,6 +49,7 @@ class ClusterHealth:
     source: str = "etcd"  # or "operator": the API's word, etcd itself was not asked
     age: float | None = None
     members: tuple[MemberHealth, ...] = field(default=())
+    nodes: int = 0
 
     @property
     def leader(self) -> MemberHealth | None:
@@ -55,6 +57,11 @@ class ClusterHealth:
 
     def member(self, member_id: int) -> MemberHealth | None:
         return next((m for m in self.members if m.member.id == member_id), None)
+
+    @property
+    def all_well(self) -> bool:
+        """Every voter there is; the control plane may have more nodes than voters."""
+        return self.level is Level.HEALTHY or self.nodes > 0
 
     @property
     def doubtful(self) -> bool:
@@ -78,6 +85,10 @@ def judge(view: ClusterView) -> ClusterHealth:
     if quorum.present:
         if not unwell:
             all_of = "The only voter is" if quorum.voters == 1 else f"All {quorum.voters} voters are"
+            nodes = _more_nodes(view, quorum)
+            if nodes:
+                said = f"{all_of} well, but the control plane has {nodes} nodes."
+                return replace(verdict(Level.DEGRADED, said), nodes=nodes)
             return verdict(Level.HEALTHY, f"{all_of} well.")
         return verdict(Level.DEGRADED, f"{_names(unwell)}; the quorum of {quorum.needed} holds.")
     voting = [row for row in voters if row.votes]
@@ -97,6 +108,18 @@ def judge(view: ClusterView) -> ClusterHealth:
         # etcd itself was asked: the operator's word may be of before.
         return verdict(Level.UNKNOWN, f"{_names(unwell)}, seen from {view.speaking} alone.")
     return _by_operator(view, rows, quorum) or verdict(Level.UNKNOWN, _why_unknown(view))
+
+
+def _more_nodes(view: ClusterView, quorum: Quorum) -> int:
+    """How many control plane nodes there are, where that is more than there are voters; else 0. By what the
+    API said last, for nodes come and go seldom; where it never said anything, by the hosts that were named:
+    one of them may be gone for good, so they count only where no voter can be lost."""
+    facts = view.api.value
+    if facts is not None and facts.nodes:
+        count = len(facts.nodes)
+    else:
+        count = 0 if quorum.tolerance else len(view.hosts)
+    return count if count > quorum.voters else 0
 
 
 def _cannot_vote(view: ClusterView, row: MemberHealth) -> bool:
@@ -147,12 +170,14 @@ def _by_operator(view: ClusterView, rows: tuple[MemberHealth, ...], seen: Quorum
     word = facts.word
     quorum = Quorum(max(word.members, seen.voters), word.available)
     sentence = f"The operator says: {word.message}. etcd itself was not asked."
+    nodes = 0
     if not quorum.present:
         # Without a quorum the operator keeps its old words, so these can only be of before.
         level = Level.UNKNOWN
     else:
-        level = Level.HEALTHY if quorum.healthy == quorum.voters else Level.DEGRADED
-    return ClusterHealth(level, quorum, sentence, "operator", view.api.age(view.now), rows)
+        nodes = _more_nodes(view, quorum) if quorum.healthy == quorum.voters else 0
+        level = Level.HEALTHY if quorum.healthy == quorum.voters and not nodes else Level.DEGRADED
+    return ClusterHealth(level, quorum, sentence, "operator", view.api.age(view.now), rows, nodes)
 
 
 def _why_unknown(view: ClusterView) -> str:

@@ -9,7 +9,7 @@ from etcdtui.etcd import answers, shapes
 from etcdtui.etcd.commands import ClientAccess, alarm_list_json, etcdctl
 from etcdtui.model.comeback import pod_ready
 from etcdtui.model.hashes import Sameness
-from etcdtui.model.health import Level, judge
+from etcdtui.model.health import judge
 from etcdtui.model.platform import OPERATORS
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.view import FRESH_API, ClusterView
@@ -97,8 +97,9 @@ def _last_looks(decided: Standstill) -> Check:
     def check(world: Context) -> Verdict:
         view = world.view()
         health = judge(view)
-        missing = expected_of(decided) - {row.member.name for row in health.members if row.well}
-        if health.level is not Level.HEALTHY or missing:
+        lost = expected_of(decided) - {row.member.name for row in health.members if row.well}
+        # Fewer voters than nodes is no reason to wait: whoever is off joins later, and is told of in the end.
+        if not health.all_well or lost:
             return Verdict(False, f"The cluster is not healthy yet: {health.sentence}")
         asking = _Asking(world, decided)
         host, access = asking.etcdctl()

@@ -72,6 +72,21 @@ def test_one_member_down_warns_that_no_more_may_fail() -> None:
     assert "can lose 0 more" in one(view, "tolerance").sentence
 
 
+def test_fewer_voters_than_nodes_stand_first_though_hosts_and_nodes_are_away() -> None:
+    nodes = tuple(NodeFacts(f"masternode{n}", f"192.168.50.1{n}", n == 1) for n in (1, 2, 3))
+    away = Problem(Fault.SILENT, "It does not answer.")
+    view = healthy(
+        members=Reading(MemberList(0xC1, (member(1),), 0xA1), NOW - 1),
+        endpoints=(endpoint(1),),
+        api=api(nodes=nodes),
+        hosts=(host(1), *(host(n, link=Reading(None, None, away, NOW - 9)) for n in (2, 3))),
+    )
+    first = found(view)[0]
+    assert (first.key, first.severity) == ("1-voters", Severity.WARNING)
+    assert first.sentence == "1 voter for 3 control plane nodes: one failure ends the quorum."
+    assert not any(each.key in ("9-good", "1-tolerance") for each in found(view))
+
+
 def test_no_quorum_comes_first_and_says_that_restoring_is_the_last_resort() -> None:
     view = with_endpoints(leaderless(1), gone(2), gone(3))
     first = found(view)[0]

@@ -12,7 +12,7 @@ from etcdtui.model.health import Level, MemberState, is_slow, judge
 from etcdtui.model.latency import LatencySeries, ReadTimes
 from etcdtui.model.member_state import RECENT
 from etcdtui.model.members import MemberList
-from etcdtui.model.platform import OperatorWord
+from etcdtui.model.platform import ApiFacts, NodeFacts, OperatorWord
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView, EndpointView
@@ -55,6 +55,60 @@ def test_one_down() -> None:
     row = health.member(0xA3)
     assert row is not None and row.state is MemberState.DOWN and row.since == NOW - 14 and not row.current
     assert row.status is not None and row.age == 14 and row.role == "" and row.lag is None
+
+
+def nodes(count: int) -> Reading[ApiFacts]:
+    names = tuple(NodeFacts(f"masternode{n}", f"192.168.50.1{n}", n == 1) for n in range(1, count + 1))
+    return api(nodes=names)
+
+
+def voters(count: int, **changes: object) -> ClusterView:
+    """All voters there are, well."""
+    numbers = range(1, count + 1)
+    return healthy(
+        members=listed(*(member(n) for n in numbers)),
+        endpoints=tuple(endpoint(n) for n in numbers),
+        **changes,
+    )
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_fewer_voters_than_control_plane_nodes_are_not_healthy(count: int) -> None:
+    """After a restore while two masters are off: what there is is well, and bears no failure."""
+    view = voters(count, api=nodes(3))
+    health = judge(view)
+    assert health.level is Level.DEGRADED and health.quorum.tolerance == 0
+    assert health.sentence.endswith("well, but the control plane has 3 nodes.")
+    assert health.all_well and health.nodes == 3
+    # That a node was there is known also when the API does not answer any more.
+    assert judge(replace(view, api=replace(nodes(3), at=NOW - 600))).level is Level.DEGRADED
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_as_many_voters_as_control_plane_nodes_are_healthy(count: int) -> None:
+    view = voters(count, api=nodes(count))
+    assert judge(view).level is Level.HEALTHY and judge(view).nodes == 0
+
+
+def test_without_an_api_the_named_hosts_count_where_no_voter_can_be_lost() -> None:
+    alone = voters(1, api=Reading(), api_configured=False)
+    assert judge(alone).level is Level.DEGRADED and judge(alone).nodes == 3
+    assert judge(replace(alone, hosts=(host(1),))).level is Level.HEALTHY
+    # One that was replaced may still be named: that is no reason to call three of three degraded.
+    three = voters(3, api=Reading(), api_configured=False)
+    assert judge(replace(three, hosts=(*three.hosts, host(4)))).level is Level.HEALTHY
+
+
+def test_fewer_members_than_nodes_by_the_operators_word() -> None:
+    word = OperatorWord(1, 1, "1 members are available")
+    view = replace(out_of_reach(voters(1)), api=api(nodes=nodes(3).value.nodes, word=word))  # type: ignore[union-attr]
+    assert judge(view).source == "operator" and judge(view).level is Level.DEGRADED
+
+
+@given(st.integers(1, 5), st.integers(0, 7))
+def test_healthy_means_a_voter_for_every_node(count: int, known: int) -> None:
+    health = judge(voters(count, api=nodes(known), hosts=(host(1),)))
+    assert (health.level is Level.HEALTHY) == (known <= count) and health.all_well
 
 
 def test_two_down() -> None:

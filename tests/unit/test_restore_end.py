@@ -11,8 +11,9 @@ import pytest
 
 from etcdtui.etcd.commands import ClientAccess
 from etcdtui.etcd.contents import Contents
-from etcdtui.model.platform import OperatorFacts, PodFacts
+from etcdtui.model.platform import OPERATORS, OperatorFacts, PodFacts
 from etcdtui.model.quorum import Verdict
+from etcdtui.model.readings import Reading
 from etcdtui.procedures import restore_end, restore_etcd, restore_keys, restore_report
 from etcdtui.procedures.procedure import Context, Gate, GateKind, Reporter, Step
 from etcdtui.procedures.restore_decided import Ack, Decided, Standstill
@@ -23,7 +24,7 @@ from tests.unit.test_restore_back import decided
 from tests.unit.test_restore_quorum import decided as quorum
 from tests.unit.test_restore_quorum import seen
 from tests.unit.test_restore_steps import Quiet
-from tests.views import NAMES, api, healthy
+from tests.views import NAMES, NOW, api, healthy
 
 
 @pytest.fixture
@@ -132,6 +133,30 @@ def test_pods_that_are_not_ready_and_operators_at_work_are_named() -> None:
     busy = (replace(calm[0], progressing=True), *calm[1:3], replace(calm[3], available=False))
     said = restore_end.unsettled(told, healthy(api=api(pods=pods, operators=busy)))
     assert said == "Operators are not settled: etcd is at work and kube-scheduler is not available."
+
+
+def test_a_cluster_of_one_voter_is_whole_as_far_as_it_goes_while_the_other_hosts_are_off(
+    asked: tuple[Decided, FakeRunner, FakeWorld],
+) -> None:
+    told, runner, world = asked
+    told = replace(told, others=tuple(replace(one, reached=False) for one in told.others))
+    members = healthy().members.value
+    assert members is not None
+    alone = tuple(m for m in members.members if m.name == told.recovery.node)
+    calm = tuple(OperatorFacts(n, True, False, False) for n in OPERATORS)
+    pods = (PodFacts("etcd-one", told.recovery.node, 4, 4, "Running"),)
+    world.shown = healthy(
+        members=Reading(replace(members, members=alone), NOW - 1), api=api(pods=pods, operators=calm)
+    )
+    runner.on("alarm", out=json.dumps({"header": {}}))
+    (step,) = [s for s in restore_end.end_steps(told) if s.key == "whole"]
+    assert step.verify is not None
+    verdict = step.verify(cast(Context, world))
+    assert verdict.allowed, verdict.reason
+    assert "the control plane has 3 nodes" in verdict.reason
+    everybody = replace(told, others=tuple(replace(one, reached=True) for one in told.others))
+    (step,) = [s for s in restore_end.end_steps(everybody) if s.key == "whole"]
+    assert step.verify is not None and not step.verify(cast(Context, world)).allowed
 
 
 def test_an_operator_that_misses_a_host_that_is_off_holds_nothing_up() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from etcdtui import text
 from etcdtui.model.finding import Finding, Rule, Severity
-from etcdtui.model.health import ClusterHealth, Level
+from etcdtui.model.health import ClusterHealth
 from etcdtui.model.view import ClusterView
 
 
@@ -63,7 +63,7 @@ def _on_hosts(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
 
 def take_one(health: ClusterHealth) -> str:
     """The next step where a backup is missing."""
-    return "Take one now: b." if health.level is Level.HEALTHY else "Take one as soon as a member is well: b."
+    return "Take one now: b." if health.all_well else "Take one as soon as a member is well: b."
 
 
 def cut(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:

@@ -30,6 +30,18 @@ def quorum(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
             health.sentence,
             "Mend a way to look first: the other findings say what each host, and the API, answered.",
         )
+    elif health.nodes:
+        have = text.counted(health.quorum.voters, "voter")
+        lose = health.quorum.tolerance
+        yield Finding(
+            "1-voters",
+            Severity.WARNING,
+            f"{have} for {health.nodes} control plane nodes: "
+            + (f"can lose {lose} more." if lose else "one failure ends the quorum."),
+            health.sentence,
+            "Bring the others in: a host that runs joins by itself, one that is gone is built anew with "
+            "empty disks (:requests lets it in). Until then reboot nothing.",
+        )
     elif _at_the_edge(health):
         yield Finding(
             "1-tolerance",
