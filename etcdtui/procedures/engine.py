@@ -127,7 +127,7 @@ class _Course:
 
     def _to_its_end(self) -> Finished:
         try:
-            return Finished(Ending.DONE, self._all())
+            return Finished(Ending.DONE, self._all(), self._procedure.left)
         except End as end:
             return end.finished
         except Leave:

@@ -202,7 +202,8 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Procedure:
     """A plan, ready to run. ``id`` is unique: kind, time, a few random letters. ``changed`` says what a run
-    of it that ends before its time has changed, and how it is put back."""
+    of it that ends before its time has changed, and how it is put back. ``left`` is what is not whole even
+    when it is done, a clause; empty for nothing."""
 
     kind: str
     id: str
@@ -213,6 +214,7 @@ class Procedure:
     reasons: tuple[str, ...] = ()  # why this host, this way: shown with the plan
     locks: bool = False  # nobody else may change this cluster meanwhile: the hosts are locked
     changed: Callable[[Procedure, History], str] | None = field(default=None, compare=False)
+    left: str = field(default="", compare=False)
 
     def step(self, key: str) -> Step:
         return next(step for step in self.steps if step.key == key)
@@ -295,10 +297,16 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of the run, with the sentence that counts."""
+    """The end of the run, with the sentence that counts. ``left``: what is not whole though it is done."""
 
     ending: Ending
     sentence: str
+    left: str = ""
+
+    @property
+    def word(self) -> str:
+        """done; done, 2 masters are missing."""
+        return f"{self.ending.value}, {self.left}" if self.left else self.ending.value
 
 
 Event = StepChanged | Output | Progress | Finished

@@ -19,7 +19,7 @@ from etcdtui.procedures.procedure import Check, Context, Gate, GateKind, Procedu
 from etcdtui.procedures.restore_back import back_steps
 from etcdtui.procedures.restore_changes import in_short
 from etcdtui.procedures.restore_decided import Ack, Decided, Master, Standstill
-from etcdtui.procedures.restore_end import end_steps
+from etcdtui.procedures.restore_end import end_steps, missing
 from etcdtui.procedures.restore_fresh import choose, fresh_steps
 from etcdtui.procedures.restore_look import Looked, client_url_of, node_of, report
 from etcdtui.procedures.restore_report import report_steps
@@ -180,6 +180,7 @@ def _procedure(procedure_id: str, decided: Decided, reasons: tuple[str, ...]) ->
         reasons,
         locks=True,
         changed=in_short,
+        left=missing(decided),
     )
 
 

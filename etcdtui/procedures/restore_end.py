@@ -30,7 +30,7 @@ from etcdtui.procedures.restore_etcd import ASK, access_of, revision_in, why_not
 from etcdtui.procedures.restore_nodes import late_requests
 from etcdtui.procedures.restore_rollout import expected_of, lacking
 from etcdtui.reach.runner import Runner
-from etcdtui.text import clean, grouped, listed
+from etcdtui.text import clean, counted, grouped, listed
 
 WHOLE_WITHIN = 900.0  # seconds
 PREFIX = "/etcdtui/restored/"
@@ -249,6 +249,12 @@ def _watchers(decided: Standstill) -> Ask:
         )
 
     return ask
+
+
+def missing(decided: Standstill) -> str:
+    """Why the cluster is not whole even when all is done; empty when it is. A clause."""
+    count = len(decided.off)
+    return f"{counted(count, 'master')} {'is' if count == 1 else 'are'} missing" if count else ""
 
 
 def what_is_left(decided: Standstill, world: Context) -> list[str]:

@@ -29,7 +29,7 @@ from etcdtui.procedures.restore_back import ETCD_WITHIN
 from etcdtui.procedures.restore_changes import in_short
 from etcdtui.procedures.restore_choice import Candidate
 from etcdtui.procedures.restore_decided import QUORUM, Ack, Quorum
-from etcdtui.procedures.restore_end import end_steps
+from etcdtui.procedures.restore_end import end_steps, missing
 from etcdtui.procedures.restore_etcd import access_of, alone
 from etcdtui.procedures.restore_look import Looked
 from etcdtui.procedures.restore_run import is_safe, left, ran_through, safe_steps
@@ -204,6 +204,7 @@ def _procedure(procedure_id: str, decided: Quorum, reasons: tuple[str, ...]) -> 
         reasons,
         locks=True,
         changed=in_short,
+        left=missing(decided),
     )
 
 

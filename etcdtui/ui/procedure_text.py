@@ -9,7 +9,7 @@ from etcdtui.text import age, clean, size
 from etcdtui.ui.looks import Line, Paragraph, Role, Span, first_of, wrap
 from etcdtui.ui.parts.listing import Item
 from etcdtui.ui.runs import Run, StepRecord
-from etcdtui.ui.words import ENDING, STEP
+from etcdtui.ui.words import STEP, sign_of
 
 OUTPUT = 200  # last lines of output that are shown
 
@@ -21,8 +21,8 @@ def command_of(step: Step) -> str:
 
 def title(run: Run) -> Line:
     if run.finished is not None:
-        sign, role = ENDING[run.finished.ending]
-        state: Span = (f"  {sign} {run.finished.ending.value}", role)
+        sign, role = sign_of(run.finished)
+        state: Span = (f"  {sign} {run.finished.word}", role)
     elif not run.started:
         words = "to be gone on with; waits for you" if run.resumed else "the plan; nothing has run yet"
         state = (f"  {words}", Role.MUTED)
@@ -95,10 +95,10 @@ def about(run: Run, step: Step) -> list[Paragraph]:
     """Why, where, what exactly, what it printed, what was found."""
     record = run.records[step.key]
     out = _changed(run)
-    early = run.finished is not None and run.finished.ending is not Ending.DONE
-    if run.finished is not None and early and step is run.current:
-        # Why it ended before its end: below there is room for some lines of that only.
-        sign, role = ENDING[run.finished.ending]
+    told = run.finished is not None and (run.finished.ending is not Ending.DONE or run.finished.left)
+    if run.finished is not None and told and step is run.current:
+        # Why it ended so: below there is room for some lines of that only.
+        sign, role = sign_of(run.finished)
         out += [Paragraph(((f"{sign} ", role), (clean(run.finished.sentence, 2000), role)), 2), Paragraph(())]
     elif record.sentence and not record.checked:
         sign, role = STEP[record.state]
@@ -185,6 +185,8 @@ def _bytes(step: Step, record: StepRecord) -> list[Span]:
 def kind_of_gate(run: Run) -> str:
     """waiting, bad, done or nothing: the colour of the gate."""
     if run.finished is not None:
+        if run.finished.left:
+            return "waiting"  # amber: somebody has to see to the rest
         return "done" if run.finished.ending is Ending.DONE else "bad"
     if not run.started or run.choices():
         return "waiting"
@@ -194,7 +196,7 @@ def kind_of_gate(run: Run) -> str:
 def gate(run: Run, width: int, *, reasoning: Choice | None = None, said: str = "") -> list[Line]:
     """What is asked of the human, or what may be done meanwhile."""
     if run.finished is not None:
-        sign, role = ENDING[run.finished.ending]
+        sign, role = sign_of(run.finished)
         lines = wrap(((f"{sign} ", role), (clean(run.finished.sentence, 1000), Role.STRONG)), width, 2)
         rest = "; the rest stands at the right: tab, then pgdn" if len(lines) > 4 else ""
         return [*first_of(lines, 4, width), ((f"  esc goes back{rest}", Role.MUTED),)]

@@ -19,7 +19,7 @@ from etcdtui.procedures.procedure import (
 from etcdtui.text import age, clean, clean_lines, size
 from etcdtui.ui.looks import Line, Role, Span, width_of
 from etcdtui.ui.ports import EngineHandle
-from etcdtui.ui.words import ENDING, STEP
+from etcdtui.ui.words import STEP, sign_of
 
 KEPT = 1000  # lines of output of one step
 ACTIVE = frozenset({StepState.WAITING, StepState.RUNNING, StepState.VERIFYING})
@@ -159,7 +159,7 @@ class Run:
     def line(self, width: int) -> Line:
         """The run in one line of at most ``width`` cells, the least important left out."""
         if self.finished is not None:
-            sign, role = ENDING[self.finished.ending]
+            sign, role = sign_of(self.finished)
             said: Line = ((clean(self.finished.sentence), Role.PLAIN),)
             return self._short((f"{sign} ", role), said, (), width)
         step = self.current

@@ -10,7 +10,7 @@ from etcdtui.model.findings import Severity
 from etcdtui.model.health import Level, MemberHealth, MemberState
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView, Way
-from etcdtui.procedures.procedure import Ending, StepState
+from etcdtui.procedures.procedure import Ending, Finished, StepState
 from etcdtui.ui.looks import Role
 
 LEVEL = {
@@ -104,3 +104,8 @@ ENDING = {
     Ending.CANCELLED: ("✗", Role.WARN),
     Ending.STOPPED: ("⏸", Role.WARN),
 }
+
+
+def sign_of(finished: Finished) -> tuple[str, Role]:
+    """How a run ended; one that is done and has left something is not shown as one that has not."""
+    return ("▲", Role.WARN) if finished.left else ENDING[finished.ending]

@@ -91,6 +91,21 @@ async def test_a_name_that_is_typed_fast_is_not_dropped() -> None:
         assert answers(it) == [Answer(Choice.GO, "prod", "take")]
 
 
+async def test_what_is_done_and_has_left_something_is_not_shown_as_whole() -> None:
+    async with driven() as it:
+        await at_the_gate(it)
+        await it.emit([Finished(Ending.DONE, "prod is restored.", "2 masters are missing")])
+        assert "▲ done, 2 masters are missing" in it.text and "✓ done" not in it.text
+        gate = it.app.screen.query_one("#gate")
+        assert gate.has_class("-waiting") and not gate.has_class("-done")
+    async with driven() as it:
+        await at_the_gate(it)
+        await it.press("escape")
+        await it.emit([Finished(Ending.DONE, "prod is restored.", "2 masters are missing")])
+        (line,) = [line for line in it.text.splitlines() if "prod is restored." in line]
+        assert "▲" in line and "✓" not in line
+
+
 async def test_a_space_that_nobody_sees_makes_no_phrase_wrong() -> None:
     async with driven(procedures=fakes.FakeProcedures(fakes.backup_plan(phrase=True))) as it:
         await at_the_gate(it)

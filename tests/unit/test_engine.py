@@ -56,6 +56,16 @@ def world_with(**answer: object) -> FakeWorld:
     return FakeWorld(None, runner)
 
 
+def test_what_is_left_though_it_is_done_is_told_with_the_end_and_it_counts_as_done(journal: Journal) -> None:
+    made = replace(procedure(command_step()), left="2 masters are missing")
+    finished, _ = run(made, journal, world=world_with())
+    assert (finished.ending, finished.left) == (Ending.DONE, "2 masters are missing")
+    assert finished.word == "done, 2 masters are missing"
+    assert journal.runs()[0].ending is Ending.DONE
+    refused, _ = run(replace(made, id="other", steps=(check_step(prechecks=(no(),)),)), journal)
+    assert refused.left == "", "it was not done"
+
+
 class TestBefore:
     def test_one_look_serves_both_whether_it_is_so_already_and_what_must_be_so_before(
         self, journal: Journal

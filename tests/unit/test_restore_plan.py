@@ -387,6 +387,18 @@ def test_a_host_that_does_not_answer_has_to_be_off_by_somebodys_word() -> None:
     assert keys(made).index("off masternode2") < keys(made).index("stop etcd masternode1")
 
 
+def test_with_hosts_that_are_off_the_end_is_done_but_not_whole() -> None:
+    silent = Reading[float](None, None, Problem(Fault.SILENT, "No answer."), NOW - 60)
+    off = [replace(host(n), link=silent) for n in (1, 2)]
+    told = {1: "No answer.", 2: "No answer."}
+    both = plan(looked(placed(), view=lost(hosts=(*off, host(3))), reports=told), host="masternode3")
+    assert both.left == "2 masters are missing"
+    assert restore.rebuild("restore", both.id, "prod", dict(both.parameters)).left == both.left
+    one = plan(looked(placed(), view=lost(hosts=(host(1), off[1], host(3))), reports={2: "No answer."}))
+    assert one.left == "1 master is missing"
+    assert plan(looked(placed())).left == ""
+
+
 def test_without_a_kubeconfig_the_rollouts_are_left_to_the_human_in_full() -> None:
     made = plan(looked(placed(), view=lost(api_configured=False)))
     assert "redeploy etcd" not in keys(made) and "guard off" not in keys(made)
