@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from etcdtui.procedures.procedure import Action, Choice, Ending, GateKind, Step, StepState
+from etcdtui.procedures.procedure import Action, Choice, Ending, Gate, GateKind, Step, StepState
 from etcdtui.text import age, clean, size
 from etcdtui.ui.looks import Line, Paragraph, Role, Span, first_of, wrap
 from etcdtui.ui.parts.listing import Item
@@ -225,8 +225,24 @@ def gate(run: Run, width: int, *, reasoning: Choice | None = None, said: str = "
         words = record.sentence or "This step needs a decision."
         asked = wrap((("⏸ ", Role.WARN), (clean(words, 600), Role.PLAIN)), width, 2)
         return [*lines, *first_of(asked, 4, width)]
+    if run.ahead.kind is not GateKind.NONE and not run.cancelling:
+        return [*lines, *first_of(wrap(_ahead(run.ahead), width, 2), 4, width)]
     words = "being cancelled: " if run.cancelling else "c cancels: "
     return first_of(wrap(((words, Role.MUTED), (clean(step.cancel, 400), Role.MUTED)), width, 2), 2, width)
+
+
+STILL = "The checks are still running: nothing has been confirmed."
+
+
+def _ahead(gate: Gate) -> Line:
+    """What will be asked, while the checks before it still run."""
+    waits: Span = ("The checks are running; it can be confirmed when they are done.", Role.WARN)
+    if gate.kind is GateKind.PHRASE:
+        typed: Line = (("It will ask for ", Role.PLAIN), (f"“{clean(gate.phrase)}”", Role.KEY))
+        now: Span = (", which may be typed now. ", Role.PLAIN)
+        return (("○ ", Role.MUTED), *typed, now, waits, (" tab, then c cancels.", Role.MUTED))
+    prompt = f"{clean(gate.prompt, 600)} " if gate.prompt else ""
+    return (("○ ", Role.MUTED), (prompt, Role.PLAIN), waits, (" c cancels.", Role.MUTED))
 
 
 def _asked(step: Step, sentence: str, *, optional: bool) -> Line:

@@ -9,6 +9,7 @@ from etcdtui.procedures.procedure import (
     Choice,
     Event,
     Finished,
+    Gate,
     Output,
     Procedure,
     Progress,
@@ -91,6 +92,15 @@ class Run:
 
     def number(self, step: Step) -> int:
         return self.procedure.steps.index(step) + 1
+
+    @property
+    def ahead(self) -> Gate:
+        """What the current step will ask once its checks have ended, as far as that is known by now."""
+        step = self.current
+        if step is None or not self.running or step.ask is not None:
+            return Gate()
+        record = self.records[step.key]
+        return step.gate if record.checked and record.state is StepState.TO_COME else Gate()
 
     @property
     def elapsed(self) -> float:

@@ -11,6 +11,7 @@ from etcdtui.procedures.procedure import (
     Answer,
     Choice,
     Ending,
+    Event,
     Finished,
     Progress,
     Step,
@@ -89,6 +90,97 @@ async def test_a_name_that_is_typed_fast_is_not_dropped() -> None:
         await it.emit(fakes.to_the_gate())
         await it.press(*"prod", "enter")
         assert answers(it) == [Answer(Choice.GO, "prod", "take")]
+
+
+def typed(it: Driven) -> str:
+    field = it.app.screen.query_one("#typed")
+    return field.value if field.display else "nothing is asked for"  # type: ignore[attr-defined, no-any-return]
+
+
+def checked() -> list[Event]:
+    """Its gate comes after checks, which take some seconds."""
+    return [*fakes.to_the_gate()[:2], Progress("take", 1.0, None, "every source to answer anew")]
+
+
+async def test_letters_typed_while_the_checks_run_stay_and_confirm_nothing_before_they_have_ended() -> None:
+    async with driven(procedures=fakes.FakeProcedures(fakes.backup_plan(phrase=True))) as it:
+        await opened(it)
+        await it.press("enter")
+        await it.emit(checked())
+        assert "which may be typed now" in it.text and "The checks are running" in it.text
+        await it.press(*"prod")
+        await it.emit([Progress("take", 2.0, None, "the checks before this step")])
+        assert typed(it) == "prod"
+        await it.press("enter")
+        assert "still running: nothing has been confirmed" in it.text
+        await it.emit(fakes.to_the_gate()[2:])
+        assert typed(it) == "prod" and "still running" not in it.text
+        assert answers(it) == [], "neither by the key of before"
+        await it.press("enter")
+        assert answers(it) == [], "nor by one that was on its way when they ended"
+        assert "have just ended" in it.text
+        it.time[0] += 1
+        await it.press("enter")
+        assert answers(it) == [Answer(Choice.GO, "prod", "take")]
+
+
+async def test_what_was_typed_for_a_step_that_is_refused_is_not_there_when_it_asks_again() -> None:
+    async with driven(procedures=fakes.FakeProcedures(fakes.backup_plan(phrase=True))) as it:
+        await opened(it)
+        await it.press("enter")
+        await it.emit(checked())
+        await it.press(*"prod")
+        ways = (Choice.RETRY, Choice.STOP)
+        await it.emit([StepChanged("take", StepState.FAILED, "masternode3 is down.", ways)])
+        assert typed(it) == "nothing is asked for"
+        await it.emit(fakes.to_the_gate()[2:])
+        assert typed(it) == ""
+
+
+async def test_what_will_be_confirmed_is_told_while_the_checks_run_and_enter_says_that_they_do() -> None:
+    plan = fakes.backup_plan()
+    take = plan.step("take")
+    optional = replace(take, gate=replace(take.gate, optional=True, prompt="Take it now?"))
+    steps = tuple(optional if step is take else step for step in plan.steps)
+    for key in ("enter", "n"):
+        async with driven(procedures=fakes.FakeProcedures(replace(plan, steps=steps))) as it:
+            await opened(it)
+            await it.press("enter")
+            await it.emit(checked())
+            assert "Take it now? The checks are running" in " ".join(it.text.split())
+            await it.press(key)
+            assert "still running: nothing has been confirmed" in it.text
+            it.time[0] += 1
+            await it.emit([StepChanged("take", StepState.WAITING, "", (Choice.GO, Choice.NO, Choice.STOP))])
+            it.time[0] += 1
+            await it.press("r")
+            assert answers(it) == []
+
+
+async def test_nothing_is_asked_ahead_where_the_question_depends_on_the_checks() -> None:
+    plan = fakes.backup_plan(phrase=True)
+    take = plan.step("take")
+    asks = replace(take, ask=lambda world: take.gate)
+    steps = tuple(asks if step is take else step for step in plan.steps)
+    async with driven(procedures=fakes.FakeProcedures(replace(plan, steps=steps))) as it:
+        await opened(it)
+        await it.press("enter")
+        await it.emit(checked())
+        assert typed(it) == "nothing is asked for" and "c cancels" in it.text
+
+
+async def test_the_pane_says_how_to_read_on_where_there_is_more() -> None:
+    plan = fakes.backup_plan()
+    async with driven(size=(80, 24), procedures=fakes.FakeProcedures(plan)) as it:
+        await opened(it)
+        assert "tab, then pgdn: more" in it.text
+        about = it.app.screen.query_one("#about")
+        assert about.scroll_offset.y == 0
+        await it.press("tab", "pagedown")
+        assert about.scroll_offset.y > 0
+    async with driven(size=(120, 60), procedures=fakes.FakeProcedures(plan)) as it:
+        await opened(it)
+        assert "tab, then" not in it.text, "all of it is in sight"
 
 
 async def test_what_is_done_and_has_left_something_is_not_shown_as_whole() -> None:

@@ -20,7 +20,7 @@ from etcdtui.ui.parts.footer import KeyLine
 from etcdtui.ui.parts.lines import Lines
 from etcdtui.ui.parts.listing import Listing
 from etcdtui.ui.parts.settling import SETTLE
-from etcdtui.ui.procedure_text import about, command_of, facts, gate, kind_of_gate, plan, steps, title
+from etcdtui.ui.procedure_text import STILL, about, command_of, facts, gate, kind_of_gate, plan, steps, title
 from etcdtui.ui.runs import Run
 from etcdtui.ui.screens.ask import AskScreen, Option
 
@@ -85,6 +85,8 @@ class ProcedureScreen(Screen[None]):
         self._anew = False  # another step than before is shown
         self._reasoning: Choice | None = None  # the choice whose reason is being typed
         self._said = ""
+        self._typing: tuple[str, Choice | None] | None = None  # for which step, which reason
+        self._ahead = False  # what stands there was begun before it was asked for
         self._allowed: object = None  # what the keys shown go by
         self._shown_at = 0.0  # since when this plan is to be read, by the run's clock
 
@@ -103,6 +105,7 @@ class ProcedureScreen(Screen[None]):
         self.steps.border_title = "Steps"
         self.typed.display = False
         self._shown_at = self.run.clock()
+        self.watch(self.about, "show_vertical_scrollbar", self._tell_of_more)
         self.show_run()
         self.set_interval(1.0, self.show_run)
 
@@ -111,6 +114,7 @@ class ProcedureScreen(Screen[None]):
         if run is not self.run:
             self.run, self._shown_at = run, run.clock()
             self._followed, self._reasoning, self._said = None, None, ""
+            self._typing = ("", None)  # nothing of what was typed for the other one stays
         self.show_run()
 
     def show_run(self) -> None:
@@ -122,6 +126,8 @@ class ProcedureScreen(Screen[None]):
             self._followed, self._reasoning, self._said = current.key, None, ""
             self._anew = True
             self.steps.point_at(current.key)
+        if self._said == STILL and run.ahead.kind is GateKind.NONE:
+            self._said = ""  # they have ended
         self.title_bar.set_builder(lambda width: wrap(title(run), width, 2))
         self.steps.set_items(steps(run))
         shown = self._shown()
@@ -147,11 +153,14 @@ class ProcedureScreen(Screen[None]):
         self._show_inputs()
         self._show_keys()
 
+    def _tell_of_more(self, more: bool) -> None:
+        self.about.border_subtitle = "tab, then pgdn: more" if more else ""
+
     def _show_keys(self) -> None:
         """The line of keys is made anew only where other keys count: on a busy machine that alone would take
         all the time there is."""
         run = self.run
-        allowed = (run.started, run.running, run.cancelling, run.choices())
+        allowed = (run.started, run.running, run.cancelling, run.choices(), run.ahead)
         if allowed != self._allowed:
             self._allowed = allowed
             self.refresh_bindings()
@@ -163,9 +172,14 @@ class ProcedureScreen(Screen[None]):
 
     def _show_inputs(self) -> None:
         choices = self.run.choices()
-        wants_phrase = self._phrase() != "" and self._reasoning is None
+        ahead = self.run.ahead.kind is GateKind.PHRASE
+        wants_phrase = (ahead or self._phrase() != "") and self._reasoning is None
         typing = wants_phrase or self._reasoning in choices
-        if typing != self.typed.display:
+        step = self.run.current
+        what = (step.key, self._reasoning) if step is not None and typing else None
+        if what != self._typing:
+            # What is typed while the checks still run stays there when they have ended.
+            self._typing, self._ahead = what, ahead
             self.typed.value = ""
             self.typed.placeholder = "type it here" if wants_phrase else "the reason, in a few words"
             self.typed.display = typing
@@ -189,9 +203,10 @@ class ProcedureScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         run = self.run
         if action == "go":
-            return not run.started or Choice.GO in run.choices()
+            return not run.started or Choice.GO in run.choices() or run.ahead.kind is GateKind.CONFIRM
         if action == "choose":
-            return Choice(str(parameters[0])) in run.choices()
+            choice = Choice(str(parameters[0]))
+            return choice in run.choices() or (choice is Choice.NO and run.ahead.optional)
         if action == "cancel":
             return run.running and not run.cancelling
         return True
@@ -201,12 +216,21 @@ class ProcedureScreen(Screen[None]):
             # Neither a plan nor a gate that has just come up is passed by a key meant for something else.
             if self.run.clock() - self._shown_at >= SETTLE:
                 self.post_message(StartWanted(self.run))
+        elif self.run.ahead.kind is not GateKind.NONE:
+            self._still()
         elif not self._phrase():
             self._answer(Choice.GO)
 
+    def _still(self) -> None:
+        """A key that would confirm, while the checks still run, confirms nothing, now or later."""
+        self._said = STILL
+        self.show_run()
+
     def action_choose(self, choice: str) -> None:
         chosen = Choice(choice)
-        if chosen in REASONED and self._reasoning is None:
+        if chosen is Choice.NO and self.run.ahead.optional:
+            self._still()
+        elif chosen in REASONED and self._reasoning is None:
             self._reasoning = chosen
             self.show_run()
         else:
@@ -261,13 +285,19 @@ class ProcedureScreen(Screen[None]):
     def _typed(self, event: Input.Submitted) -> None:
         """A wrong phrase or an empty reason is told, never sent."""
         event.stop()
+        if self.run.ahead.kind is GateKind.PHRASE:
+            self._still()
+            return
         if self._reasoning is not None:
             if event.value.strip():
                 self._answer(self._reasoning, event.value.strip())
             else:
                 self._said = "A reason is needed; it goes into the record."
         elif event.value.strip() == self._phrase() != "":
-            self._answer(Choice.GO, event.value.strip())
+            if self._ahead and self._just_asked():
+                self._said = "The checks have just ended. Read what they found; enter then sends it."
+            else:
+                self._answer(Choice.GO, event.value.strip())
         else:
             self._said = "That is not what is asked for. Nothing has been done."
             self.typed.action_select_all()  # what is typed next takes its place
@@ -282,12 +312,17 @@ class ProcedureScreen(Screen[None]):
         else:
             self.action_choose(choice.value)
 
+    def _just_asked(self) -> bool:
+        """Is the question so new that a key may have been meant for what was there before?"""
+        step = self.run.current
+        return step is not None and self.run.clock() - self.run.records[step.key].asked < SETTLE
+
     def _answer(self, choice: Choice, text: str = "") -> None:
         step = self.run.current
         if step is None or choice not in self.run.choices():
             return
         # Words typed for this very question are meant, however fast they came; a lone key may not be.
-        if not text and self.run.clock() - self.run.records[step.key].asked < SETTLE:
+        if not text and self._just_asked():
             return
         self._reasoning, self._said = None, ""
         cast("EtcdTui", self.app).control.answer(Answer(choice, text, step.key))
