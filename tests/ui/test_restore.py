@@ -90,6 +90,16 @@ async def test_pages(situation: str, size: tuple[int, int]) -> None:
         assert_frame(it.app, f"restore-plan-{situation}-{room}")
 
 
+async def test_a_wide_screen_shows_beside_the_list_what_is_known_of_the_backup() -> None:
+    async with driven(size=(160, 50), procedures=fakes.FakeProcedures(found=no_quorum())) as it:
+        await advised(it)
+        await it.press("enter")
+        assert_frame(it.app, "restore-backup-no-quorum-160x50")
+        assert "behind: revision 800, live 900" in it.text and "What was proven" in it.text
+        await it.press("j", "j")
+        assert "behind: revision 300, live 900" in it.text, "it follows the cursor"
+
+
 async def test_while_it_looks_it_says_how_far_it_is_and_can_be_left() -> None:
     hang = threading.Event()
     seen = [

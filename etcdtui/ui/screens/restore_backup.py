@@ -7,16 +7,18 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
 
 from etcdtui.errors import Refusal
 from etcdtui.model.places import PlacedSet
 from etcdtui.procedures.restore_offer import BackupOffer
 from etcdtui.text import clean, grouped
-from etcdtui.ui import keys
+from etcdtui.ui import backup_text, keys
 from etcdtui.ui.backup_words import key_of, when, where
 from etcdtui.ui.looks import Line, Role, wrap
 from etcdtui.ui.messages import BackupChosen, CompareWanted
 from etcdtui.ui.parts.footer import KeyLine
+from etcdtui.ui.parts.lines import Lines
 from etcdtui.ui.parts.table import Column, Table
 from etcdtui.ui.restore_words import about_backup, behind, use_of
 from etcdtui.ui.screens.restore_page import Found, RestorePage
@@ -48,20 +50,24 @@ class OffersTable(Table[BackupOffer]):
 
 
 class RestoreBackupScreen(RestorePage):
-    """The cursor begins at the proposed one."""
+    """The cursor begins at the proposed one. A wide screen shows beside the list what d shows."""
 
     NUMBER, QUESTION = 2, "Which backup?"
     AUTO_FOCUS = "#offers"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (140, "-wide")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [*keys.RESTORE_BACKUP, *keys.PAGE]
 
     def __init__(self, found: Found) -> None:
         super().__init__(found)
         self.offer = found.offer
         self.table = OffersTable()
+        self.beside = Lines(id="beside")  # where there is room: what is known of the one under the cursor
 
     def compose(self) -> ComposeResult:
         yield self.title_bar
-        yield self.table
+        with Horizontal(classes="choice"):
+            yield self.table
+            yield self.beside
         yield self.said
         yield KeyLine()
 
@@ -93,6 +99,9 @@ class RestoreBackupScreen(RestorePage):
             self.refuse(Refusal("No backup is known.", words))
             return
         self.said.set_builder(lambda width: about_backup(one, width))
+        self.beside.border_title = f"Backup {when(one.backup)}"
+        self.beside.set_paragraphs(backup_text.paragraphs(self.offer.looked.view, one.backup))
+        self.beside.scroll_home(animate=False)
 
     @on(Table.Chosen)
     def _chosen(self, event: Table.Chosen) -> None:
