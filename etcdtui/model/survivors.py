@@ -92,7 +92,8 @@ def in_words(survivor: Survivor, newest: Survivor | None, now: float) -> str:
     """One survivor, and what going on with its data would lose."""
     told = survivor.position
     if told is None:
-        return f"{survivor.name}: {survivor.trouble or 'nothing is known of its data.'}"
+        trouble = survivor.trouble or "nothing is known of its data."
+        return trouble if trouble.startswith(f"{survivor.name} ") else f"{survivor.name}: {trouble}"
     if survivor.foreign:
         return f"{survivor.name} holds the data of another cluster: it cannot be compared, or gone on with."
     facts = [f"revision {grouped(told.revision)}"]
@@ -108,7 +109,7 @@ def in_words(survivor: Survivor, newest: Survivor | None, now: float) -> str:
     if survivor.host == newest.host:
         return f"{said} Nothing known is newer."
     if lost > 0:
-        return f"{said} Going on with it loses {_revisions(lost)} that {newest.name} has."
+        return f"{said} Going on with it loses {in_revisions(lost)} that {newest.name} has."
     return f"{said} Its keys are as new as those of {newest.name}."
 
 
@@ -149,13 +150,13 @@ def gap(backup: Backup, newest: Survivor, *, foreign: bool | None, now: float) -
         said = f"{name} {how} {where}; how many revisions nobody knows, for it was never proven."
         return Gap(backup.stamp, said, seconds, None)
     if revisions < 0:
-        said = f"{name} is {_revisions(-revisions)} ahead of {where}."
+        said = f"{name} is {in_revisions(-revisions)} ahead of {where}."
     elif revisions == 0:
         said = f"{name} has everything that {where} has."
     elif seconds is not None and seconds > 0:
-        said = f"{name} is {age(seconds)} and {_revisions(revisions)} behind {where}."
+        said = f"{name} is {age(seconds)} and {in_revisions(revisions)} behind {where}."
     else:
-        said = f"{name} is {_revisions(revisions)} behind {where}."
+        said = f"{name} is {in_revisions(revisions)} behind {where}."
     return Gap(backup.stamp, said, seconds, revisions)
 
 
@@ -168,5 +169,6 @@ def label(backup: Backup, now: float) -> str:
     return f"backup {day}{when:%H:%M}"
 
 
-def _revisions(count: int) -> str:
+def in_revisions(count: int) -> str:
+    """1 revision; 18 442 revisions."""
     return counted(count, "revision").replace(str(count), grouped(count), 1)

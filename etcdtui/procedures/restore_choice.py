@@ -11,7 +11,7 @@ from etcdtui.errors import Refusal
 from etcdtui.model.health import Level, judge
 from etcdtui.model.places import Backup, PlacedSet, PlaceKind, foreign_to, last_proven
 from etcdtui.model.proof import whose
-from etcdtui.model.survivors import Survivor, best, gap, label
+from etcdtui.model.survivors import Survivor, best, gap, in_revisions, label
 from etcdtui.model.view import ClusterView, HostView
 from etcdtui.platforms.restore_scripts import HostReport, RestoreScript, recognise, unfit
 from etcdtui.procedures.restore_decided import ANSWERS, MAY_ANSWER, Ack, Chosen
@@ -346,7 +346,8 @@ def why(
 
 
 def what_is_lost(backup: Backup, looked: Looked, now: float) -> tuple[str, int]:
-    """A sentence with the numbers that are known, and the highest revision that anybody had."""
+    """A sentence with the numbers that are known, and the highest revision that anybody had. What the newest
+    data has is counted as wherever else it is told; what was seen beyond that, and nobody has, apart."""
     view = looked.view
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(backup.taken or 0.0))
     since = "what came later"
@@ -354,7 +355,11 @@ def what_is_lost(backup: Backup, looked: Looked, now: float) -> tuple[str, int]:
         since = f"everything written since {when}, {age(now - backup.taken)} before this plan"
     newest = best(looked.survivors)
     statuses = [e.status.value.revision for e in view.endpoints if e.status.value]
-    seen = max([*statuses, newest.position.revision if newest and newest.position else 0], default=0)
-    if backup.revision is not None and seen > backup.revision:
-        return f"Lost is {since}: {grouped(seen - backup.revision)} revisions.", seen
-    return f"Lost is {since}.", seen
+    has = newest.position.revision if newest and newest.position else 0
+    seen = max([*statuses, has])
+    if backup.revision is None or seen <= backup.revision:
+        return f"Lost is {since}.", seen
+    if newest is None or not backup.revision < has < seen:
+        return f"Lost is {since}: {in_revisions(seen - backup.revision)}.", seen
+    told = f"{in_revisions(has - backup.revision)} that {newest.name} has"
+    return f"Lost is {since}: {told}, and {grouped(seen - has)} more that were seen before.", seen

@@ -38,8 +38,7 @@ class Looked:
 def look(world: World, hear: Hear = unheard) -> Looked:
     """Ask every host, all at the same time. Blocks for half a minute at most, twice; ``hear`` is told how far
     it is with each host."""
-    survivors = gather(world, PATIENCE, hear)
-    view = world.view()
+    view, survivors = gather(world, PATIENCE, hear)
     reports: dict[str, HostReport | str] = {}
 
     def ask(host: HostView) -> None:

@@ -81,11 +81,21 @@ def goes_down(decided: Standstill, said: str) -> Step:
     aside = listed([m.host for m in decided.reached])
     kept = f"What is on {aside} is set aside, that of" if aside else "The data of"
     kept = f"{kept} {decided.recovery.host} is copied, nothing is lost."
-    why = f"From here on {decided.cluster} is away. {kept}"
+    name = decided.cluster
+    if may_answer(decided):
+        title, why = f"Begin: {name} goes down", f"From here on {name} is away. {kept}"
+    else:  # it is down already
+        title = f"Begin: what is left of {name} is stopped"
+        why = f"{name} has no quorum. From here on what still runs of it is stopped, too. {kept}"
     gate = Gate(
         GateKind.PHRASE, decided.cluster, f"{said} All data is kept. Type {decided.cluster} to begin."
     )
-    return begin(f"Begin: {decided.cluster} goes down", why, gate, still_lost(decided))
+    return begin(title, why, gate, still_lost(decided))
+
+
+def may_answer(decided: Standstill) -> bool:
+    """When it was planned the cluster answered, or nobody could tell; that was accepted by typing it."""
+    return any(ack.key in (ANSWERS, MAY_ANSWER) for ack in decided.accept)
 
 
 def still_lost(decided: Standstill, *, begun: bool = False) -> Check:
@@ -96,7 +106,7 @@ def still_lost(decided: Standstill, *, begun: bool = False) -> Check:
         health = judge(world.view())
         if health.level is Level.NO_QUORUM:
             return Verdict(True, f"etcd has no quorum. {health.sentence}")
-        if any(ack.key in (ANSWERS, MAY_ANSWER) for ack in decided.accept):
+        if may_answer(decided):
             return Verdict(True, f"That {decided.cluster} may answer was known: {health.sentence}")
         if health.level is Level.UNKNOWN and begun:
             return Verdict(True, f"Nothing tells of a quorum. {health.sentence}")

@@ -49,10 +49,12 @@ class _Asked:
     absent: bool = False
 
 
-def gather(world: World, patience: float = PATIENCE, hear: Hear = unheard) -> tuple[Survivor, ...]:
-    """One survivor for every host and every member, also those of which nothing is known."""
-    view = world.view()
-    asked = [_Asked(host) for host in view.hosts]
+def gather(
+    world: World, patience: float = PATIENCE, hear: Hear = unheard
+) -> tuple[ClusterView, tuple[Survivor, ...]]:
+    """One survivor for every host and every member, also those of which nothing is known; and the view that
+    they were told from, so that whoever counts what is lost counts by the same answers."""
+    asked = [_Asked(host) for host in world.view().hosts]
     threads = [
         threading.Thread(target=_ask, args=(world, one, hear), name="survivor", daemon=True) for one in asked
     ]
@@ -61,8 +63,12 @@ def gather(world: World, patience: float = PATIENCE, hear: Hear = unheard) -> tu
     end = time.monotonic() + patience
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
+    view = world.view()
+    now = {host.name: host for host in view.hosts}
+    for one in asked:
+        one.host = now.get(one.host.name, one.host)
     listing = view.members.value
-    return (*(_survivor(view, listing, one) for one in asked), *_unhosted(view, listing))
+    return view, (*(_survivor(view, listing, one) for one in asked), *_unhosted(view, listing))
 
 
 def _ask(world: World, one: _Asked, hear: Hear) -> None:

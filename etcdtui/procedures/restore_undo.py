@@ -152,7 +152,9 @@ def _procedure(procedure_id: str, before: Standstill, undo: Undo) -> Procedure:
     now = replace(before, stamp=undo.stamp, others=masters)
     stop = [step for master in masters for step in stop_host(now, master, why=MAKES_ROOM)]
     begun = begin(
-        f"Begin: {before.cluster} goes down", "Every host is brought to a stand first.", _gate(before, undo)
+        f"Begin: {before.cluster} is brought to a stand",
+        "What still runs of it is stopped on every host first.",
+        _gate(before, undo),
     )
     first = replace(
         begun,

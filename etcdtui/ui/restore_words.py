@@ -77,7 +77,7 @@ def _seen(name: str, seen: Seen | None) -> Paragraph:
             sign, role = "✗ ", Role.WARN
         elif seen.over:
             sign, role = "✓ ", Role.GOOD
-        said = clean(seen.sentence, 600)
+        said = clean(seen.sentence, 600).removeprefix(f"{name} ")  # it stands before it
     words = fit(name, TITLES - 2) if len(name) < TITLES - 2 else f"{name}  "
     return Paragraph(((sign, role), (words, Role.STRONG), (said, Role.PLAIN)), TITLES)
 

@@ -12,7 +12,8 @@ from etcdtui.model.readings import Reading
 from etcdtui.model.restore_advice import LAST_RESORT, Kind, advise
 from etcdtui.model.survivors import Position, best
 from etcdtui.model.view import ClusterView
-from etcdtui.procedures import restore_survivors
+from etcdtui.procedures import restore_look, restore_survivors
+from etcdtui.procedures.restore_look import look
 from etcdtui.procedures.restore_survivors import gather, member_of
 from etcdtui.reach.remote_db import OnDisk
 from tests.procedures import FakeRunner, FakeWorld
@@ -128,13 +129,35 @@ def test_living_members_and_disks_are_read_together(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(restore_survivors, "read_position", read)
     world = FakeWorld(view, *(FakeRunner(f"masternode{n}") for n in (1, 2, 3)))
-    one, two, three = gather(world)
+    _, (one, two, three) = gather(world)
     assert not one.running and one.position == Position(960, 860, 7, (0xA1, 0xA2, 0xA3))
     assert two.position is None and two.trouble == "masternode2 does not answer."
     assert three.running and three.counting == 37
     assert three.position == Position(950, 850, 7, (0xA1, 0xA2, 0xA3))
     assert one.written == pytest.approx(NOW - 100.01)  # by our clock
     assert best((one, two, three)) is one
+
+
+def test_what_is_lost_is_counted_by_the_answers_that_the_data_was_ranked_by(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a cluster that writes on, every reading has another number."""
+
+    class Writing(FakeWorld):
+        def view(self) -> ClusterView:
+            self.looked += 1
+            grown = status(1, revision=900 + self.looked)
+            return replace(healthy(), endpoints=(endpoint(1, status=Reading(grown, NOW)), gone(2), gone(3)))
+
+    def read(runner: FakeRunner, sudo: tuple[str, ...], folder: str) -> OnDisk:
+        raise NotFound("There is no database.")
+
+    monkeypatch.setattr(restore_survivors, "read_position", read)
+    monkeypatch.setattr(restore_look, "report", lambda world, host: None)
+    found = look(Writing(None, *(FakeRunner(f"masternode{n}") for n in (1, 2, 3))))
+    newest, told = best(found.survivors), found.view.endpoints[0].status.value
+    assert newest is not None and newest.position is not None and told is not None
+    assert newest.position.revision == told.revision
 
 
 def test_data_of_another_cluster_is_known_by_its_members(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +169,7 @@ def test_data_of_another_cluster_is_known_by_its_members(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(restore_survivors, "read_position", read)
     view = replace(healthy(), endpoints=(gone(1), gone(2), gone(3)))
-    one, two, three = gather(FakeWorld(view, *(FakeRunner(f"masternode{n}") for n in (1, 2, 3))))
+    _, (one, two, three) = gather(FakeWorld(view, *(FakeRunner(f"masternode{n}") for n in (1, 2, 3))))
     assert not one.foreign and three.foreign
     assert two.position is None and "no database" in two.trouble
 

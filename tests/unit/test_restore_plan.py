@@ -399,6 +399,26 @@ def test_with_hosts_that_are_off_the_end_is_done_but_not_whole() -> None:
     assert plan(looked(placed())).left == ""
 
 
+def test_what_is_down_already_is_not_said_to_go_down() -> None:
+    begin = step_of(plan(looked(placed())), "begin")
+    assert begin.title == "Begin: what is left of prod is stopped" and "has no quorum" in begin.why
+    answers = looked(placed(), view=healthy(), found=survivors(900, 900, 900))
+    begin = step_of(plan(answers), "begin")
+    assert begin.title == "Begin: prod goes down" and "From here on prod is away" in begin.why
+
+
+def test_one_number_says_everywhere_what_the_newest_data_has_beyond_the_backup() -> None:
+    """Of a member that is gone more was seen than anybody has: that is told apart."""
+    seen = looked(placed(), found=survivors(850, 840, 840, running=frozenset({1})))
+    made = plan(seen)
+    assert "50 revisions behind masternode1's own data" in " ".join(made.reasons)
+    assert step_of(made, "accept newer").gate.phrase == "lose 50 revisions"
+    told = restore.decided_of(made)
+    assert ": 50 revisions that masternode1 has, and 50 more that were seen before." in told.lost
+    assert told.seen == 900, "who watches the API may remember that one"
+    assert restore.decided_of(plan(looked(placed()))).lost.endswith(": 100 revisions.")
+
+
 def test_without_a_kubeconfig_the_rollouts_are_left_to_the_human_in_full() -> None:
     made = plan(looked(placed(), view=lost(api_configured=False)))
     assert "redeploy etcd" not in keys(made) and "guard off" not in keys(made)

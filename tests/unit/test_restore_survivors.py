@@ -68,7 +68,7 @@ def test_unread_and_foreign_data_is_never_the_best() -> None:
     known = survivor(3, 5)
     assert best([unread, foreign, known]) is known
     assert rank([unread, foreign, known])[0] is known
-    assert in_words(unread, known, NOW) == "masternode1: masternode1 does not answer by SSH."
+    assert in_words(unread, known, NOW) == "masternode1 does not answer by SSH.", "named once"
     assert "another cluster" in in_words(foreign, known, NOW)
 
 
