@@ -5,21 +5,24 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
-import re
+import select
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from etcdtui.lab import places, writes
+from etcdtui.lab import configmaps, places, watches, writes
 from etcdtui.lab.resources import BY_PATH, Resource
+from etcdtui.lab.selectors import selected
 from etcdtui.lab.store import ApiRefusal
+from etcdtui.lab.watches import Watches
 
 if TYPE_CHECKING:
+    from etcdtui.lab.configmaps import Asked
     from etcdtui.lab.documents import Document
     from etcdtui.lab.eras import Era
     from etcdtui.lab.objects import World
@@ -36,6 +39,7 @@ class ApiServer:
         self.world = world
         self._address = (places.LOOPBACK, port)
         self.token = token
+        self.watches = Watches(world)
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(certificate, key)
         self._server: _Server | None = None
@@ -49,13 +53,21 @@ class ApiServer:
         """Listen, unless it does already."""
         with self._lock:
             if self._server is None:
+                self.watches.begin()
                 self._server = _Server(self._address, self, self._context)
                 threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True).start()
+
+    def begin_anew(self) -> None:
+        """Forget what is remembered of etcd, as a kube-apiserver that was started anew; all watches end."""
+        with self._lock:
+            if self._server is not None:
+                self.watches.begin()
 
     def stop(self) -> None:
         """Close the port and every connection."""
         with self._lock:
             server, self._server = self._server, None
+            self.watches.end()
         if server is not None:
             server.shutdown()
             server.server_close()
@@ -117,7 +129,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 raise ApiRefusal(HTTPStatus.UNAUTHORIZED, "Unauthorized", "Unauthorized")
             act(url.path.rstrip("/"), query, body)
         except ApiRefusal as exc:
-            self._status(exc.code, exc.reason, exc.message)
+            again = str(exc.details.get("retryAfterSeconds", ""))
+            self._json(exc.code, exc.document(), {"Retry-After": again} if again else {})
 
     def _body(self) -> Any:
         length = self.headers.get("Content-Length") or "0"
@@ -144,8 +157,22 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             version = self.server.owner.world.plan.era.kubernetes
             major, minor, _ = version.lstrip("v").split(".")
             self._json(HTTPStatus.OK, {"major": major, "minor": minor, "gitVersion": version})
+        elif wanted := configmaps.asked(path):
+            self._of_etcd(wanted, query)
         else:
             self._objects(path, query)
+
+    def _of_etcd(self, wanted: Asked, query: dict[str, str]) -> None:
+        known = self.server.owner.watches
+
+        def fits(item: Document) -> bool:
+            return wanted.fits(item) and selected(item, query)
+
+        if watches.watching(query):
+            with known.slot():
+                self._stream(watches.begun(known.cache(), query, fits))
+        else:
+            self._json(HTTPStatus.OK, known.one(wanted) if wanted.name else known.listed(query, fits))
 
     def _objects(self, path: str, query: dict[str, str]) -> None:
         resource, name, _ = _route(path, self.server.owner.world.plan.era)
@@ -165,6 +192,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._json(HTTPStatus.OK, document)
 
     def _write(self, path: str, query: dict[str, str], body: Any) -> None:
+        if configmaps.asked(path):
+            raise _not_allowed()
         resource, name, part = _route(path, self.server.owner.world.plan.era)
         world, dry = self._world(), query.get("dryRun") == "All"
         if self.command == "POST" and not name:
@@ -179,8 +208,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif self.command == "DELETE" and name and not part:
             self._json(HTTPStatus.OK, writes.delete(world, resource, name, body, dry=dry))
         else:
-            text = "the server does not allow this method on the requested resource"
-            raise ApiRefusal(HTTPStatus.METHOD_NOT_ALLOWED, "MethodNotAllowed", text)
+            raise _not_allowed()
 
     def _world(self) -> World:
         world = self.server.owner.world
@@ -189,25 +217,32 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             raise ApiRefusal(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", text)
         return world
 
-    def _status(self, code: HTTPStatus, reason: str, message: str) -> None:
-        self._json(
-            code,
-            {
-                "kind": "Status",
-                "apiVersion": "v1",
-                "metadata": {},
-                "status": "Failure",
-                "message": message,
-                "reason": reason,
-                "code": int(code),
-            },
-        )
+    def _stream(self, events: Iterator[Document | None]) -> None:
+        """A watch: one line for each event, in a chunk of its own."""
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for event in events:
+            if event is not None:
+                line = json.dumps(event).encode() + b"\n"
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+            elif _gone(self.connection):
+                self.close_connection = True
+                return
+        self.wfile.write(b"0\r\n\r\n")
 
-    def _json(self, code: HTTPStatus, document: dict[str, Any]) -> None:
-        self._send(code, json.dumps(document).encode(), "application/json")
+    def _json(
+        self, code: HTTPStatus, document: dict[str, Any], headers: Mapping[str, str] | None = None
+    ) -> None:
+        self._send(code, json.dumps(document).encode(), "application/json", headers)
 
-    def _send(self, code: HTTPStatus, body: bytes, kind: str) -> None:
+    def _send(
+        self, code: HTTPStatus, body: bytes, kind: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         self.send_response(code)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -215,6 +250,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """The lab keeps no access log."""
+
+
+def _gone(connection: socket.socket) -> bool:
+    """Whether who listens to a watch has hung up: there is nothing else that it could have sent."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _not_allowed() -> ApiRefusal:
+    text = "the server does not allow this method on the requested resource"
+    return ApiRefusal(HTTPStatus.METHOD_NOT_ALLOWED, "MethodNotAllowed", text)
 
 
 def _route(path: str, era: Era) -> tuple[Resource, str, str]:
@@ -226,32 +273,3 @@ def _route(path: str, era: Era) -> tuple[Resource, str, str]:
             return BY_PATH[collection], *found
     text = "the server could not find the requested resource"
     raise ApiRefusal(HTTPStatus.NOT_FOUND, "NotFound", text)
-
-
-def selected(item: Document, query: dict[str, str]) -> bool:
-    """Whether an object passes labelSelector and fieldSelector (equality, sets, presence)."""
-    labels: dict[str, str] = item["metadata"].get("labels", {})
-    for term in re.split(r",(?![^(]*\))", query.get("labelSelector", "")):
-        if term.strip() and not _label_fits(labels, term.strip()):
-            return False
-    for term in filter(None, query.get("fieldSelector", "").split(",")):
-        path, _, wanted = term.replace("==", "=").partition("=")
-        value: Any = item
-        for part in path.split("."):
-            value = value.get(part, "") if isinstance(value, dict) else ""
-        if str(value) != wanted:
-            return False
-    return True
-
-
-def _label_fits(labels: dict[str, str], term: str) -> bool:
-    if match := re.fullmatch(r"(\S+)\s+(in|notin)\s+\(([^)]*)\)", term):
-        inside = labels.get(match[1]) in [word.strip() for word in match[3].split(",")]
-        return inside == (match[2] == "in")
-    if "!=" in term:
-        key, _, value = term.partition("!=")
-        return labels.get(key) != value
-    if "=" in term:
-        key, _, value = term.replace("==", "=").partition("=")
-        return labels.get(key) == value
-    return (term.lstrip("!") in labels) != term.startswith("!")

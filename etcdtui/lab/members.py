@@ -22,6 +22,13 @@ _IMPATIENT = 0.1  # until the first answer
 _FRESH = 3.5  # an answer older than this says nothing about now
 
 
+def access(node: Node) -> ssl.SSLContext:
+    """What a client of the member on a host shows, and whom it believes. Raises OSError."""
+    context = ssl.create_default_context(cafile=str(node.ca))
+    context.load_cert_chain(*map(str, node.certificate("peer")))
+    return context
+
+
 class Gateway:
     """One warm connection to one member."""
 
@@ -34,10 +41,8 @@ class Gateway:
         """One request. Raises OSError, whatever went wrong."""
         try:
             if self._connection is None:
-                context = ssl.create_default_context(cafile=str(self._node.ca))
-                context.load_cert_chain(*map(str, self._node.certificate("peer")))
                 self._connection = http.client.HTTPSConnection(
-                    places.LOOPBACK, self._node.client, timeout=self._timeout, context=context
+                    places.LOOPBACK, self._node.client, timeout=self._timeout, context=access(self._node)
                 )
             self._connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
             answer = self._connection.getresponse()

@@ -27,14 +27,32 @@ def operator_resource(plural: str) -> str:
 class ApiRefusal(Exception):
     """An answer of the API that is not a success."""
 
-    def __init__(self, code: HTTPStatus, reason: str, message: str) -> None:
+    def __init__(self, code: HTTPStatus, reason: str, message: str, details: Document | None = None) -> None:
         super().__init__(message)
-        self.code, self.reason, self.message = code, reason, message
+        self.code, self.reason, self.message, self.details = code, reason, message, details or {}
+
+    def document(self) -> Document:
+        """The Status that tells it."""
+        return {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+            "reason": self.reason,
+            **({"details": self.details} if self.details else {}),
+            "code": int(self.code),
+        }
 
 
 def not_found(resource: str, name: str) -> ApiRefusal:
     """There is no such object."""
     return ApiRefusal(HTTPStatus.NOT_FOUND, "NotFound", f'{resource} "{name}" not found')
+
+
+def retry_later(why: str) -> ApiRefusal:
+    """It cannot be done now, and soon can."""
+    return ApiRefusal(HTTPStatus.TOO_MANY_REQUESTS, "TooManyRequests", why, {"retryAfterSeconds": 1})
 
 
 def conflict(resource: str, name: str, why: str) -> ApiRefusal:

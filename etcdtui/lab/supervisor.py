@@ -178,13 +178,24 @@ class Supervisor:
                 )
 
     def _watch_api(self) -> None:
-        # The API lives as long as some host has its static pod, as behind a load balancer.
+        # The API lives as long as some host has its static pod, as behind a load balancer. One that was
+        # started anew, by whomever, hangs up who watches: the lab's one process stands for them all.
+        known = self._api_servers()
         while not self._stopping.wait(0.5):
-            backends = any(self.api.world.pod_is_there(host, "kube-apiserver") for host in self.fleet.hosts)
-            if backends and self.api_wanted and not self._stopping.is_set():
-                self.api.start()
-            elif not backends:
+            backends = self._api_servers()
+            if not backends:
                 self.api.stop()
+            elif self.api_wanted and not self._stopping.is_set():
+                if backends - known:
+                    self.api.begin_anew()
+                self.api.start()
+            known |= backends
+
+    def _api_servers(self) -> set[str]:
+        """The containers that run now: one that is started anew has another id."""
+        ready = [host for host in self.fleet.hosts if host.ready]
+        found = (state for host in ready for state in host.kubelet.containers("kube-apiserver"))
+        return {state.id for state in found if state.name == "kube-apiserver"}
 
     def _tell_of_hosts(self) -> None:
         """Write the files that name the hosts, for whoever begins to look after the cluster now."""

@@ -12,7 +12,7 @@ from etcdtui.cli import main as cli
 from etcdtui.errors import ConfigError, Refusal
 from etcdtui.lab import __main__ as command
 from etcdtui.lab import actions, content, control, up
-from etcdtui.lab.api import selected
+from etcdtui.lab.selectors import selected
 
 
 def test_an_unknown_action_names_the_known_ones() -> None:
