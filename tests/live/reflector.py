@@ -54,7 +54,8 @@ class Wire:
     def watch(self, path: str = CONFIGMAPS, **query: str | int) -> Iterator[Any]:
         """It is watched when this returns: the events until it ends. Raises OSError or HTTPException."""
         answer = self.get(path, watch="true", **query)
-        assert answer.status == 200, answer.read()
+        if answer.status != 200:
+            raise OSError(f"{answer.status} {answer.read()!r}")
         return self._events(answer)
 
     @staticmethod

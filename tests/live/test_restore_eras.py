@@ -1,7 +1,8 @@
-"""A restore on a living control plane of each release, with etcd 3.4 and 3.5."""
+"""A restore on a living control plane of each release, with etcd 3.4 and 3.5: the keys, and who watches."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,28 @@ from etcdtui.model.health import Level
 from etcdtui.model.restore_advice import advise
 from etcdtui.procedures import restore, restore_etcd_alone, restore_quorum
 from etcdtui.procedures.operations import Operations
-from etcdtui.procedures.procedure import Ending
+from etcdtui.procedures.procedure import Ending, StepChanged, StepState
+from tests.live.lab_client import until
+from tests.live.reflector import Reflector, fresh
 from tests.live.test_restore import Typing, backed_up, keys, on_etcd, planned
 from tests.live.watched import Watched, watched
 
 pytestmark = [pytest.mark.live, pytest.mark.drill]
 OLD = Path("/usr/bin")  # etcd 3.4
-ERAS = [("4.5", OLD), ("4.10", None), ("4.12", OLD), ("4.12", None), ("4.16", None), ("newest", None)]
+# Names a folder with an etcd whose restore can raise the revision: 3.5.10 and later.
+NEWER = "ETCDTUI_TEST_NEWER_ETCD"
+FOLDERS = {"3.4": OLD, "3.5": None, "newer": Path(os.environ.get(NEWER, ""))}
+CASES = [
+    "4.5-3.4",
+    "4.10-3.5",
+    "4.12-3.4",
+    "4.12-3.5",
+    "4.16-3.5",
+    "4.16-newer",
+    "newest-3.5",
+    "newest-newer",
+]
+LATE = "shop-production/late-order-039"  # what more-keys writes last
 
 
 @pytest.fixture(autouse=True)
@@ -26,16 +42,48 @@ def soon_stable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(restore_etcd_alone, "STABLE", 5.0)
 
 
-@pytest.mark.parametrize(("era", "folder"), ERAS, ids=[f"{era}-{'3.4' if f else '3.5'}" for era, f in ERAS])
+@pytest.mark.parametrize("case", CASES)
 def test_exactly_the_keys_of_the_backup_are_back_on_three_members(
-    era: str, folder: Path | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    era, _, etcd = case.partition("-")
+    folder = FOLDERS[etcd]
+    if etcd == "newer" and NEWER not in os.environ:
+        pytest.skip(f"{NEWER} names no folder with an etcd that can raise the revision: 3.5.10 and later")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    with Lab(keys=300, pace=0.2, etcd_dir=folder, era=era) as lab, watched(lab, tmp_path) as watch:
-        there_and_back(watch, tmp_path)
+    with (
+        Lab(keys=300, pace=0.2, etcd_dir=folder, era=era) as lab,
+        watched(lab, tmp_path) as watch,
+        Reflector(lab) as watching,
+    ):
+        run = there_and_back(watch, tmp_path, watching)
+        asked = was_asked(run, "watchers")
+        if etcd != "newer":
+            assert asked  # nothing of these raises the revision
+        elif era == "newest":
+            assert not asked
+        if asked:
+            # As the step asks for: who watches is started anew.
+            with Reflector(lab) as anew:
+                sees_what_is_there(lab, anew)
+        else:
+            sees_what_is_there(lab, watching)
+            assert watching.relists > 0
 
 
-def there_and_back(watch: Watched, state: Path) -> None:
+def was_asked(run: Typing, step: str) -> bool:
+    return any(
+        isinstance(e, StepChanged) and e.step == step and e.state is StepState.WAITING for e in run.events
+    )
+
+
+def sees_what_is_there(lab: Lab, watching: Reflector) -> None:
+    """All of it, and nothing that the restore has taken away."""
+    until(lambda: watching.items == fresh(lab))
+    assert watching.items and LATE not in watching.items
+
+
+def there_and_back(watch: Watched, state: Path, watching: Reflector) -> Typing:
     watch.healthy()
     for number in range(20):
         on_etcd(watch, "put", f"/wanted/{number}", "before")
@@ -43,6 +91,8 @@ def there_and_back(watch: Watched, state: Path) -> None:
     before = keys(watch)
     for number in range(20):
         on_etcd(watch, "put", f"/wanted/later-{number}", "after")
+    watch.lab.do("more-keys")
+    until(lambda: LATE in watching.items)
     on_etcd(watch, "del", "--prefix", "/wanted/1")  # the accident
     made = planned(watch)
     run = Typing(watch, made, Journal(state / "journal"))
@@ -51,6 +101,7 @@ def there_and_back(watch: Watched, state: Path) -> None:
     assert restore.decided_of(made).phrase in run.typed
     watch.within(60, lambda s: s.health.level is Level.HEALTHY and len(s.health.members) == 3)
     assert keys(watch) == before
+    return run
 
 
 def test_the_data_of_a_survivor_goes_on_and_nothing_is_lost(
