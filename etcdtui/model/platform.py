@@ -136,5 +136,10 @@ class ApiFacts:
     def condition(self, kind: str) -> Condition | None:
         return next((c for c in self.conditions if c.type == kind), None)
 
+    @property
+    def etcd_operator(self) -> bool:
+        """OpenShift's operator looks after etcd here."""
+        return bool(self.conditions or self.word) or any(one.name == "etcd" for one in self.operators)
+
     def pod_on(self, node: str) -> PodFacts | None:
         return next((p for p in self.pods if p.node == node), None)

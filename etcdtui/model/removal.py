@@ -43,13 +43,10 @@ def mark_verdict(
     hindrance = _hindrance(view, rows, now)
     if hindrance:
         return refused(hindrance)
-    first = _first_of(rows, target, marked)
-    if first is not None:
-        return Verdict(
-            False,
-            f"Waits: one at a time. {name} comes after {first.member.label} is whole again; "
-            f"as it is now, removing {name} {sums}.",
-        )
+    earlier = _earlier(rows, target, marked)
+    if earlier:
+        turn = _turn(view, row, earlier)
+        return Verdict(False, f"Waits: {turn}; as it is now, removing {name} {sums}.")
     if row.state is MemberState.UNKNOWN:
         return refused(f"nobody knows how {name} is, it could not be asked")
     verdict = may_remove(members, voting, target)
@@ -67,7 +64,7 @@ def mark_verdict(
     if row.votes and settled - 1 < quorum_of(members, voting).after_removal:
         came = f"{listed(returned)} came back less than {SETTLING} s ago"
         return refused(f"{came}, etcd itself would refuse it")
-    return Verdict(True, verdict.reason + _notes(row, rows))
+    return Verdict(True, verdict.reason + _notes(view, row, rows, marked))
 
 
 def may_add(
@@ -104,8 +101,8 @@ def may_add(
     away += _returned(rows)
     oldest = _oldest(rows, version)
     if away and not _majority_suffices(oldest):
-        said = f"etcd {oldest}" if oldest else "etcd before 3.5.30 and 3.6.11"
-        return refused(f"{said} adds nobody while {listed(away)} is not connected for {SETTLING} s")
+        said = f"{_old(oldest)} adds nobody while {listed(away)} is not connected for {SETTLING} s"
+        return refused(said)
     connected, asked = quorum.healthy - len(_returned(rows)), (quorum.voters + 1) // 2 + 1
     if connected < asked:
         counts = f"{connected} voters are connected for {SETTLING} s, {asked} would be needed"
@@ -113,10 +110,16 @@ def may_add(
     return Verdict(True, f"Allowed: {sums}.")
 
 
-def adds_only_when_whole(view: ClusterView) -> str:
-    """The oldest etcd of the cluster, where it adds nobody while one member is not connected; else empty."""
+def adds_nobody_beside_failed(view: ClusterView, *, operator: bool | None = None) -> str:
+    """Who adds nobody while a failed member is in the list: etcd's operator or an old etcd; else empty.
+
+    ``operator``: whether there is one; left out, what the view knows of it.
+    """
+    facts = view.api.value
+    if operator if operator is not None else facts is not None and facts.etcd_operator:
+        return "etcd's operator"
     oldest = _oldest(judge(view).members, "")
-    return "" if _majority_suffices(oldest) else oldest or "an etcd before 3.5.30 and 3.6.11"
+    return "" if _majority_suffices(oldest) else _old(oldest)
 
 
 def _hindrance(view: ClusterView, rows: tuple[MemberHealth, ...], now: float | None) -> str:
@@ -134,15 +137,39 @@ def _hindrance(view: ClusterView, rows: tuple[MemberHealth, ...], now: float | N
     return ""
 
 
-def _first_of(rows: tuple[MemberHealth, ...], target: int, marked: Collection[int]) -> MemberHealth | None:
-    """The marked member that comes before ``target``."""
+def _earlier(
+    rows: tuple[MemberHealth, ...], target: int, marked: Collection[int]
+) -> tuple[MemberHealth, ...]:
+    """The marked members that come before ``target``, in their order."""
+    found = []
     for one in marked:
         if one == target:
-            return None
-        row = next((r for r in rows if r.member.id == one), None)
-        if row is not None:
-            return row
-    return None
+            break
+        found += [row for row in rows if row.member.id == one]
+    return tuple(found)
+
+
+def _failed(row: MemberHealth) -> bool:
+    return not row.votes and not row.member.learner
+
+
+def _turn(view: ClusterView, row: MemberHealth, earlier: tuple[MemberHealth, ...]) -> str:
+    """When a marked member's turn is, after those that come ``earlier``."""
+    name, first = row.member.label, earlier[0].member.label
+    if _failed(row) and _failed(earlier[0]):
+        who = adds_nobody_beside_failed(view)
+        if who:
+            before = listed([one.member.label for one in earlier if _failed(one)])
+            return (
+                f"{name} leaves the list right after {before}, in the same guide and before anybody comes "
+                f"back, for {who} adds nobody while a failed member is in the list"
+            )
+        if view.api_configured and view.api.value is None:
+            return (
+                f"one at a time. {name} comes after {first}; whether before or after that one is whole "
+                "again depends on who adds members here, and the API has not told yet"
+            )
+    return f"one at a time. {name} comes after {first} is whole again"
 
 
 def _returned(rows: tuple[MemberHealth, ...]) -> list[str]:
@@ -157,16 +184,29 @@ def _returned(rows: tuple[MemberHealth, ...]) -> list[str]:
     ]
 
 
-def _notes(row: MemberHealth, rows: tuple[MemberHealth, ...]) -> str:
+def _notes(
+    view: ClusterView, row: MemberHealth, rows: tuple[MemberHealth, ...], marked: Collection[int]
+) -> str:
     """What is to be minded although it is allowed."""
     notes = []
     if row.votes:
         notes.append("It is well: nothing asks for its removal.")
     if row.role == "leader":
         notes.append("It leads: move the leadership away first.")
-    others = [r.member.label for r in rows if r is not row and not r.votes and not r.member.learner]
-    if others:
-        notes.append(f"One at a time: {listed(others)} only after it.")
+    others = [r for r in rows if r is not row and _failed(r)]
+    who = adds_nobody_beside_failed(view) if others and _failed(row) else ""
+    if who:
+        because = f"{who} adds nobody while a failed member is in the list"
+        next_ones = [r.member.label for r in others if r.member.id in marked]
+        missing = [r.member.label for r in others if r.member.id not in marked]
+        if next_ones:
+            leave = "leaves" if len(next_ones) == 1 else "leave"
+            said = f"{listed(next_ones)} {leave} the list right after it, before anybody comes back"
+            notes.append(f"{said}: {because}.")
+        if missing:
+            notes.append(f"Mark {listed(missing)}, too: {because}.")
+    elif others:
+        notes.append(f"One at a time: {listed([r.member.label for r in others])} only after it.")
     return "".join(f" {note}" for note in notes)
 
 
@@ -175,6 +215,11 @@ def _oldest(rows: tuple[MemberHealth, ...], version: str) -> str:
         return version
     told = [(number, r.status.version) for r in rows if r.status and (number := parse(r.status.version))]
     return min(told)[1] if told else ""
+
+
+def _old(version: str) -> str:
+    """Such an etcd, in words."""
+    return f"etcd {version}" if version else "etcd before 3.5.30 and 3.6.11"
 
 
 def _majority_suffices(version: str) -> bool:

@@ -16,7 +16,7 @@ from etcdtui.model.causes import Advice
 from etcdtui.model.examination import examine
 from etcdtui.model.health import MemberHealth, judge
 from etcdtui.model.members import Member, MemberList
-from etcdtui.model.removal import adds_only_when_whole, mark_verdict
+from etcdtui.model.removal import adds_nobody_beside_failed, mark_verdict
 from etcdtui.model.versions import parse
 from etcdtui.model.view import ClusterView
 from etcdtui.procedures import backup, replace_api, replace_backup, replace_machine, replace_return
@@ -90,10 +90,9 @@ def _together(
     the first comes back: it must be marked. Raises Refusal."""
     if not first.ailing:
         return (first,)
-    old = adds_only_when_whole(view)
-    if not first.platform.operator and not old:
+    who = adds_nobody_beside_failed(view, operator=first.platform.operator)
+    if not who:
         return (first,)
-    who = "etcd's operator" if first.platform.operator else f"etcd {old}"
     rows = {one: judge(view).member(one) for one in first.ailing}
     names = listed([row.member.label for row in rows.values() if row])
     if not set(first.ailing) <= set(marked):
@@ -136,7 +135,7 @@ def _why(view: ClusterView, decided: Decided, now: float) -> tuple[str, ...]:
     told = in_one(signs_of(view, decided.target))
     # Who goes before it is out by the time it goes.
     then = replace(view, members=replace(view.members, value=_still_there(view, decided)))
-    verdict = mark_verdict(then, decided.target.id, now=now)
+    verdict = mark_verdict(then, decided.target.id, decided.turn, now=now)
     name = f"{decided.name}: " if decided.together else ""
     return (
         f"{name}The case: {decided.case.value}. {told[:1].upper()}{told[1:]}.",

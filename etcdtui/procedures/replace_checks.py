@@ -28,7 +28,7 @@ def may_go(decided: Decided) -> Check:
     """Arithmetic, freshness, etcd's own rules, from the view of this moment."""
 
     def check(world: Context) -> Verdict:
-        return mark_verdict(world.view(), decided.target.id, now=world.now())
+        return mark_verdict(world.view(), decided.target.id, decided.turn, now=world.now())
 
     return check
 
@@ -188,7 +188,7 @@ def ask_name(decided: Decided) -> Callable[[Context], Gate]:
     """The typed name, with the arithmetic of this moment."""
 
     def ask(world: Context) -> Gate:
-        verdict = mark_verdict(world.view(), decided.target.id, now=world.now())
+        verdict = mark_verdict(world.view(), decided.target.id, decided.turn, now=world.now())
         words = f"{verdict.reason} It cannot be undone: {decided.name} comes back only as a new member."
         return Gate(GateKind.PHRASE, decided.phrase, f"{words} Type {decided.phrase} to remove it.")
 

@@ -107,6 +107,11 @@ class Decided:
         return self.together[ids.index(self.target.id) + 1 :] if self.target.id in ids else ()
 
     @property
+    def turn(self) -> tuple[int, ...]:
+        """The IDs of those that are marked when it is its turn: itself, then who goes after it."""
+        return (self.target.id, *(m.id for m in self.after))
+
+    @property
     def voters(self) -> int:
         """How many there are to be in the end."""
         return 1 + len(self.before) + sum(1 for m in self.remaining if not m.learner)

@@ -149,5 +149,7 @@ def marks_document(picture: Picture) -> Document:
 WHAT = (
     "A mark removes nothing. X opens the guide for the first that may go: it shows every step, takes a "
     "backup, makes sure that it is the right one and that it is dead, and asks for its name before it "
-    "removes it. The verdict is looked at anew then; the others wait until the cluster is whole again."
+    "removes it. The verdict is looked at anew then. The others wait until the cluster is whole again; but "
+    "where nobody can be added beside a failed member, one guide takes all that failed out, one after the "
+    "other, before the first comes back."
 )

@@ -30,7 +30,7 @@ def test_two_of_five(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         operations = Operations(watch.cluster, tmp_path)
         with pytest.raises(Refusal, match=f"{SECOND} is not well either, and etcd's operator adds nobody"):
             plan_of(watch, operations, first)
-        with pytest.raises(Refusal, match=f"{SECOND} comes after {FIRST} is whole again"):
+        with pytest.raises(Refusal, match=f"{SECOND} leaves the list right after {FIRST}, in the same guide"):
             operations.plan_replace(watch.cluster.look_again(10), second, [first, second])
 
         counts: list[int] = []

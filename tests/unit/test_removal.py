@@ -15,7 +15,7 @@ from etcdtui.model.problems import Fault
 from etcdtui.model.readings import Reading
 from etcdtui.model.removal import mark_verdict, may_add
 from etcdtui.model.view import ClusterView, EndpointView, Way
-from tests.views import NOW, endpoint, gone, leaderless, member, status
+from tests.views import NOW, api, endpoint, gone, leaderless, member, status
 
 STATES = ("healthy", "slow", "alarm", "down", "silent", "not asked", "unstarted", "leaderless", "learner")
 WELL = {"healthy", "slow", "alarm"}
@@ -100,10 +100,15 @@ def test_of_several_marked_only_the_first_can_be_allowed(
     marked = [0xA1 + n for n in marks if n < len(states)]
     allowed = [one for one in marked if mark_verdict(view, one, marked).allowed]
     assert allowed in ([], marked[:1])
+    failed = {0xA1 + n for n, state in enumerate(states) if state not in WELL | {"learner"}}
     for one in marked[1:]:
         verdict = mark_verdict(view, one, marked)
         first = next(r for r in judge(view).members if r.member.id == marked[0])
-        assert f"after {first.member.label} is whole again" in verdict.reason
+        if {one, marked[0]} <= failed:  # etcd 3.5.14, or one that nobody could ask
+            assert f"leaves the list right after {first.member.label}" in verdict.reason
+            assert "whole again" not in verdict.reason
+        else:
+            assert f"after {first.member.label} is whole again" in verdict.reason
         assert "voter" in verdict.reason
     if marked:  # what is not marked yet would come after them
         unmarked = data.draw(st.integers(0, len(states) - 1)) + 0xA1
@@ -161,12 +166,69 @@ def test_a_member_that_came_back_is_not_counted_for_five_seconds() -> None:
     assert not may_add(view, version="3.5.14").allowed
 
 
-def test_two_failed_ones_of_five_go_one_after_the_other() -> None:
-    view = cluster("healthy", "healthy", "healthy", "down", "down")
-    first = mark_verdict(view, 0xA4, (0xA4, 0xA5))
-    assert first.allowed and "masternode5 only after it" in first.reason
-    second = mark_verdict(view, 0xA5, (0xA4, 0xA5))
-    assert not second.allowed and "after masternode4 is whole again" in second.reason
+def five(version: str, **changes: object) -> ClusterView:
+    """The fourth and the fifth have failed; all ran this etcd."""
+    down = cluster("healthy", "healthy", "healthy", "down", "down")
+    told = [
+        replace(one, status=replace(one.status, value=replace(status(n), version=version)))
+        for n, one in enumerate(down.endpoints, 1)
+    ]
+    return replace(down, endpoints=tuple(told), **changes)  # type: ignore[arg-type]
+
+
+BOTH = (0xA4, 0xA5)
+
+
+def test_two_failed_of_five_wait_for_each_other_where_etcd_adds_beside_a_failed_one() -> None:
+    for version in ("3.5.30", "3.6.11"):
+        first = mark_verdict(five(version), 0xA4, BOTH)
+        assert first.allowed and "One at a time: masternode5 only after it." in first.reason
+        second = mark_verdict(five(version), 0xA5, BOTH)
+        assert not second.allowed and "comes after masternode4 is whole again" in second.reason
+
+
+@pytest.mark.parametrize(
+    ("view", "who"),
+    [
+        (five("3.5.29"), "etcd 3.5.29"),
+        (five(""), "etcd before 3.5.30 and 3.6.11"),
+        (five("3.5.30", api=api(), api_configured=True), "etcd's operator"),
+        (five("3.5.14", api=api(), api_configured=True), "etcd's operator"),
+    ],
+    ids=["old etcd", "unknown etcd", "operator", "operator and old etcd"],
+)
+def test_two_failed_of_five_leave_the_list_together_where_nobody_is_added_beside_one(
+    view: ClusterView, who: str
+) -> None:
+    because = f"{who} adds nobody while a failed member is in the list"
+    first = mark_verdict(view, 0xA4, BOTH)
+    assert first.allowed
+    after = "masternode5 leaves the list right after it, before anybody comes back"
+    assert f"{after}: {because}." in first.reason
+    second = mark_verdict(view, 0xA5, BOTH)
+    assert second.reason == (
+        "Waits: masternode5 leaves the list right after masternode4, in the same guide and before anybody "
+        f"comes back, for {because}; as it is now, removing masternode5 would leave 3 of 4 voters well, "
+        "quorum 3 (now 3 of 5, quorum 3)."
+    )
+    alone = mark_verdict(view, 0xA4, (0xA4,))
+    assert alone.allowed and f"Mark masternode5, too: {because}." in alone.reason
+    # One that is well waits in any case.
+    assert "comes after masternode4 is whole again" in mark_verdict(view, 0xA1, (0xA4, 0xA1)).reason
+
+
+def test_three_failed_of_seven_go_in_the_order_of_their_marks() -> None:
+    view = cluster(*["healthy"] * 4, *["down"] * 3)
+    marked = (0xA6, 0xA5, 0xA7)
+    first, last = mark_verdict(view, 0xA6, marked), mark_verdict(view, 0xA7, marked)
+    assert "masternode5 and masternode7 leave the list right after it" in first.reason
+    assert "masternode7 leaves the list right after masternode6 and masternode5" in last.reason
+
+
+def test_while_the_api_has_not_told_who_adds_members_nothing_is_promised() -> None:
+    said = mark_verdict(five("3.5.30", api_configured=True), 0xA5, BOTH).reason
+    assert "depends on who adds members here, and the API has not told yet" in said
+    assert "is whole again;" not in said
 
 
 def test_the_next_goes_only_once_the_newcomer_votes() -> None:
@@ -220,5 +282,5 @@ def test_the_version_that_was_not_given_is_the_oldest_told() -> None:
     assert "etcd 3.5.14 adds nobody while masternode3" in may_add(view).reason
     refused = may_add(view, version="3.5.30")
     assert "2 voters are connected for 5 s, 3 would be needed" in refused.reason and not refused.allowed
-    five = cluster("healthy", "healthy", "healthy", "healthy", "down")
-    assert may_add(five, version="3.5.30").allowed and not may_add(five, version="3.5.29").allowed
+    more = cluster("healthy", "healthy", "healthy", "healthy", "down")
+    assert may_add(more, version="3.5.30").allowed and not may_add(more, version="3.5.29").allowed

@@ -255,6 +255,8 @@ def test_of_two_that_failed_one_is_made_whole_first(tmp_path: Path) -> None:
         crashing=True,
         members=Reading(MemberList(0xC1, tuple(member(n) for n in range(1, 6)), 0xA1), NOW - 1),
         endpoints=tuple(in_version(one, "3.5.30") for one in told),
+        api=Reading(),
+        api_configured=False,
     )
     world, human = Situation(view, FakeApi()), Willing()
 

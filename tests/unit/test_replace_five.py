@@ -13,7 +13,7 @@ from etcdtui.model.members import MemberList
 from etcdtui.model.platform import Condition, NodeFacts, OperatorWord, PodFacts
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.readings import Reading
-from etcdtui.model.removal import adds_only_when_whole
+from etcdtui.model.removal import adds_nobody_beside_failed
 from etcdtui.model.view import ClusterView
 from etcdtui.platforms.machines import MACHINES
 from etcdtui.platforms.operators import SECRETS
@@ -160,10 +160,10 @@ def test_where_etcd_adds_although_one_is_away_the_second_waits_for_its_own_guide
         for e in two_down().endpoints
     )
     world = Situation(two_down(endpoints=told), FakeApi())
-    assert adds_only_when_whole(world.shown) == ""
+    assert adds_nobody_beside_failed(world.shown, operator=False) == ""
     made = world.plan(FOUR, marked=[FOUR, FIVE])
     assert [step.key for step in made.steps if step.key.startswith("remove")] == ["remove"]
     old = Situation(two_down(), FakeApi())
-    assert adds_only_when_whole(old.shown) == "3.5.14"
+    assert adds_nobody_beside_failed(old.shown, operator=False) == "etcd 3.5.14"
     keys = [step.key for step in old.plan(FOUR, marked=[FOUR, FIVE]).steps]
     assert keys.index("remove 2") < keys.index("add") < keys.index("add 2")

@@ -70,7 +70,7 @@ def test_two_are_never_begun_together() -> None:
         view, members=listed(*five), endpoints=(*(endpoint(n) for n in (1, 2, 5)), gone(3), gone(4))
     )
     world = Situation(view)
-    with pytest.raises(Refusal, match="masternode4 comes after masternode3 is whole again"):
+    with pytest.raises(Refusal, match="masternode4 leaves the list right after masternode3, in the same"):
         world.plan(0xA4, marked=[DEAD, 0xA4])
 
 
