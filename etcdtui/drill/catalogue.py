@@ -30,8 +30,8 @@ def _repairable(why: str) -> dict[Danger, str]:
 
 DRILLS: tuple[Drill, ...] = (
     Drill(
-        name="process-dead",
-        title="A member has stopped, its host is well",
+        name="member-down",
+        title="etcd members down: 1 of 3, since 03:02",
         story="03:10. The alert says: etcd members down, 1 of 3. Users notice nothing. Somebody was logged "
         "in to the control plane this evening, nobody knows what for.",
         goal=WHOLE,
@@ -45,8 +45,8 @@ DRILLS: tuple[Drill, ...] = (
         hands=frozenset({"start"}),
     ),
     Drill(
-        name="damaged-data",
-        title="A member falls whenever it starts",
+        name="crash-loop",
+        title="etcd-masternode3 has been in CrashLoopBackOff since 02:21",
         story="02:40. etcd-masternode3 is in CrashLoopBackOff, 9 restarts and counting. The storage people "
         "changed a controller yesterday.",
         goal=WHOLE,
@@ -61,8 +61,8 @@ DRILLS: tuple[Drill, ...] = (
         needs=frozenset({"replace"}),
     ),
     Drill(
-        name="wiped-data",
-        title="A member has lost its data and is still listed",
+        name="pod-not-up",
+        title="The etcd pod of masternode3 has not come up since 04:02",
         story="04:15. After a “clean-up of old files” the etcd pod of masternode3 does not come up any "
         "more. The colleague swears that it was only caches.",
         goal=WHOLE,
@@ -77,8 +77,8 @@ DRILLS: tuple[Drill, ...] = (
         needs=frozenset({"replace"}),
     ),
     Drill(
-        name="expired-certificate",
-        title="A certificate has run out",
+        name="slow-api",
+        title="Every third call of the API has been slow since 00:00",
         story="00:05. Since midnight the API logs errors about etcd, every third call is slow. The "
         "dashboards of the control plane hosts are green.",
         goal=WHOLE,
@@ -91,8 +91,8 @@ DRILLS: tuple[Drill, ...] = (
         hands=frozenset({"right-cert"}),
     ),
     Drill(
-        name="disk-full",
-        title="A disk is full to the last byte",
+        name="silent-logs",
+        title="masternode3 takes no pods and logs nothing since 05:12",
         story="05:30. Something is odd with masternode3: pods cannot be placed there, logs have stopped. "
         "etcd still answers. The next writes may end it.",
         goal=WHOLE,
@@ -105,8 +105,8 @@ DRILLS: tuple[Drill, ...] = (
         hands=frozenset({"free-disk"}),
     ),
     Drill(
-        name="clock-off",
-        title="A clock goes wrong",
+        name="refused-tokens",
+        title="Tokens have been refused now and then since 01:05",
         story="01:20. Tokens are refused now and then, log lines of one master come from the future, and "
         "etcd warns about its peers. Nothing is down.",
         goal=WHOLE,
@@ -118,8 +118,8 @@ DRILLS: tuple[Drill, ...] = (
         hands=frozenset({"clock-right"}),
     ),
     Drill(
-        name="machine-gone",
-        title="A machine is gone for good",
+        name="no-answer",
+        title="masternode3 has been out since 03:31",
         story="03:45. masternode3 does not answer, to nobody and nothing. The cloud's console does not show "
         "the instance any more. Somebody tidied up “unused” machines.",
         goal=WHOLE,
@@ -135,7 +135,7 @@ DRILLS: tuple[Drill, ...] = (
     ),
     Drill(
         name="bare-metal",
-        title="A machine is gone, and no API builds machines",
+        title="Smoke in the rack; masternode3 has been out since 02:52",
         story="03:00. Smoke in the rack. The technician says that masternode3 will never start again; a "
         "spare machine stands there, empty. Nothing but people installs machines here.",
         goal=WHOLE,
@@ -151,8 +151,8 @@ DRILLS: tuple[Drill, ...] = (
         hands=frozenset({"build-node", "approve-csrs"}),
     ),
     Drill(
-        name="address-reused",
-        title="Another machine sits at a lost member's address",
+        name="ssh-is-back",
+        title="masternode3 has SSH again since 06:05, and still no etcd",
         story="06:20, the end of a long night. masternode3 died, and the technician has installed a new "
         "machine, masternode4, “under the same address, so that nothing has to be changed”. SSH to "
         "masternode3 works again, and yet etcd does not come back.",
@@ -175,7 +175,7 @@ DRILLS: tuple[Drill, ...] = (
     ),
     Drill(
         name="two-failed",
-        title="Two of five members have failed",
+        title="Two of five have been out since 01:58 and 02:18",
         story="02:20. A cluster of five. First masternode4 fell, twenty minutes later masternode5, each in "
         "a way of its own. It still works, and cannot bear one more failure.",
         goal=FIVE,
@@ -192,7 +192,7 @@ DRILLS: tuple[Drill, ...] = (
     ),
     Drill(
         name="second-trouble",
-        title="One member is down, another one drags",
+        title="masternode3 out since 04:41, and now everything is slow",
         story="04:50. masternode3 is down. While you log in, the pager goes again: everything has become "
         "slow. Somebody on the phone wants masternode2 “thrown out, it is the slow one”.",
         goal=WHOLE,
@@ -211,7 +211,7 @@ DRILLS: tuple[Drill, ...] = (
     ),
     Drill(
         name="quorum-lost",
-        title="Two of three masters are dead",
+        title="A rack is gone; no write has gone through since 03:20",
         story="03:33. A whole rack is gone, masternode2 and masternode3 with it, and nobody will bring them "
         "back. Nothing can be written. There is a backup of last night; nothing was changed since.",
         goal=WHOLE,
@@ -232,8 +232,8 @@ DRILLS: tuple[Drill, ...] = (
         backup=True,
     ),
     Drill(
-        name="newer-data",
-        title="No quorum, and the newest data lie on a stopped member",
+        name="no-writes",
+        title="No write has gone through since 04:58",
         story="05:05. Nothing can be written. masternode1 was down for maintenance in the evening and is up "
         "again, alone; masternode2 has no power; etcd on masternode3 does not run. The shop took orders "
         "until 04:58. “There is a backup of last night”, says the manager.",
@@ -254,7 +254,7 @@ DRILLS: tuple[Drill, ...] = (
     ),
     Drill(
         name="namespace-deleted",
-        title="A namespace was deleted by accident",
+        title="A namespace of production was deleted at 23:41",
         story="23:50. “oc delete namespace shop-production”: it was meant for the test cluster. etcd is "
         "healthy, the shop is gone. Last night's backup has it, and nothing was changed since.",
         goal=WHOLE,

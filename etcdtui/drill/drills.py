@@ -37,7 +37,8 @@ class Do:
 class Drill:
     """One situation.
 
-    ``story`` is what is told at the beginning, symptoms alone; ``cure`` what was to be done, told at the end.
+    ``name``, ``title`` and ``story`` are what is told at the beginning, symptoms alone, as whoever is on call
+    gets to know them: the cause is to be found. ``cure`` is what was to be done, told at the end.
     ``causes`` are, by member, what its examination may say. Members that are ``down`` do not vote when it
     begins; those that are ``lost`` cannot be kept. ``needs`` are kinds of procedures it may take, ``hands``
     the deeds of people on the machines. ``backup``: one was taken last night; ``since`` is what happened

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.live
 
 def test_a_drill_from_its_story_to_its_debrief(tmp_path: Path) -> None:
     home = {**environment(tmp_path), "TMPDIR": str(tmp_path)}
-    words = [sys.executable, "-m", "etcdtui", "demo", "--era", "4.12", "--drill", "clock-off"]
+    words = [sys.executable, "-m", "etcdtui", "demo", "--era", "4.12", "--drill", "refused-tokens"]
     with Program(words, home, columns=80, lines=24) as program:
         assert program.when("Press enter", timeout=60), program.last_words()
         program.send("\n")

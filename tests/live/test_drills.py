@@ -212,19 +212,19 @@ def by_a_restore_and_new_masters(play: Played) -> None:
 
 
 WAYS: dict[str, Callable[[Played], None]] = {
-    "process-dead": by_hand(f"start {M3}"),
-    "damaged-data": by_the_guide,
-    "wiped-data": by_the_guide,
-    "expired-certificate": by_hand(f"right-cert {M3}"),
-    "disk-full": by_hand(f"free-disk {M3}"),
-    "clock-off": by_hand(f"clock-right {M3}"),
-    "machine-gone": by_the_guide,
+    "member-down": by_hand(f"start {M3}"),
+    "crash-loop": by_the_guide,
+    "pod-not-up": by_the_guide,
+    "slow-api": by_hand(f"right-cert {M3}"),
+    "silent-logs": by_hand(f"free-disk {M3}"),
+    "refused-tokens": by_hand(f"clock-right {M3}"),
+    "no-answer": by_the_guide,
     "bare-metal": by_the_guide,
-    "address-reused": by_the_guide,
+    "ssh-is-back": by_the_guide,
     "two-failed": by_the_guide,
     "second-trouble": the_slow_one_stays,
     "quorum-lost": by_a_restore_and_new_masters,
-    "newer-data": by_hand(f"start {M3}", f"power-on {M2}"),
+    "no-writes": by_hand(f"start {M3}", f"power-on {M2}"),
     "namespace-deleted": by_a_restore,
 }
 

@@ -45,7 +45,7 @@ def run(*words: str) -> int:
         (("status", "--config", "a", "--ssh", "b"), "--config and --ssh both say which cluster"),
         (("status", "--ssh", "core@"), "names no host"),
         (("status", "--ssh", "core@m1:99999"), "is no port"),
-        (("demo", "--drill", "proces-dead"), "There is no drill 'proces-dead'. Did you mean 'process-dead'?"),
+        (("demo", "--drill", "member-dwon"), "There is no drill 'member-dwon'. Did you mean 'member-down'?"),
         (("demo", "--drill", "two-failed", "--nodes", "3"), "The drill two-failed has 5 nodes."),
         (("demo", "--drill", "two-failed"), "A drill needs a terminal."),
         (("nonsense",), "invalid choice: 'nonsense'"),

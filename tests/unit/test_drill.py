@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -65,14 +66,27 @@ def test_all_names_are_different_and_listed() -> None:
     assert max(map(len, listed.splitlines())) <= 80
 
 
+TELLTALE = re.compile(
+    r"address|certificate|clock|corrupt|damage|destroy|disk|expire|full|impost|newe|power|process|stopped|"
+    r"tls|wipe|quota",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.name)
+def test_neither_name_nor_title_tells_the_cause(drill: Drill) -> None:
+    assert not TELLTALE.search(f"{drill.name} {drill.title}")
+    assert re.search(r"\b\d\d:\d\d\b", drill.title), "since when it is so, as the pager says it"
+
+
 def test_what_people_do_the_lab_can_do() -> None:
     assert all(actions.ACTIONS[name].on in (On.RUNNING, On.HOST, On.NAME, On.LAB) for name in HANDS)
 
 
 def test_an_unknown_drill_is_told_with_its_nearest() -> None:
-    with pytest.raises(ConfigError, match="There is no drill 'proces-ded'") as told:
-        drill_of("proces-ded")
-    assert "'process-dead'" in told.value.hint and "--drill list" in told.value.hint
+    with pytest.raises(ConfigError, match="There is no drill 'member-dwon'") as told:
+        drill_of("member-dwon")
+    assert "'member-down'" in told.value.hint and "--drill list" in told.value.hint
 
 
 # -- the debrief
@@ -80,7 +94,7 @@ def test_an_unknown_drill_is_told_with_its_nearest() -> None:
 
 def test_a_goal_reached_without_a_step_too_many() -> None:
     told = seen(
-        "process-dead",
+        "member-down",
         examined=(Examined(1010.0, M1, Cause.NOTHING), Examined(1025.0, M3, Cause.PROCESS_ENDED)),
         hands=(HandDone(1060.0, "start", M3),),
     )
@@ -92,14 +106,14 @@ def test_a_goal_reached_without_a_step_too_many() -> None:
 
 
 def test_a_cause_called_otherwise_or_never_looked_at() -> None:
-    other = seen("process-dead", examined=(Examined(1004.0, M3, Cause.STARTING),))
+    other = seen("member-down", examined=(Examined(1004.0, M3, Cause.STARTING),))
     assert other.causes == ("masternode3 was examined after 4 s: “starting”; the cause was “process ended”.",)
-    assert "never examined" in seen("process-dead").causes[0]
+    assert "never examined" in seen("member-down").causes[0]
 
 
 def test_a_goal_that_was_missed_says_by_what() -> None:
     state = State(3, 2, guard=False, alarms=("NOSPACE",), locks=(M1,), wounds=("masternode2 is slow",))
-    told = seen("machine-gone", reached=None, state=replace(state, keys=Keys(10, 2, 1, "00")))
+    told = seen("no-answer", reached=None, state=replace(state, keys=Keys(10, 2, 1, "00")))
     assert not told.reached
     for lack in (
         "2 of 3 voters well, 3 are wanted",
@@ -115,7 +129,7 @@ def test_a_goal_that_was_missed_says_by_what() -> None:
 
 
 def test_replacing_what_only_stopped_is_told() -> None:
-    told = seen("process-dead", gone=(M3,), deeds=(Deed(1020.0, "replace", "Replace masternode3", "done"),))
+    told = seen("member-down", gone=(M3,), deeds=(Deed(1020.0, "replace", "Replace masternode3", "done"),))
     assert set(told.walked_into) == {Danger.NEEDLESSLY_REPLACED}
     assert told.needless == ("“Replace masternode3” was not needed.",)
     assert Danger.HEALTHY_REMOVED in told.avoided
@@ -137,7 +151,7 @@ def test_steps_passed_over_and_runs_that_came_to_nothing() -> None:
         Deed(1099.0, "backup", "Back up", "done"),
     )
     hands = (HandDone(1020.0, "power-on", M1), HandDone(1021.0, "free-disk", M1))
-    told = seen("damaged-data", gone=(M3,), deeds=deeds, hands=hands)
+    told = seen("crash-loop", gone=(M3,), deeds=deeds, hands=hands)
     assert set(told.walked_into) == {Danger.NO_BACKUP, Danger.UNVERIFIED}
     assert "“Same”" in told.walked_into[Danger.UNVERIFIED]
     assert told.needless == (
@@ -150,7 +164,7 @@ def test_steps_passed_over_and_runs_that_came_to_nothing() -> None:
 def test_a_restore_that_loses_what_a_stopped_member_had() -> None:
     lost = State(3, 3, keys=Keys(340, 40, 0, "00"))
     told = seen(
-        "newer-data", state=lost, gone=(M1, M2, M3), deeds=(Deed(1020.0, "restore", "Restore", "done"),)
+        "no-writes", state=lost, gone=(M1, M2, M3), deeds=(Deed(1020.0, "restore", "Restore", "done"),)
     )
     assert set(told.walked_into) == {Danger.RESTORED, Danger.DATA_LOST} and not told.reached
     wanted = seen("namespace-deleted", gone=(M1, M2, M3), deeds=(Deed(1.0, "restore", "Restore", "done"),))
