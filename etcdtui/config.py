@@ -150,6 +150,10 @@ def load(path: Path) -> Config:
         raise ConfigError(f"The configuration file {path} cannot be read: {exc}.") from exc
     except tomllib.TOMLDecodeError as exc:
         raise ConfigError(f"{path} is not valid TOML: {exc}.") from exc
+    except ValueError as exc:  # the only one beside: Python reads no number of more than 4300 digits
+        raise ConfigError(
+            f"{path} holds a number of thousands of digits.", "Take it out; no key needs such a one."
+        ) from exc
     known_keys(raw, {"clusters"}, path, "the file")
     tables = raw.get("clusters")
     if not isinstance(tables, dict) or not tables:

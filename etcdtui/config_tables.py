@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from etcdtui.errors import ConfigError
+from etcdtui.text import clean
+
+MOST = (
+    1_000_000  # of anything that is counted, and of days and hours: more is a slip, and no clock goes so far
+)
 
 
 def table_of(value: Any, path: Path, where: str) -> dict[str, Any]:
@@ -39,12 +43,13 @@ def file_of(table: Mapping[str, Any], key: str, path: Path, where: str) -> str |
 
 
 def port_of(value: Any, where: str) -> int:
+    """From a number, or from the digits of one."""
     try:
-        port = int(value)
-    except (TypeError, ValueError):
+        port = value if isinstance(value, int) else int(value) if isinstance(value, str) else 0
+    except ValueError:
         port = 0
     if isinstance(value, bool) or not 0 < port < 65536:
-        raise ConfigError(f"{value!r} is no port ({where}).", "A port is a number from 1 to 65535.")
+        raise ConfigError(f"{_shown(value)} is no port ({where}).", "A port is a number from 1 to 65535.")
     return port
 
 
@@ -61,16 +66,25 @@ def flag_of(table: Mapping[str, Any], key: str, path: Path, where: str) -> bool:
 
 
 def number_of(table: Mapping[str, Any], key: str, path: Path, where: str, *, whole: bool) -> float | None:
-    """A number from 0, None when there is none."""
+    """A number from 0 to MOST, None when there is none."""
     value = table.get(key)
     if value is None:
         return None
-    right = isinstance(value, int) if whole else isinstance(value, int | float) and math.isfinite(value)
-    if isinstance(value, bool) or not right or value < 0:
+    right = isinstance(value, int if whole else int | float)
+    if isinstance(value, bool) or not right or not 0 <= value <= MOST:
+        kind = "whole number" if whole else "number"
         raise ConfigError(
-            f"{key} = {value!r} in {where} of {path} must be a {'whole ' if whole else ''}number, 0 or more."
+            f"{key} = {_shown(value)} in {where} of {path} must be a {kind}, 0 or more, and {MOST} at most."
         )
     return float(value)
+
+
+def _shown(value: Any) -> str:
+    """A wrong value for a sentence, not the whole of a long one."""
+    try:
+        return clean(repr(value), 60)
+    except ValueError:  # Python prints no whole number of more than 4300 digits
+        return "a number of thousands of digits"
 
 
 def words_of(table: Mapping[str, Any], key: str, path: Path, where: str, example: str) -> tuple[str, ...]:

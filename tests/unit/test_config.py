@@ -186,6 +186,7 @@ NAS = "[[clusters.a.stores]]\nname = 'nas'\nkind = 'directory'\npath = '/nas'\n"
         ("[clusters.a.backups]\nkeep = {last = 1.5}", "last = 1.5 in keep in [clusters.a.backups]"),
         ("[clusters.a.backups]\nkeep = {last = true}", "must be a whole number, 0 or more"),
         ("[clusters.a.backups]\nkeep_on_hosts = {days = -1}", "must be a number, 0 or more"),
+        ("[clusters.a.ssh]\nport = 22.7", "22.7 is no port"),
         ("[clusters.a.backups]\nkeep = {days = inf}", "must be a number, 0 or more"),
         ("[clusters.a.backups]\nmax_age = 0", "must be more than 0 hours"),
         ("[clusters.a.backups]\nmax_age = '24h'", "must be a number"),
@@ -216,6 +217,53 @@ NAS = "[[clusters.a.stores]]\nname = 'nas'\nkind = 'directory'\npath = '/nas'\n"
 )
 def test_errors_in_stores_and_backups(tmp_path: Path, text: str, words: str) -> None:
     test_errors(tmp_path, text, words)
+
+
+NUMBERS = {
+    "a port of SSH": "[clusters.a.ssh]\nport = {}",
+    "a port of a host": "[clusters.a]\nhosts = [{{name = 'm', port = {}}}]",
+    "max_age": "[clusters.a.backups]\nmax_age = {}",
+    **{
+        f"{key}.{part}": f"[clusters.a.backups]\n{key} = {{{{{part} = {{}}}}}}"
+        for key in ("keep", "keep_on_hosts")
+        for part in ("last", "days", "daily", "weekly", "monthly")
+    },
+    **{f"a store's {part}": NAS + f"keep = {{{{{part} = {{}}}}}}" for part in ("last", "days", "monthly")},
+}
+WRONG = st.one_of(
+    st.sampled_from(
+        ["inf", "-inf", "+inf", "nan", "-nan", "1e308", "-1e308", "1e400", "-1", "1000001", "true"]
+    ),
+    st.integers(300, 6000).map(lambda digits: "9" * digits),
+    st.integers(300, 6000).map(lambda digits: "-1" + "0" * digits),
+    st.integers(260, 6000).map(lambda digits: "0x" + "f" * digits),
+    st.integers(min_value=1_000_001).map(str),
+    st.integers(max_value=-1).map(str),
+    st.floats(min_value=1_000_001).map(repr),
+    st.floats(max_value=-0.5).map(repr),
+)
+
+
+@pytest.mark.parametrize("text", NUMBERS.values(), ids=NUMBERS.keys())
+@given(WRONG)
+def test_a_number_that_cannot_be_is_told_in_a_sentence(
+    tmp_path_factory: pytest.TempPathFactory, text: str, number: str
+) -> None:
+    test_errors(tmp_path_factory.getbasetemp(), text.format(number), "number")
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path_factory.getbasetemp(), text.format(number))
+    assert len(str(caught.value)) < 400, "the whole of a long number helps nobody"
+
+
+@given(st.integers(1, 65535), st.integers(1, 1_000_000), st.floats(0.001, 1_000_000))
+def test_every_number_that_can_be_is_taken(
+    tmp_path_factory: pytest.TempPathFactory, port: int, count: int, days: float
+) -> None:
+    text = f"[clusters.a.ssh]\nport = {port}\n[clusters.a.backups]\nmax_age = {days!r}\n"
+    text += f"keep = {{last = {count}, days = {days!r}, monthly = {count}}}"
+    (made,) = load(tmp_path_factory.getbasetemp(), text).clusters
+    assert made.ssh.port == port
+    assert made.backups.max_age == days and made.backups.keep == Rule(count, days, monthly=count)
 
 
 @pytest.mark.parametrize(
