@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from etcdtui.cli.cluster import cluster_of
 from etcdtui.cli.measuring import MetricsFile
 from etcdtui.errors import ConfigError, Refusal
 from etcdtui.streams import say
@@ -168,12 +169,11 @@ def _rules(config: ClusterConfig) -> Iterator[Rule]:
 @contextmanager
 def opened(config: ClusterConfig) -> Iterator[tuple[Cluster, Operations]]:
     """The cluster, once its sources have spoken."""
-    from etcdtui.cluster import Cluster
     from etcdtui.cluster.settled import settled
     from etcdtui.config import state_directory
     from etcdtui.procedures.operations import Operations
 
-    cluster = Cluster(config, state_directory())
+    cluster = cluster_of(config)
     operations = Operations(cluster, state_directory())
     cluster.start()
     try:

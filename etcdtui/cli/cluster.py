@@ -1,4 +1,4 @@
-"""Which cluster the options mean."""
+"""Which cluster the options mean, and that cluster."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from etcdtui.errors import ConfigError
 
 if TYPE_CHECKING:
+    from etcdtui.cluster import Cluster
     from etcdtui.config import ClusterConfig, Config
 
 
@@ -45,3 +46,19 @@ def cluster_config(options: argparse.Namespace) -> ClusterConfig:
 
     chosen = _configuration(options).cluster(vars(options).get("cluster"))
     return replace(chosen, read_only=True) if vars(options).get("read_only") else chosen
+
+
+def cluster_of(config: ClusterConfig) -> Cluster:
+    """The cluster, not yet watched, which knows what the journal of this machine tells of locks on hosts."""
+    from etcdtui.cluster import Cluster
+    from etcdtui.config import state_directory
+
+    state = state_directory()
+
+    def over(run: str) -> str:
+        from etcdtui.journal import Journal
+        from etcdtui.procedures import left
+
+        return left.over(Journal(state / "journal"), run)
+
+    return Cluster(config, state, over=over)

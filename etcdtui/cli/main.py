@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from etcdtui import __version__
-from etcdtui.cli.cluster import cluster_config
+from etcdtui.cli.cluster import cluster_config, cluster_of
 from etcdtui.errors import ConfigError, EtcdTuiError
 from etcdtui.streams import say, silence
 from etcdtui.text import clean
@@ -254,13 +254,12 @@ def _dashboard(options: argparse.Namespace) -> int:
 
 def _open(config: ClusterConfig, *, mouse: bool, watch: Watch | None = None) -> int:
     """The screen; ``watch`` puts something between it and the cluster."""
-    from etcdtui.cluster import Cluster
     from etcdtui.config import state_directory
     from etcdtui.model.findings import find
     from etcdtui.procedures.operations import Operations
     from etcdtui.ui.app import EtcdTui
 
-    cluster = Cluster(config, state_directory())
+    cluster = cluster_of(config)
     operations = Operations(cluster, state_directory())
     try:
         EtcdTui(watch(cluster) if watch else cluster, operations, find).run(mouse=mouse)
@@ -272,14 +271,12 @@ def _open(config: ClusterConfig, *, mouse: bool, watch: Watch | None = None) -> 
 def _status(options: argparse.Namespace) -> int:
     import json
 
-    from etcdtui.cluster import Cluster
     from etcdtui.cluster.settled import places_listed, settled
-    from etcdtui.config import state_directory
     from etcdtui.model.findings import find
     from etcdtui.model.health import judge
     from etcdtui.status import as_json, as_lines
 
-    cluster = Cluster(cluster_config(options), state_directory())
+    cluster = cluster_of(cluster_config(options))
     cluster.start()
     try:
         cluster.wait(settled, options.timeout)

@@ -50,7 +50,10 @@ NAMED = 5.0  # seconds that are waited at most, just after the start, for the ho
 
 
 class Cluster:
-    """Threads watch from ``start`` to ``close``; every other call is safe from any thread."""
+    """Threads watch from ``start`` to ``close``; every other call is safe from any thread.
+
+    ``over`` tells why nobody goes on with a run whose lock lies on a host, or nothing; it may read files.
+    """
 
     def __init__(
         self,
@@ -59,11 +62,13 @@ class Cluster:
         *,
         keeping: Keeping | None = None,
         connect: Connect = connect,
+        over: Callable[[str], str] = lambda run: "",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.config = config
         self.keeping = keeping or open_keeping(config)
         self._connect = connect
+        self._over = over
         self._clock = clock
         self._inventory_path = path_of(state, config.name)
         self._log = CommandLog(clock)
@@ -279,7 +284,7 @@ class Cluster:
         except EtcdTuiError as error:
             self._board.host_silent(host.name, problem_of(error))
             return
-        watcher = HostWatcher(host, runner, self._board, self._speaker, self._host_told)
+        watcher = HostWatcher(host, runner, self._board, self._speaker, self._host_told, self._over)
         link = LinkWatcher(host, runner, self._board, self._speaker, watcher.poke, self._keys.heard)
         with self._lock:
             self._runners[host.name] = runner

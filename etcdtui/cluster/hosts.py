@@ -87,12 +87,14 @@ class HostWatcher(Watcher):
         board: Board,
         speaker: Speaker,
         on_access: Callable[[Host, HostAccess], None],
+        over: Callable[[str], str],
     ) -> None:
         super().__init__(f"host {host.name}", board)
         self._host = host
         self._runner = runner
         self._speaker = speaker
         self._on_access = on_access
+        self._over = over
         self._access: HostAccess | None = None
         self._read = 0.0
 
@@ -105,6 +107,8 @@ class HostWatcher(Watcher):
         if not completed.ok:
             raise script_failed(self._host.name, completed.status, completed.err())
         facts = parse_look(completed.stdout, asked, self._host.name)
+        if facts.lock is not None and facts.lock.run:
+            facts = replace(facts, lock=replace(facts.lock, over=self._over(facts.lock.run)))
 
         def learned(host: HostView) -> HostView:
             known = host.facts.value

@@ -18,6 +18,7 @@ from etcdtui.journal import Journal
 from etcdtui.model.lock import Lock
 from etcdtui.procedures.desk import Desk
 from etcdtui.procedures.history import history_of
+from etcdtui.procedures.left import over
 from etcdtui.procedures.procedure import (
     Action,
     Choice,
@@ -185,6 +186,7 @@ class Locks:
 
     def _refused(self, step: Step, host: str, other: Lock) -> None:
         """Say who is at work, and let a lock without life be broken with a reason. Always raises a Turn."""
+        other = replace(other, over=over(self._journal, other.run) if other.run else "")
         sentence = f"{other.sentence} Its lock lies on {clean(host)}. {self._advice(other)}"
         if not other.stale:
             self._asked(step, sentence, (Choice.RETRY, Choice.STOP))

@@ -288,8 +288,8 @@ class TestSeen:
         return [f for f in find(view, judge(view)) if "-lock-" in f.key]
 
     def test_a_finding_says_who_does_what(self) -> None:
-        held = Lock("r-1", "jane@laptop", "Replace m3", "prod", 840.0, 12.0)
-        (finding,) = self.findings(held, replace(held, silent=2.0), None)
+        held = Lock("r-1", "jane@laptop", "Replace m3", "prod", 840.0, 55.0)
+        (finding,) = self.findings(replace(held, silent=58.0), replace(held, silent=2.0), None)
         assert finding.severity is Severity.ADVICE
         assert finding.sentence == "jane@laptop is at work on prod: “Replace m3”, for 14 min."
         assert finding.evidence == "Its lock lies on masternode1 and masternode2."
@@ -310,8 +310,26 @@ class TestSeen:
         held = Lock("r-1", "jane@laptop", "Replace m3", "prod", 4000.0, 3700.0)
         (finding,) = self.findings(held)
         assert finding.severity is Severity.WARNING
-        assert "gave no sign of life for 1 h 1 m" in finding.sentence
+        assert "last sign of life 1 h 1 m ago" in finding.sentence and "at work" not in finding.sentence
         assert "break the lock with a reason" in finding.next_step
+
+    def test_one_that_is_quiet_is_not_said_to_be_at_work_now(self) -> None:
+        held = Lock("r-1", "jane@laptop", "Replace m3", "prod", 840.0, 177.0)
+        (finding,) = self.findings(held)
+        assert finding.severity is Severity.ADVICE
+        assert finding.sentence == (
+            "jane@laptop began to work on prod: “Replace m3”, 14 min ago; last sign of life 3 min ago."
+        ), "the host was looked at 3 s ago, which counts"
+        assert "After 5 min without a sign of life" in finding.next_step
+
+    def test_of_one_that_is_over_it_is_said_that_nobody_works_there(self) -> None:
+        held = Lock("r-1", "jane@laptop", "Replace m3", "prod", 840.0, 12.0, over="it was abandoned")
+        (finding,) = self.findings(held)
+        assert finding.severity is Severity.WARNING
+        assert finding.sentence.endswith(
+            "last sign of life 15 s ago. Nobody works there any more: it was abandoned."
+        )
+        assert ":resume" in finding.next_step
 
     def test_one_host_that_still_hears_of_it_is_enough(self) -> None:
         held = Lock("r-1", "jane@laptop", "Replace m3", "prod", 4000.0, 3700.0)

@@ -14,15 +14,20 @@ from typing import Any, cast
 
 import pytest
 
+from etcdtui import config
+from etcdtui.cluster.board import Board, Constants
+from etcdtui.cluster.hosts import HostWatcher
+from etcdtui.cluster.speaker import Speaker
 from etcdtui.errors import Unreachable
 from etcdtui.journal import Journal
 from etcdtui.journal_text import in_full
-from etcdtui.model.lock import STALE
+from etcdtui.model.lock import STALE, Lock
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.readings import Reading
 from etcdtui.platforms.layout import Layout
 from etcdtui.procedures.engine import Engine
+from etcdtui.procedures.left import over
 from etcdtui.procedures.locking import lift_left
 from etcdtui.procedures.operations import Interruption, Operations
 from etcdtui.procedures.procedure import (
@@ -210,8 +215,8 @@ class TestStale:
         assert finished.ending is Ending.DONE
         asked = human.questions[0]
         assert asked.choices == (Choice.BREAK, Choice.RETRY, Choice.STOP)
-        assert "john@desk is at work on prod" in asked.sentence
-        assert "gave no sign of life for 6 min" in asked.sentence
+        assert "john@desk began to work on prod: “Replace masternode2”" in asked.sentence
+        assert "last sign of life 6 min ago" in asked.sentence and "at work" not in asked.sentence
         assert "To break the lock, say in a few words why" in human.questions[1].sentence
         assert (world.ran, world.locked) == (["first"], [])
         told = "\n".join(in_full(journal.read("replace-of-jane")))
@@ -286,6 +291,10 @@ class TestInterrupted:
             locking(change(world, "x"), id_="other"), Journal(tmp_path / "john"), world=world, pace=PACE
         )
         assert other.ending is Ending.REFUSED
+        assert "is at work on prod" in other.sentence, "of another machine's journal nothing is known"
+        ours, _ = run(locking(change(world, "x"), id_="ours"), journal, world=world, pace=PACE)
+        assert "Nobody works there any more: its process is gone" in ours.sentence
+        assert "at work" not in ours.sentence
         planned = locking(change(world), change(world, "second", gate=CONFIRM))
         finished, _ = run(planned, journal, go(), world=world, pace=PACE)
         assert (finished.ending, world.ran, world.locked) == (Ending.DONE, ["first", "second"], [])
@@ -301,6 +310,7 @@ class TestInterrupted:
         other, _ = run(locking(change(world, "x"), id_="other"), journal, world=world, pace=PACE)
         assert other.ending is Ending.REFUSED
         assert "It is a run of your own that was interrupted" in other.sentence
+        assert "Nobody works there any more: it was stopped." in other.sentence
         finished, _ = run(planned, journal, go(), world=world, pace=PACE)
         assert (finished.ending, world.ran, world.locked) == (Ending.DONE, ["first", "second"], [])
 
@@ -343,10 +353,66 @@ class TestInterrupted:
         assert left == {"masternode1": "masternode1 does not answer."}
         assert world.locked == ["masternode1"]
 
+    def test_of_what_stays_on_a_host_that_was_away_it_is_known_that_nobody_is_at_it(
+        self, world: Hosts, journal: Journal
+    ) -> None:
+        planned = locking(change(world), change(world, "second", gate=CONFIRM))
+        run(planned, journal, Answer(Choice.STOP), world=world, pace=PACE)
+        assert over(journal, "replace-of-jane") == "it was stopped"
+        world.hosts["masternode1"].down = True
+        journal.abandon("replace-of-jane", "Done by hand.", NOW)
+        lift_left(journal.read("replace-of-jane"), world)
+        world.hosts["masternode1"].down = False
+        seen = watched(world, "masternode1", lambda run: over(journal, run))
+        assert seen is not None and seen.over == "it was abandoned"
+        assert "at work" not in seen.sentence and "Nobody works there any more" in seen.sentence
+        world.claim("masternode2")
+        other = watched(world, "masternode2", lambda run: over(journal, run))
+        assert other is not None and (other.run, other.over) == (OTHER.run, "")
+
+    def test_one_that_runs_is_not_said_to_be_over(self, world: Hosts, journal: Journal) -> None:
+        told: list[str] = []
+
+        def at_the_gate() -> None:
+            told.append(over(journal, "replace-of-jane"))
+            assert human.engine is not None
+            human.engine.answer(go())
+
+        human = Human(at_the_gate)
+        finished, _ = run(locking(change(world, gate=CONFIRM)), journal, human=human, world=world, pace=PACE)
+        assert finished.ending is Ending.DONE and told == [""]
+        assert over(journal, "replace-of-jane") == "it has ended (done)"
+
+    def test_a_command_that_may_still_run_is_not_forgotten(self, world: Hosts, journal: Journal) -> None:
+        record, _ = journal.begin(locking(change(world)), NOW)
+        told = {
+            "job": "take-1",
+            "host": "masternode2",
+            "directory": "/var/tmp/etcdtui",
+            "argv": ["sleep", "9"],
+        }
+        record.write(NOW, "command", "first", **told)
+        record.write(NOW, "finished", ending="stopped", sentence="")
+        record.close()
+        assert over(journal, "replace-of-jane") == (
+            "it was stopped; a command of it may still run on masternode2"
+        )
+
     def test_cancelled_before_anything_ran_it_lifts_the_lock(self, world: Hosts, journal: Journal) -> None:
         planned = locking(change(world, gate=CONFIRM))
         finished, _ = run(planned, journal, Answer(Choice.STOP), world=world, pace=PACE)
         assert (finished.ending, world.locked) == (Ending.CANCELLED, [])
+
+
+def watched(world: Hosts, name: str, over: Callable[[str], str]) -> Lock | None:
+    """The lock on a host as whoever watches the cluster sees it."""
+    board = Board(Constants("prod", False, False))
+    board.add_host(name, name)
+    place = config.Host(name, name, layout=world.layout_of(name))
+    speaker = Speaker(board, lambda: None)
+    HostWatcher(place, world.runner(name), board, speaker, lambda host, access: None, over).round()
+    facts = board.view().hosts[0].facts.value
+    return facts.lock if facts else None
 
 
 class TestHostGone:

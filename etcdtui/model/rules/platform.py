@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from etcdtui import text
 from etcdtui.model.finding import Finding, Rule, Severity
 from etcdtui.model.health import ClusterHealth, Level
-from etcdtui.model.lock import Lock
+from etcdtui.model.lock import QUIET, STALE, Lock
 from etcdtui.model.platform import HostFacts, OperatorWord
 from etcdtui.model.problems import Fault
 from etcdtui.model.second_way import off_by
@@ -245,20 +245,39 @@ def locks(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
                 host.name,
             )
             continue
+        found = found.later(host.facts.age(view.now) or 0.0)
         # The host that heard of it last tells how it is.
         known, names = seen.get(found.run, (found, []))
         seen[found.run] = (min(known, found, key=lambda lock: lock.silent), [*names, host.name])
     for run, (lock, names) in seen.items():
+        left = lock.stale or bool(lock.over)
         yield Finding(
-            f"{'3' if lock.stale else '5'}-lock-{run}",
-            Severity.WARNING if lock.stale else Severity.ADVICE,
+            f"{'3' if left else '5'}-lock-{run}",
+            Severity.WARNING if left else Severity.ADVICE,
             lock.sentence,
             f"Its lock lies on {text.listed([text.clean(name) for name in names])}.",
+            _about(lock),
+        )
+
+
+def _about(lock: Lock) -> str:
+    """What to do about it."""
+    if lock.over:
+        return (
+            "It is a run of yours. If it is not done, go on with it or abandon it (:resume); else your next "
+            "procedure that changes the cluster takes the lock away."
+        )
+    if lock.stale:
+        return (
             "It may have been interrupted with half of it done: ask. A procedure of yours is refused first, "
             "and can then break the lock with a reason."
-            if lock.stale
-            else "Procedures of others are refused until it has ended.",
         )
+    if lock.silent > QUIET:
+        return (
+            f"It may have ended without a word: ask. After {text.age(STALE)} without a sign of life a "
+            "procedure of yours can break the lock with a reason."
+        )
+    return "Procedures of others are refused until it has ended."
 
 
 def _disks(host: HostView, facts: HostFacts) -> Iterator[Finding]:
