@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from etcdtui.config_stores import BackupsConfig, StoreConfig, backups_of, stores_of
 from etcdtui.config_tables import file_of, flag_of, known_keys, nearest_of, port_of, table_of, text_of
 from etcdtui.errors import ConfigError
-from etcdtui.model.places import safe
+from etcdtui.model.file_names import safe
 from etcdtui.platforms.layout import PATH_FIELDS, Layout
 
 _CLUSTER_KEYS = {

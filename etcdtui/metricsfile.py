@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etcdtui.landing import PART, faults
-from etcdtui.model.places import Backup, Place, PlaceKind, foreign_to
+from etcdtui.model.known_backups import foreign_to
+from etcdtui.model.places import Backup, Place, PlaceKind
 from etcdtui.model.view import ClusterView
 
 if TYPE_CHECKING:

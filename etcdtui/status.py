@@ -8,7 +8,8 @@ from typing import Any
 from etcdtui import text
 from etcdtui.model.findings import Finding, Severity
 from etcdtui.model.health import ClusterHealth, MemberHealth
-from etcdtui.model.places import Backup, PlaceView, foreign_to, last_proven
+from etcdtui.model.known_backups import foreign_to, last_proven
+from etcdtui.model.places import Backup, PlaceView
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView, HostView
 

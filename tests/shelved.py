@@ -11,9 +11,11 @@ from pathlib import Path
 from etcdtui.etcd.resources import PODS, prove_resources
 from etcdtui.etcd.snapshot import prove
 from etcdtui.model.backups import BackupSet, FoundFile
+from etcdtui.model.copies import join_places
+from etcdtui.model.file_names import folder_name
 from etcdtui.model.manifest import Copy, File, Manifest
 from etcdtui.model.members import Member
-from etcdtui.model.places import HERE, Backup, Place, PlacedSet, PlaceKind, folder_name, join_places
+from etcdtui.model.places import HERE, Backup, Place, PlacedSet, PlaceKind
 from etcdtui.procedures.manifests import keep
 from tests.snapshotfiles import REAL
 

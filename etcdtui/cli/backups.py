@@ -63,7 +63,8 @@ def backups(config: ClusterConfig, *, as_json: bool, metrics: Path | None) -> in
     """0: the last proven backup is off the cluster and young enough; 1: not; 3: a place that does not answer
     could have one."""
     from etcdtui import metricsfile
-    from etcdtui.model.places import PlaceKind, last_proven
+    from etcdtui.model.known_backups import last_proven
+    from etcdtui.model.places import PlaceKind
 
     with opened(config) as (cluster, _):
         view = cluster.look_at_places(PLACES)
@@ -243,7 +244,7 @@ def _as_json(view: ClusterView) -> dict[str, Any]:
 
 
 def _backup_json(found: Backup, view: ClusterView) -> dict[str, Any]:
-    from etcdtui.model.places import foreign_to
+    from etcdtui.model.known_backups import foreign_to
 
     return {
         "stamp": found.stamp,
@@ -272,7 +273,7 @@ def _backup_json(found: Backup, view: ClusterView) -> dict[str, Any]:
 
 
 def _table(view: ClusterView) -> Iterator[str]:
-    from etcdtui.model.places import foreign_to
+    from etcdtui.model.known_backups import foreign_to
     from etcdtui.ui.backup_words import verdict
 
     silent = [said for _, said in _silent(view)]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etcdtui.errors import ConfigError, EtcdTuiError, Refusal
-from etcdtui.model.places import AGE
+from etcdtui.model.file_names import AGE
 from etcdtui.streams import Ticker
 from etcdtui.text import clean, size
 
@@ -175,7 +175,7 @@ def _files(folder: Path, made: BackupSet | None, alone: Path | None) -> Iterator
 def _manifest(folder: Path, made: BackupSet) -> tuple[Manifest | None, Verified | None]:
     """What lies beside these files, and why it cannot be read."""
     from etcdtui.landing import faults
-    from etcdtui.model.places import manifest_name
+    from etcdtui.model.file_names import manifest_name
     from etcdtui.procedures.manifests import parsed
 
     path = folder / manifest_name(made)

@@ -22,7 +22,8 @@ from etcdtui.cluster.watcher import Watcher
 from etcdtui.config import Host
 from etcdtui.errors import CommandFailed, EtcdTuiError, Forbidden, NotFound, UnexpectedOutput
 from etcdtui.model.backups import FoundFile
-from etcdtui.model.places import HERE, Place, PlacedSet, PlaceKind, safe
+from etcdtui.model.file_names import safe
+from etcdtui.model.places import HERE, Place, PlacedSet, PlaceKind
 from etcdtui.model.placing import ARRIVING, LARGEST, Told, is_manifest, sets_in, told
 from etcdtui.offsite.store import StoreFault
 from etcdtui.platforms.layout import Layout

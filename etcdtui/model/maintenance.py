@@ -12,7 +12,8 @@ from enum import StrEnum
 
 from etcdtui.model.comeback import AWAY, LAGGING, pod_ready, spare
 from etcdtui.model.health import ClusterHealth, MemberHealth, MemberState, in_words, judge
-from etcdtui.model.places import Backup, foreign_to, last_proven
+from etcdtui.model.known_backups import foreign_to, last_proven
+from etcdtui.model.places import Backup
 from etcdtui.model.platform import OPERATORS, ApiFacts
 from etcdtui.model.quorum import quorum_of
 from etcdtui.model.view import FRESH_API, FRESH_ETCDCTL, FRESH_HOST, ClusterView

@@ -1,4 +1,4 @@
-"""Where backups are (on hosts, here, in stores), and which copies are of the same backup. Pure.
+"""Where backups are: on hosts, here, in stores; a copy in one place, a backup in all of its places. Pure.
 
 On a host the files lie flat in its backup folder; here and in stores each backup has a folder of its own,
 ``folder_name``, in stores below the cluster's name.
@@ -6,48 +6,22 @@ On a host the files lie flat in its backup folder; here and in stores each backu
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from etcdtui.model.backups import DIRTY, BackupSet, FoundFile
-from etcdtui.model.manifest import SUFFIX, File, Manifest
+from etcdtui.model.backups import BackupSet, FoundFile
+from etcdtui.model.file_names import AGE
+from etcdtui.model.manifest import File, Manifest
 from etcdtui.model.members import Member
 from etcdtui.model.proof import common_addresses, common_ids
 from etcdtui.model.readings import Reading
-from etcdtui.model.same import Same
 
-if TYPE_CHECKING:
-    from etcdtui.model.view import ClusterView
-
-AGE: Final = ".age"
-"""What is put behind the name of a file that was encrypted."""
-
-_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _AHEAD = 300.0  # seconds by which clocks may differ
 _CHUNK = 64 * 1024  # bytes that age seals at once, each time adding a tag of 16
 _HEADERS = range(100, 64 * 1024)  # bytes of age's header, from one recipient to hundreds
-
-
-def safe(word: str) -> str:
-    """``word`` as part of a file's or an object's name."""
-    return _UNSAFE.sub("_", word)
-
-
-def folder_name(stamp: str, host: str) -> str:
-    """The folder of one backup, here and in stores."""
-    return f"{stamp}-{safe(host)}"
-
-
-def manifest_name(backup: BackupSet) -> str:
-    """What the manifest beside these files is called."""
-    mark = DIRTY if backup.dirty else ""
-    return f"snapshot_{backup.stamp}{mark}{SUFFIX}"
 
 
 class PlaceKind(StrEnum):
@@ -84,7 +58,6 @@ class Place:
 
 
 HERE: Final = Place(PlaceKind.HERE)
-_ORDER = {kind: number for number, kind in enumerate(PlaceKind)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,162 +214,3 @@ class PlaceView:
     def listed(self) -> bool:
         """Its listing speaks for now."""
         return self.sets.problem is None and self.sets.value is not None
-
-
-def join_places(sets: Iterable[PlacedSet]) -> tuple[Backup, ...]:
-    """Copies to backups, newest first.
-
-    The same backup: same stamp and mark, and the same snapshot (its SHA-256) where both have a manifest,
-    else the same sizes of both files. A copy on a host without a manifest adopts the one of its backup,
-    where no other host can be meant. What is not complete joins nothing.
-    """
-    groups: dict[tuple[str, bool], list[PlacedSet]] = defaultdict(list)
-    for placed in sets:
-        groups[placed.set.stamp, placed.set.dirty].append(placed)
-    backups = [
-        _backup(stamp, dirty, copies) for (stamp, dirty), group in groups.items() for copies in _same(group)
-    ]
-    return tuple(sorted(backups, key=lambda b: (b.taken or 0.0, b.stamp, b.places), reverse=True))
-
-
-def _same(group: list[PlacedSet]) -> list[list[PlacedSet]]:
-    """Sets of one stamp: those of the same backup together."""
-    if len(group) == 1:
-        return [group]
-    told: dict[str, list[PlacedSet]] = {}
-    alone: list[list[PlacedSet]] = []
-    untold: list[PlacedSet] = []
-    for placed in group:
-        if not placed.complete:
-            alone.append([placed])
-        elif placed.fits and placed.manifest is not None:
-            told.setdefault(placed.manifest.snapshot.sha256, []).append(placed)
-        else:
-            untold.append(placed)
-    by_size: dict[tuple[int, int], list[list[PlacedSet]]] = defaultdict(list)
-    for copies in told.values():
-        by_size[_sizes(copies[0])].append(copies)
-    for placed in untold:
-        same_size = by_size[_sizes(placed)]
-        home = _home(placed, same_size)
-        if placed.encrypted or (same_size and home is None):
-            alone.append([placed])
-        elif home is None:
-            same_size.append([placed])
-        else:
-            home.append(placed)
-    return [*alone, *(copies for same in by_size.values() for copies in same)]
-
-
-def _home(placed: PlacedSet, same_size: Sequence[list[PlacedSet]]) -> list[PlacedSet] | None:
-    """The backup it is a copy of. Snapshots of one second on several hosts may have the same size."""
-    named = [copies for copies in same_size if _taken_on(copies[0].manifest, placed.place)]
-    if named:
-        return named[0]
-    return same_size[0] if len(same_size) == 1 else None
-
-
-def _backup(stamp: str, dirty: bool, copies: list[PlacedSet]) -> Backup:
-    # The one here first: it also tells of rehearsals.
-    proven = sorted((c for c in copies if c.proven), key=lambda c: c.place != HERE)
-    manifest = next((c.manifest for c in proven), None) or next((c.manifest for c in copies if c.fits), None)
-    if manifest is not None and len(copies) > 1:
-        bare = [c for c in copies if c.place.is_host and c.manifest is None and not c.trouble]
-        meant = [c for c in bare if _taken_on(manifest, c.place)]
-        copies = [replace(c, manifest=manifest) if c in meant else c for c in copies]
-    ordered = sorted(copies, key=lambda c: (_ORDER[c.place.kind], c.place.name, c.set.directory))
-    return Backup(stamp, dirty, tuple(ordered), manifest)
-
-
-def _sizes(placed: PlacedSet) -> tuple[int, int]:
-    """Of both files, as they were before they were encrypted."""
-    if placed.encrypted and placed.manifest is not None:
-        resources = placed.manifest.resources
-        return placed.manifest.snapshot.size, resources.size if resources else 0
-    snapshot, resources_found = placed.set.snapshot, placed.set.resources
-    return (snapshot.size if snapshot else 0), (resources_found.size if resources_found else 0)
-
-
-def _taken_on(manifest: Manifest | None, place: Place) -> bool:
-    if manifest is None or place.kind is not PlaceKind.HOST:
-        return False
-    return place.name in (manifest.member, manifest.host, manifest.host.rpartition("@")[2])
-
-
-def foreign_to(view: ClusterView, backup: Backup) -> bool | None:
-    """``Backup.foreign``, for the cluster that is seen here."""
-    return backup.foreign(*identity_of(view))
-
-
-def identity_of(view: ClusterView) -> tuple[str, tuple[Member, ...], str]:
-    """What ``Backup.foreign`` is asked with: the name, the members, OpenShift's ID of the cluster."""
-    listed, facts = view.members.value, view.api.value
-    return view.name, listed.members if listed else (), facts.cluster_id if facts else ""
-
-
-def silent(view: ClusterView) -> frozenset[Place]:
-    """Those that cannot be looked at now. What is known of them is of earlier."""
-    hosts = {Place(PlaceKind.HOST, h.name) for h in view.hosts if h.link.problem or h.facts.problem}
-    return frozenset(hosts | {p.place for p in view.places if not (p.place.is_host or p.listed)})
-
-
-def last_proven(view: ClusterView, *, off_cluster: bool = False) -> Backup | None:
-    """The newest proven backup of this cluster, wherever it is, or with a proven copy off the cluster.
-
-    One that was taken by force, possibly dirty, is never the one to rely on, nor one of unknown age.
-    """
-    ours = (backup for backup in _ours(view) if not backup.dirty and backup.age(view.now) is not None)
-    return next((backup for backup in ours if backup.off_cluster or not off_cluster), None)
-
-
-def owed(view: ClusterView, stores: Iterable[str]) -> tuple[tuple[Backup, str], ...]:
-    """Proven backups of this cluster that are here and should be in a store, newest first, with its name.
-
-    Those newer than the newest whole one there, and in any case the newest one here. Nothing is owed to a
-    store that cannot be listed: nobody knows what it lacks.
-    """
-    listed = {seen.place for seen in view.places if seen.listed}
-    ours, everything = Same(_ours(view)), Same(view.known_backups)
-    asked = [place for name in stores if (place := Place(PlaceKind.STORE, name)) in listed]
-    return tuple((backup, place.name) for place in asked for backup in _lacking(place, ours, everything))
-
-
-# What every frame asks for is looked for once for each change of what is known.
-
-
-def _ours(view: ClusterView) -> tuple[Backup, ...]:
-    """Proven backups of this cluster, newest first."""
-    return _proven_of(Same(view.known_backups), *identity_of(view))
-
-
-@lru_cache(maxsize=16)
-def _proven_of(
-    backups: Same[tuple[Backup, ...]], cluster: str, members: tuple[Member, ...], openshift_id: str
-) -> tuple[Backup, ...]:
-    return tuple(b for b in backups.value if b.proven and b.foreign(cluster, members, openshift_id) is False)
-
-
-@lru_cache(maxsize=32)
-def _lacking(
-    store: Place, ours: Same[tuple[Backup, ...]], everything: Same[tuple[Backup, ...]]
-) -> tuple[Backup, ...]:
-    here = [b for b in ours.value if (copy := b.copy_in(HERE)) and copy.proven]
-    whole = [b for b in everything.value if (copy := b.copy_in(store)) and _whole(copy)]
-    newest = max((b.taken or 0.0 for b in whole if not b.dirty), default=0.0)
-    last = next((b for b in here if not b.dirty), None)  # no dirty one takes the place of a clean one
-    return tuple(
-        backup
-        for backup in here
-        if not ((copy := backup.copy_in(store)) and _whole(copy))
-        and (backup is last or (backup.taken or 0.0) > newest)
-    )
-
-
-def owed_anywhere(view: ClusterView) -> tuple[tuple[Backup, str], ...]:
-    """``owed``, for every store that is watched."""
-    return owed(view, tuple(seen.place.name for seen in view.places if seen.place.kind is PlaceKind.STORE))
-
-
-def _whole(copy: PlacedSet) -> bool:
-    """All three files arrived. One that cannot be believed did too: sending it again would change nothing."""
-    return copy.complete and (copy.manifest is not None or bool(copy.trouble) or copy.unread)

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from etcdtui.model.backups import BackupSet, FoundFile, join
+from etcdtui.model.file_names import AGE, manifest_name
 from etcdtui.model.manifest import SUFFIX, BadManifest, Manifest, from_json
-from etcdtui.model.places import AGE, Place, PlacedSet, manifest_name
+from etcdtui.model.places import Place, PlacedSet
 from etcdtui.text import clean
 
 ARRIVING = 120.0  # seconds without a change after which what is not complete will not become so

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from etcdtui.model.health import ClusterHealth, Level, in_words, judge
+from etcdtui.model.known_backups import foreign_to
 from etcdtui.model.member_state import MemberState
-from etcdtui.model.places import Backup, foreign_to
+from etcdtui.model.places import Backup
 from etcdtui.model.survivors import Gap, Survivor, best, gap, rank
 from etcdtui.model.survivors import in_words as data_of
 from etcdtui.model.view import FRESH_API, ClusterView

@@ -133,7 +133,7 @@ class Gap:
 
 
 def gap(backup: Backup, newest: Survivor, *, foreign: bool | None, now: float) -> Gap:
-    """How far ``backup`` is behind the data of ``newest``. ``foreign`` as ``places.foreign_to`` tells."""
+    """How far ``backup`` is behind the data of ``newest``. ``foreign`` as ``foreign_to`` tells."""
     name = label(backup, now)
     if foreign:
         return Gap(backup.stamp, f"{name} is of another cluster.", comparable=False)

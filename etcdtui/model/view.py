@@ -8,9 +8,10 @@ from enum import StrEnum
 from functools import lru_cache
 
 from etcdtui.model.backups import BackupSet, FoundFile, join, stamp_of
+from etcdtui.model.copies import join_places
 from etcdtui.model.latency import LatencySeries, ReadTimes
 from etcdtui.model.members import DiskMetrics, EndpointStatus, Member, MemberList
-from etcdtui.model.places import Backup, Place, PlacedSet, PlaceKind, PlaceView, join_places
+from etcdtui.model.places import Backup, Place, PlacedSet, PlaceKind, PlaceView
 from etcdtui.model.platform import ApiFacts, HostFacts
 from etcdtui.model.readings import Reading
 from etcdtui.model.same import Same

@@ -16,8 +16,8 @@ from typing import Any, BinaryIO
 
 from etcdtui.errors import Cancelled, ConfigError, EtcdTuiError, Refusal
 from etcdtui.landing import Cancel, Landing, LocalFault, Meter, Progress, faults, room_for, sha256_of
+from etcdtui.model.file_names import AGE
 from etcdtui.model.manifest import SUFFIX, File
-from etcdtui.model.places import AGE
 from etcdtui.offsite.store import Item
 from etcdtui.text import clean
 

@@ -18,8 +18,9 @@ from etcdtui.etcd.resources import prove_resources
 from etcdtui.etcd.snapshot import prove
 from etcdtui.landing import Moved, alone_in, faults, replace_small
 from etcdtui.model.backups import BackupSet, FoundFile, join
+from etcdtui.model.file_names import manifest_name
 from etcdtui.model.manifest import Copy, Manifest
-from etcdtui.model.places import HERE, manifest_name
+from etcdtui.model.places import HERE
 from etcdtui.model.proof import IDENTITY, Check, Outcome, Proof, ResourcesProof, behind, same_cluster
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.view import ClusterView

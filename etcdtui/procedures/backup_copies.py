@@ -9,8 +9,9 @@ from pathlib import Path
 from etcdtui.errors import EtcdTuiError, Refusal
 from etcdtui.landing import alone_in
 from etcdtui.model.backups import stamp_of
+from etcdtui.model.file_names import AGE
 from etcdtui.model.manifest import SUFFIX, BadManifest, Copy, File, Manifest
-from etcdtui.model.places import AGE, Place, PlaceKind
+from etcdtui.model.places import Place, PlaceKind
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.view import ClusterView
 from etcdtui.offsite.keeping import Keeping, Shelf

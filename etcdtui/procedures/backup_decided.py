@@ -10,7 +10,7 @@ from pathlib import Path
 
 from etcdtui.errors import Refusal
 from etcdtui.model.backups import BackupSet
-from etcdtui.model.places import folder_name, safe
+from etcdtui.model.file_names import folder_name, safe
 from etcdtui.offsite.keeping import Keeping
 from etcdtui.platforms.layout import Layout
 from etcdtui.procedures import backup_proof as proof

@@ -7,7 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from etcdtui.errors import Refusal
-from etcdtui.model.places import HERE, Backup, PlacedSet, PlaceKind, foreign_to, manifest_name
+from etcdtui.model.file_names import manifest_name
+from etcdtui.model.known_backups import foreign_to
+from etcdtui.model.places import HERE, Backup, PlacedSet, PlaceKind
 from etcdtui.model.view import ClusterView
 from etcdtui.offsite.keeping import Keeping
 from etcdtui.procedures import fetch_arrival as arrival

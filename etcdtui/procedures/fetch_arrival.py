@@ -14,8 +14,9 @@ from etcdtui import __version__
 from etcdtui.errors import EtcdTuiError, Refusal
 from etcdtui.landing import PART, alone_in, faults, landed, own_folder, replace_small, room_for, sha256_of
 from etcdtui.model.backups import BackupSet, FoundFile, join
+from etcdtui.model.file_names import AGE, manifest_name
 from etcdtui.model.manifest import Copy, File, Manifest
-from etcdtui.model.places import AGE, HERE, manifest_name
+from etcdtui.model.places import HERE
 from etcdtui.model.placing import LARGEST
 from etcdtui.model.proof import IDENTITY, Check, Outcome, same_cluster
 from etcdtui.model.quorum import Verdict

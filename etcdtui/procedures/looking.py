@@ -18,8 +18,9 @@ from etcdtui.etcd.resources import prove_resources
 from etcdtui.etcd.snapshot import prove
 from etcdtui.model.changes import Differences, differences
 from etcdtui.model.contents import Summary
+from etcdtui.model.file_names import manifest_name
 from etcdtui.model.manifest import File, Manifest
-from etcdtui.model.places import HERE, Backup, PlacedSet, manifest_name
+from etcdtui.model.places import HERE, Backup, PlacedSet
 from etcdtui.model.proof import Check, Outcome, Proof, ResourcesProof
 from etcdtui.procedures.manifests import refute
 

@@ -15,8 +15,8 @@ from etcdtui import __version__
 from etcdtui.errors import CommandFailed, Refusal
 from etcdtui.landing import alone_at, faults, replace_small
 from etcdtui.model.backups import BackupSet
+from etcdtui.model.file_names import manifest_name
 from etcdtui.model.manifest import SUFFIX, BadManifest, Copy, File, Manifest, from_json, to_json
-from etcdtui.model.places import manifest_name
 from etcdtui.model.proof import Check, Proof, ResourcesProof
 from etcdtui.model.view import FRESH_API, ClusterView
 from etcdtui.reach.runner import Runner

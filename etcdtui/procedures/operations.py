@@ -17,7 +17,7 @@ from etcdtui.journal import Journal
 from etcdtui.journal_text import in_full
 from etcdtui.model.backups import BackupSet
 from etcdtui.model.hashes import Comparison
-from etcdtui.model.places import owed
+from etcdtui.model.known_backups import owed
 from etcdtui.model.view import ClusterView
 from etcdtui.procedures.engine import Engine
 from etcdtui.procedures.following import job_of

@@ -10,8 +10,8 @@ from etcdtui.errors import EtcdTuiError
 from etcdtui.etcd import answers, causes
 from etcdtui.etcd.commands import member_list_json
 from etcdtui.model.health import judge
+from etcdtui.model.known_backups import last_proven
 from etcdtui.model.members import Member
-from etcdtui.model.places import last_proven
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.removal import STALE, mark_verdict
 from etcdtui.model.view import ClusterView

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from etcdtui.errors import Refusal
 from etcdtui.model.health import Level, judge
-from etcdtui.model.places import Backup, PlacedSet, PlaceKind, foreign_to, last_proven
+from etcdtui.model.known_backups import foreign_to, last_proven
+from etcdtui.model.places import Backup, PlacedSet, PlaceKind
 from etcdtui.model.proof import whose
 from etcdtui.model.survivors import Survivor, best, gap, in_revisions, label
 from etcdtui.model.view import ClusterView, HostView

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from etcdtui.model.file_names import folder_name
 from etcdtui.model.manifest import File
-from etcdtui.model.places import folder_name
 from etcdtui.platforms import eras
 from etcdtui.platforms.layout import Layout
 

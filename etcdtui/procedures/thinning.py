@@ -12,8 +12,9 @@ from pathlib import Path
 
 from etcdtui.errors import CommandFailed, EtcdTuiError, Refusal
 from etcdtui.landing import PART, Landing, alone_in, faults, sync_folder
+from etcdtui.model.file_names import AGE, manifest_name
 from etcdtui.model.manifest import SUFFIX
-from etcdtui.model.places import AGE, HERE, Place, PlacedSet, PlaceKind, manifest_name
+from etcdtui.model.places import HERE, Place, PlacedSet, PlaceKind
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.retention import Doomed, Kept, Rule, doomed, in_words, rule_of_words
 from etcdtui.model.view import ClusterView

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from etcdtui.errors import Refusal
-from etcdtui.model.places import HERE, Backup, safe
+from etcdtui.model.file_names import safe
+from etcdtui.model.places import HERE, Backup
 from etcdtui.model.quorum import Verdict
 from etcdtui.offsite.keeping import Keeping
 from etcdtui.procedures import backup_copies as copies

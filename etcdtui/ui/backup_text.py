@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from etcdtui.model.contents import Summary, Tally
+from etcdtui.model.known_backups import foreign_to
 from etcdtui.model.manifest import Manifest
-from etcdtui.model.places import Backup, PlacedSet, foreign_to
+from etcdtui.model.places import Backup, PlacedSet
 from etcdtui.model.proof import Check, Proof, SnapshotFacts, all_passed, behind, same_cluster
 from etcdtui.model.view import ClusterView
 from etcdtui.procedures.looking import Again

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from textual.app import App
 
 from etcdtui.errors import EtcdTuiError, Refusal
-from etcdtui.model.places import owed_anywhere
+from etcdtui.model.known_backups import owed_anywhere
 from etcdtui.text import clean
 from etcdtui.ui.commands import VERBS, WRITING, Verb
 from etcdtui.ui.marks import Marks, marks_document, waiting

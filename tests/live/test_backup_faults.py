@@ -21,8 +21,9 @@ from etcdtui.errors import Refusal
 from etcdtui.journal_text import in_a_line
 from etcdtui.lab.demo import Lab
 from etcdtui.landing import BLOCK, PART
+from etcdtui.model.known_backups import last_proven
 from etcdtui.model.manifest import SUFFIX
-from etcdtui.model.places import PlaceKind, last_proven
+from etcdtui.model.places import PlaceKind
 from etcdtui.offsite.keeping import Shelf
 from etcdtui.offsite.nexus import NexusStore
 from etcdtui.procedures import backup, manifests, upload

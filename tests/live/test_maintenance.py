@@ -11,10 +11,10 @@ import pytest
 
 from etcdtui.journal import Journal
 from etcdtui.lab.demo import Lab
+from etcdtui.model.file_names import folder_name
 from etcdtui.model.health import judge
 from etcdtui.model.maintenance import Weight, may_take_down, safe_to_take_one_down
 from etcdtui.model.manifest import File, Manifest
-from etcdtui.model.places import folder_name
 from etcdtui.model.proof import Check, Outcome
 from etcdtui.procedures.engine import Engine
 from etcdtui.procedures.manifests import content

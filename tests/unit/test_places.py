@@ -8,23 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from etcdtui.model import places
 from etcdtui.model.backups import FoundFile, join
+from etcdtui.model.copies import join_places
+from etcdtui.model.file_names import folder_name, manifest_name, safe
+from etcdtui.model.known_backups import last_proven, owed
 from etcdtui.model.manifest import File, Manifest
 from etcdtui.model.members import Member, MemberList
-from etcdtui.model.places import (
-    HERE,
-    Place,
-    PlacedSet,
-    PlaceKind,
-    PlaceView,
-    folder_name,
-    join_places,
-    last_proven,
-    manifest_name,
-    owed,
-    safe,
-)
+from etcdtui.model.places import HERE, Place, PlacedSet, PlaceKind, PlaceView
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.proof import Check, Outcome
 from etcdtui.model.readings import Reading
@@ -302,7 +292,7 @@ def test_nothing_unproven_or_foreign_is_owed_and_nothing_to_a_store_that_cannot_
 
 def test_thousands_of_backups_are_joined_once_for_each_listing(monkeypatch: pytest.MonkeyPatch) -> None:
     joins = 0
-    real = places.join_places
+    real = join_places
 
     def counting(sets: Sequence[PlacedSet]) -> object:
         nonlocal joins

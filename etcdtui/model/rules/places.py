@@ -6,18 +6,11 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from etcdtui import text
+from etcdtui.model.file_names import manifest_name
 from etcdtui.model.finding import Finding, Rule, Severity
 from etcdtui.model.health import ClusterHealth
-from etcdtui.model.places import (
-    Backup,
-    Place,
-    PlacedSet,
-    PlaceKind,
-    PlaceView,
-    last_proven,
-    manifest_name,
-    owed_anywhere,
-)
+from etcdtui.model.known_backups import last_proven, owed_anywhere
+from etcdtui.model.places import Backup, Place, PlacedSet, PlaceKind, PlaceView
 from etcdtui.model.placing import is_manifest
 from etcdtui.model.rules.backups import take_one
 from etcdtui.model.same import Same

@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 from textual import on
 from textual.binding import BindingType
 
+from etcdtui.model.known_backups import identity_of
 from etcdtui.model.members import Member
-from etcdtui.model.places import Backup, PlacedSet, PlaceKind, identity_of
+from etcdtui.model.places import Backup, PlacedSet, PlaceKind
 from etcdtui.model.problems import Problem
 from etcdtui.model.readings import Reading
 from etcdtui.model.view import FRESH_HOST, ClusterView

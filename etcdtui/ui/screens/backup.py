@@ -12,7 +12,8 @@ from textual.screen import Screen
 
 from etcdtui.errors import Refusal
 from etcdtui.model.contents import Summary
-from etcdtui.model.places import HERE, Backup, PlacedSet, silent
+from etcdtui.model.known_backups import silent
+from etcdtui.model.places import HERE, Backup, PlacedSet
 from etcdtui.procedures.looking import Again, Look, contents, copy_here, prove_again, rehearse_here
 from etcdtui.ui import backup_text, keys
 from etcdtui.ui.backup_words import found_again
