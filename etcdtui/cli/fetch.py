@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etcdtui.errors import ConfigError, Refusal
-from etcdtui.text import clean, listed
+from etcdtui.cli.cluster import cluster_config
+from etcdtui.cli.options import Shared
+from etcdtui.errors import Refusal
+from etcdtui.text import clean
 
 if TYPE_CHECKING:
     from etcdtui.config import ClusterConfig
@@ -17,15 +18,11 @@ if TYPE_CHECKING:
 HERE, NOT_HERE = 0, 2
 
 
-def register(
-    commands: Any,
-    parents: Sequence[argparse.ArgumentParser],
-    chosen: Callable[[argparse.Namespace], ClusterConfig],
-) -> None:
-    """``etcdtui fetch``; ``chosen`` tells the cluster that the options mean."""
+def register(commands: Any, shared: Shared) -> None:
+    """``etcdtui fetch``."""
     command = commands.add_parser(
         "fetch",
-        parents=parents,
+        parents=[shared.where, shared.json],
         help="bring a backup back from a store",
         description="To this machine, opened where it is encrypted, compared with its manifest, proven "
         "again. Exit codes: 0 it is here and proven, 2 it is not, 64 bad arguments or configuration, 70 "
@@ -36,27 +33,24 @@ def register(
     command.add_argument(
         "--identity", type=Path, metavar="FILE", help="what opens it, instead of the configured age_identity"
     )
+    command.set_defaults(run=_run)
 
-    def run(options: argparse.Namespace) -> int:
-        identity = options.identity.expanduser().absolute() if options.identity else None
-        return fetch(chosen(options), options.stamp, options.store, identity, as_json=options.json)
 
-    command.set_defaults(run=run)
+def _run(options: argparse.Namespace) -> int:
+    identity = options.identity.expanduser().absolute() if options.identity else None
+    return fetch(cluster_config(options), options.stamp, options.store, identity, as_json=options.json)
 
 
 def fetch(
     config: ClusterConfig, stamp: str, store: str | None, identity: Path | None, *, as_json: bool
 ) -> int:
     """0: it is here, proven; 2: it is not."""
-    from etcdtui.cli import backups
+    from etcdtui.cli import working
     from etcdtui.model import places
 
-    stores = [each.name for each in config.stores]
-    if store is not None and store not in stores:
-        known = f"known are {listed(stores)}" if stores else "none is configured"
-        raise ConfigError(f"There is no store {clean(store)}: {known}.", "Name another store, or none.")
-    with backups.opened(config) as (cluster, operations):
-        view = cluster.look_at_places(backups.PLACES)
+    working.known("store", () if store is None else (store,), [each.name for each in config.stores])
+    with working.opened(config) as (cluster, operations):
+        view = cluster.look_at_places(working.PLACES)
         copies = [found.copy_in(places.HERE) for found in view.known_backups if found.stamp == stamp]
         if any(copy is not None and copy.proven and not copy.encrypted for copy in copies):
             said = f"The backup {clean(stamp, 40)} is on this machine already, and proven."
@@ -65,6 +59,6 @@ def fetch(
         try:
             procedure = operations.plan_fetch(view, stamp, store, identity=identity)
         except Refusal as refusal:
-            backups.refused(refusal, as_json)
+            working.refused(refusal, as_json)
             return NOT_HERE
-        return backups.followed(procedure, operations, yes=False, as_json=as_json)
+        return working.followed(procedure, operations, yes=False, as_json=as_json)

@@ -10,11 +10,12 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
 from etcdtui import __version__
+from etcdtui.cli import backups, demo, fetch, maintenance, rehearse, restore, resume, verify
 from etcdtui.cli.cluster import cluster_config, cluster_of
+from etcdtui.cli.options import USAGE, Parser, shared
 from etcdtui.errors import ConfigError, EtcdTuiError
 from etcdtui.streams import say, silence
 from etcdtui.text import clean
@@ -22,9 +23,7 @@ from etcdtui.text import clean
 if TYPE_CHECKING:
     from etcdtui.cli.demo import Watch
     from etcdtui.config import ClusterConfig
-    from etcdtui.model.retention import Rule
 
-USAGE = 64  # bad arguments or configuration; 0 to 3 are verdicts
 COULD_NOT, UNKNOWN = 2, 3  # for a reason beside these; those of the commands that judge what they find
 BROKEN = 70  # etcdtui itself failed, or nobody reads its output
 DOUBT = 2.5  # seconds a lost quorum is looked at again, for an election passes
@@ -79,26 +78,10 @@ def _unheard() -> str:
     return ""
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse ends with 2 on bad arguments; here 2 is a verdict."""
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(USAGE, f"{self.prog}: {message}\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    where = _Parser(add_help=False)
-    group = where.add_argument_group("which cluster")
-    suppress = argparse.SUPPRESS
-    group.add_argument("--config", metavar="FILE", default=suppress, help="another clusters.toml")
-    group.add_argument("--cluster", metavar="NAME", default=suppress, help="a cluster of clusters.toml")
-    group.add_argument("--ssh", metavar="USER@HOST", default=suppress, help="one master, no configuration")
-    group.add_argument("--kubeconfig", metavar="FILE", default=suppress, help="find the hosts by the API")
-    group.add_argument("--context", metavar="NAME", default=suppress, help="of the kubeconfig")
-    group.add_argument("--read-only", action="store_true", default=suppress, help="no key changes anything")
-
-    parser = _Parser(
+    given = shared()
+    where = given.where
+    parser = Parser(
         prog="etcdtui",
         description="Look after the etcd cluster of an OpenShift control plane.",
         parents=[where],
@@ -120,7 +103,8 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--timeout", type=_seconds, default=PATIENCE, metavar="SECONDS")
     status.set_defaults(run=_status, could_not=UNKNOWN)
 
-    _backup_commands(commands, where)
+    for command in (backups, verify, maintenance, fetch, rehearse, restore, resume):
+        command.register(commands, given)
 
     journal = commands.add_parser(
         "journal",
@@ -132,107 +116,12 @@ def _parser() -> argparse.ArgumentParser:
     journal.add_argument("--json", action="store_true", help="as JSON lines")
     journal.set_defaults(run=_journal)
 
-    from etcdtui.cli import demo
-
     demo.register(commands, _open)
 
     lab = commands.add_parser("lab", add_help=False, help="the same control plane without the screen")
     lab.add_argument("words", nargs=argparse.REMAINDER)
     lab.set_defaults(run=_lab)
     return parser
-
-
-def _backup_commands(commands: Any, where: argparse.ArgumentParser) -> None:
-    shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--json", action="store_true", help="JSON, one object a line while it runs")
-    metrics = argparse.ArgumentParser(add_help=False)
-    metrics.add_argument(
-        "--metrics-file", type=Path, metavar="FILE", help="for node_exporter's textfile collector"
-    )
-    keep = argparse.ArgumentParser(add_help=False)
-    keep.add_argument(
-        "--keep",
-        type=_keep,
-        metavar="RULE",
-        help="here, and in every place that has a rule, instead of that one: last=7,days=30,daily=7,weekly=4,"
-        "monthly=6; places without a rule keep everything",
-    )
-    keep.add_argument("--yes", action="store_true", help="remove what the rules let go without asking")
-
-    take = commands.add_parser(
-        "backup",
-        parents=[where, shared, metrics, keep],
-        help="take, prove and bring off a backup",
-        description="Exit codes: 0 proven and in every place, 1 proven but not in every place, or old ones "
-        "could not be thinned out, 2 no proven backup, or it could not be done, 64 bad arguments or "
-        "configuration, 70 etcdtui itself failed.",
-    )
-    take.add_argument("--store", action="append", metavar="NAME", help="only this store; may be repeated")
-    take.add_argument("--host", metavar="NAME", help="take it there instead of on the best host")
-    take.set_defaults(run=_backup)
-
-    known = commands.add_parser(
-        "backups",
-        parents=[where, shared, metrics],
-        help="the backups in every place",
-        description="Exit codes: 0 the last proven backup is off the cluster and young enough, 1 it is not, "
-        "3 that is not known, for a place does not answer, 64 bad arguments or configuration, 70 etcdtui "
-        "itself failed.",
-    )
-    known.set_defaults(run=_backups, could_not=UNKNOWN)
-
-    verify = commands.add_parser(
-        "verify",
-        parents=[where, shared],
-        help="prove a backup's files byte by byte",
-        description="Of a folder or a stamp both files of each backup must be there. Exit codes: 0 good, 1 "
-        "not good, 2 it could not be found out, 64 no such file, 70 etcdtui itself failed.",
-    )
-    verify.add_argument(
-        "what", metavar="FILE|FOLDER|STAMP", help="a file, a folder, or a time stamp of etcdtui backups"
-    )
-    verify.add_argument(
-        "--hash", action="store_true", help="also the hash that etcdctl snapshot status prints"
-    )
-    verify.set_defaults(run=_verify)
-
-    maintenance = commands.add_parser(
-        "maintenance",
-        parents=[where, shared],
-        help="may this master go down now?",
-        description="Exit codes: 0 it may, 1 it may not, 3 too little is known, 64 bad arguments or "
-        "configuration, 70 etcdtui itself failed.",
-    )
-    maintenance.add_argument("node", metavar="NODE")
-    maintenance.set_defaults(run=_maintenance, could_not=UNKNOWN)
-
-    prune = commands.add_parser(
-        "prune",
-        parents=[where, shared, keep],
-        help="remove what the rules let go",
-        description="Shows the list; removes it with --yes only. Exit codes: 0 nothing is left that may go, "
-        "1 something may go and --yes was not given, 2 not all of it could be removed, or a place was not "
-        "listed, 64 bad arguments or configuration, 70 etcdtui itself failed.",
-    )
-    prune.set_defaults(run=_prune)
-
-    from etcdtui.cli import fetch, rehearse, restore
-
-    fetch.register(commands, [where, shared], cluster_config)
-    rehearse.register(commands, [where, shared], cluster_config)
-    restore.register(commands, [where, shared], cluster_config)
-
-    resume = commands.add_parser(
-        "resume",
-        parents=[where, shared],
-        help="go on with what was interrupted",
-        description="Exit codes: 0 done, or nothing was interrupted, 1 done and a step was passed over, "
-        "2 not done, 3 several were interrupted: name one, 64 bad arguments or configuration, 70 etcdtui "
-        "itself failed.",
-    )
-    resume.add_argument("id", nargs="?", metavar="ID", help="as etcdtui journal shows it")
-    resume.add_argument("--yes", action="store_true", help="answer yes, as with the command that began it")
-    resume.set_defaults(run=_resume)
 
 
 def _seconds(word: str) -> float:
@@ -293,79 +182,6 @@ def _status(options: argparse.Namespace) -> int:
         for line in as_lines(view, health, findings):
             print(line)
     return int(health.level)
-
-
-def _keep(word: str) -> Rule:
-    from etcdtui.model.retention import rule_of_words
-
-    try:
-        return rule_of_words(word)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _kept_by(config: ClusterConfig, rule: Rule | None) -> ClusterConfig:
-    """The same cluster with this rule, where one is given: here, and in every place that has a rule."""
-    from dataclasses import replace
-
-    if rule is None:
-        return config
-    stores = tuple(store if store.keep.empty else replace(store, keep=rule) for store in config.stores)
-    on_hosts = config.backups.keep_on_hosts if config.backups.keep_on_hosts.empty else rule
-    return replace(config, backups=replace(config.backups, keep=rule, keep_on_hosts=on_hosts), stores=stores)
-
-
-def _backup(options: argparse.Namespace) -> int:
-    import time
-
-    from etcdtui import metricsfile
-    from etcdtui.cli import backups
-    from etcdtui.cli.measuring import MetricsFile
-
-    failed = metricsfile.failed(vars(options).get("cluster", ""), time.time())
-    with MetricsFile(options.metrics_file, failed) as metrics:
-        return backups.backup(
-            _kept_by(cluster_config(options), options.keep),
-            host=options.host,
-            stores=options.store,
-            yes=options.yes,
-            as_json=options.json,
-            metrics=metrics,
-        )
-
-
-def _backups(options: argparse.Namespace) -> int:
-    from etcdtui.cli import backups
-
-    return backups.backups(cluster_config(options), as_json=options.json, metrics=options.metrics_file)
-
-
-def _verify(options: argparse.Namespace) -> int:
-    from etcdtui.cli import verify
-
-    def folder() -> Path:
-        return cluster_config(options).backups.directory
-
-    return verify.verify(options.what, folder, as_json=options.json, etcd_hash=options.hash)
-
-
-def _maintenance(options: argparse.Namespace) -> int:
-    from etcdtui.cli import backups
-
-    return backups.maintenance(cluster_config(options), node=options.node, as_json=options.json)
-
-
-def _prune(options: argparse.Namespace) -> int:
-    from etcdtui.cli import backups
-
-    chosen = _kept_by(cluster_config(options), options.keep)
-    return backups.prune(chosen, yes=options.yes, as_json=options.json)
-
-
-def _resume(options: argparse.Namespace) -> int:
-    from etcdtui.cli import resume
-
-    return resume.resume(cluster_config(options), options.id, yes=options.yes, as_json=options.json)
 
 
 def _journal(options: argparse.Namespace) -> int:

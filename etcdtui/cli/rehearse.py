@@ -7,11 +7,13 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from etcdtui.cli.cluster import cluster_config
+from etcdtui.cli.options import Shared
 from etcdtui.errors import Cancelled, ConfigError
 from etcdtui.streams import say
 from etcdtui.text import clean
@@ -28,15 +30,11 @@ _CODES = {"ok": RESTORED, "failed": NOT, "not applicable": COULD_NOT}
 _SIGNS = {"ok": "✓", "failed": "✗"}
 
 
-def register(
-    commands: Any,
-    parents: Sequence[argparse.ArgumentParser],
-    chosen: Callable[[argparse.Namespace], ClusterConfig],
-) -> None:
-    """``etcdtui rehearse``; ``chosen`` tells the cluster that the options mean, asked for a stamp alone."""
+def register(commands: Any, shared: Shared) -> None:
+    """``etcdtui rehearse``."""
     command = commands.add_parser(
         "rehearse",
-        parents=parents,
+        parents=[shared.where, shared.json, shared.metrics],
         help="restore a backup into a throw-away etcd, and compare",
         description="On this machine, for nobody else, no cluster touched. Exit codes: 0 restored as proven, "
         "1 not, 2 it could not be tried, 64 no such file or bad arguments, 70 etcdtui itself failed.",
@@ -49,21 +47,18 @@ def register(
     command.add_argument(
         "--etcd-dir", type=Path, metavar="DIR", help="with the etcd and etcdutl of this folder"
     )
-    command.add_argument(
-        "--metrics-file", type=Path, metavar="FILE", help="for node_exporter's textfile collector"
-    )
+    command.set_defaults(run=_run)
 
-    def run(options: argparse.Namespace) -> int:
-        from etcdtui import metricsfile
-        from etcdtui.cli.measuring import MetricsFile
 
-        failed = metricsfile.not_rehearsed(vars(options).get("cluster", ""))
-        with MetricsFile(options.metrics_file, failed) as metrics:
-            return rehearse(
-                options.what, lambda: chosen(options), options.etcd_dir, metrics, as_json=options.json
-            )
+def _run(options: argparse.Namespace) -> int:
+    from etcdtui import metricsfile
+    from etcdtui.cli.measuring import MetricsFile
 
-    command.set_defaults(run=run)
+    failed = metricsfile.not_rehearsed(vars(options).get("cluster", ""))
+    with MetricsFile(options.metrics_file, failed) as metrics:
+        return rehearse(
+            options.what, lambda: cluster_config(options), options.etcd_dir, metrics, as_json=options.json
+        )
 
 
 def rehearse(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from etcdtui.cli.cluster import cluster_config
+from etcdtui.cli.options import Shared
 from etcdtui.errors import ConfigError, Refusal
 
 if TYPE_CHECKING:
@@ -17,15 +18,11 @@ if TYPE_CHECKING:
 STANDS, ACCEPT, REFUSED = 0, 1, 2
 
 
-def register(
-    commands: Any,
-    parents: Sequence[argparse.ArgumentParser],
-    chosen: Callable[[argparse.Namespace], ClusterConfig],
-) -> None:
-    """``etcdtui restore``; ``chosen`` tells the cluster that the options mean."""
+def register(commands: Any, shared: Shared) -> None:
+    """``etcdtui restore``."""
     command = commands.add_parser(
         "restore",
-        parents=parents,
+        parents=[shared.where, shared.json],
         help="should it be restored, and how: the plan",
         description="Shows whose data is the newest, what else would do, and every step. Exit codes: 0 the "
         "plan stands, 1 something has to be accepted by typing it, 2 no restore can be planned, 64 bad "
@@ -41,34 +38,34 @@ def register(
         action="store_true",
         help="without a backup: go on with a survivor's data (quorum-restore.sh, OpenShift 4.18 and newer)",
     )
+    command.set_defaults(run=_run)
 
-    def run(options: argparse.Namespace) -> int:
-        if not options.dry_run:
-            raise ConfigError(
-                "A restore is not run without the screen: nobody would be there to read and to type.",
-                "The plan alone: etcdtui restore --dry-run.",
-            )
-        if options.quorum and options.backup:
-            raise ConfigError(
-                "A quorum restore needs no backup: it goes on with what a survivor has.",
-                "Either --quorum or --backup.",
-            )
-        return dry_run(
-            chosen(options),
-            backup=options.backup,
-            host=options.host,
-            as_json=options.json,
-            quorum=options.quorum,
+
+def _run(options: argparse.Namespace) -> int:
+    if not options.dry_run:
+        raise ConfigError(
+            "A restore is not run without the screen: nobody would be there to read and to type.",
+            "The plan alone: etcdtui restore --dry-run.",
         )
-
-    command.set_defaults(run=run)
+    if options.quorum and options.backup:
+        raise ConfigError(
+            "A quorum restore needs no backup: it goes on with what a survivor has.",
+            "Either --quorum or --backup.",
+        )
+    return dry_run(
+        cluster_config(options),
+        backup=options.backup,
+        host=options.host,
+        as_json=options.json,
+        quorum=options.quorum,
+    )
 
 
 def dry_run(
     config: ClusterConfig, *, backup: str | None, host: str | None, as_json: bool, quorum: bool = False
 ) -> int:
     """0: the plan stands; 1: something has to be accepted by typing it; 2: there is none, and why."""
-    from etcdtui.cli.backups import opened
+    from etcdtui.cli.working import opened
     from etcdtui.model.restore_advice import advise
     from etcdtui.procedures import restore_text
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from etcdtui.cli.backups import GOOD, NONE, followed, opened, refused
+from etcdtui.cli.cluster import cluster_config
+from etcdtui.cli.options import Shared
+from etcdtui.cli.working import GOOD, NONE, followed, opened, refused
 from etcdtui.errors import Refusal
 from etcdtui.streams import say
 from etcdtui.text import clean
@@ -16,6 +19,25 @@ if TYPE_CHECKING:
     from etcdtui.procedures.operations import Interruption
 
 SEVERAL = 3
+
+
+def register(commands: Any, shared: Shared) -> None:
+    """``etcdtui resume``."""
+    command = commands.add_parser(
+        "resume",
+        parents=[shared.where, shared.json],
+        help="go on with what was interrupted",
+        description="Exit codes: 0 done, or nothing was interrupted, 1 done and a step was passed over, "
+        "2 not done, 3 several were interrupted: name one, 64 bad arguments or configuration, 70 etcdtui "
+        "itself failed.",
+    )
+    command.add_argument("id", nargs="?", metavar="ID", help="as etcdtui journal shows it")
+    command.add_argument("--yes", action="store_true", help="answer yes, as with the command that began it")
+    command.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    return resume(cluster_config(options), options.id, yes=options.yes, as_json=options.json)
 
 
 def resume(config: ClusterConfig, run_id: str | None, *, yes: bool, as_json: bool) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -13,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from etcdtui.cli.cluster import cluster_config
+from etcdtui.cli.options import Shared
 from etcdtui.errors import ConfigError, EtcdTuiError, Refusal
-from etcdtui.model.file_names import AGE
 from etcdtui.streams import Ticker
 from etcdtui.text import clean, size
 
@@ -43,6 +45,31 @@ class Verified:
 
 
 Prove = Callable[[Path], "Proof | ResourcesProof"]
+
+
+def register(commands: Any, shared: Shared) -> None:
+    """``etcdtui verify``."""
+    command = commands.add_parser(
+        "verify",
+        parents=[shared.where, shared.json],
+        help="prove a backup's files byte by byte",
+        description="Of a folder or a stamp both files of each backup must be there. Exit codes: 0 good, 1 "
+        "not good, 2 it could not be found out, 64 no such file, 70 etcdtui itself failed.",
+    )
+    command.add_argument(
+        "what", metavar="FILE|FOLDER|STAMP", help="a file, a folder, or a time stamp of etcdtui backups"
+    )
+    command.add_argument(
+        "--hash", action="store_true", help="also the hash that etcdctl snapshot status prints"
+    )
+    command.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    def folder() -> Path:
+        return cluster_config(options).backups.directory
+
+    return verify(options.what, folder, as_json=options.json, etcd_hash=options.hash)
 
 
 def verify(what: str, folder: Callable[[], Path], *, as_json: bool, etcd_hash: bool = False) -> int:
@@ -103,6 +130,7 @@ def located(what: str, folder: Callable[[], Path]) -> tuple[Path | None, list[tu
     LocalFault.
     """
     from etcdtui.landing import faults
+    from etcdtui.model.file_names import AGE
 
     alone: Path | None = None
     sets: list[tuple[Path, BackupSet | None]] = []

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from etcdtui import config
+from etcdtui.cli import backups as cli_backups
 from etcdtui.cli import main as cli
 from etcdtui.config_stores import BackupsConfig, DirectoryPlace, StoreConfig
 from etcdtui.model.findings import find
@@ -165,9 +166,9 @@ def test_a_rule_that_is_given_is_for_here_and_for_places_that_have_one() -> None
     where = DirectoryPlace(Path("/mnt"))
     stores = (StoreConfig("ruled", where, keep=one), StoreConfig("archive", where))
     ruled = config.ClusterConfig("prod", stores=stores)
-    kept = cli._kept_by(ruled, given)
+    kept = cli_backups._kept_by(ruled, given)
     assert kept.backups.keep == given and kept.backups.keep_on_hosts.empty
     assert [store.keep for store in kept.stores] == [given, Rule()]
     on_hosts = replace(ruled, backups=BackupsConfig(keep_on_hosts=two))
-    assert cli._kept_by(on_hosts, given).backups.keep_on_hosts == given
-    assert cli._kept_by(on_hosts, None) == on_hosts
+    assert cli_backups._kept_by(on_hosts, given).backups.keep_on_hosts == given
+    assert cli_backups._kept_by(on_hosts, None) == on_hosts

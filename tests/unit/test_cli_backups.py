@@ -15,6 +15,7 @@ import pytest
 from etcdtui import metricsfile
 from etcdtui.cli import backups as cli_backups
 from etcdtui.cli import main as cli
+from etcdtui.cli.listing import table
 from etcdtui.cli.measuring import MetricsFile
 from etcdtui.config import ClusterConfig
 from etcdtui.config_stores import BackupsConfig
@@ -204,5 +205,5 @@ def test_metrics_tell_of_a_run_that_never_began(
 def test_the_age_of_a_backup_from_the_future_is_not_known() -> None:
     ahead = "2026-09-29_020000"
     seen = PlaceView(HERE, Reading((placed(HERE, manifest(ahead), stamp=ahead),), NOW))
-    (row,) = (line for line in cli_backups._table(healthy(places=(seen,))) if line.startswith(ahead))
+    (row,) = (line for line in table(healthy(places=(seen,))) if line.startswith(ahead))
     assert row.split()[1] == "?"

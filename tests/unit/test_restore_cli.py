@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import pytest
 
-from etcdtui.cli import backups as cli_backups
 from etcdtui.cli import main as cli
 from etcdtui.cli import restore as cli_restore
 from etcdtui.cluster import Cluster
@@ -45,7 +44,7 @@ def dry_run(
         world.name, world.read_only = "prod", False  # type: ignore[attr-defined]
         yield world, Operations(cast(Cluster, world), tmp_path)
 
-    monkeypatch.setattr(cli_backups, "opened", opened)
+    monkeypatch.setattr("etcdtui.cli.working.opened", opened)
     monkeypatch.setattr(restore_look, "look", lambda world, hear: seen)
     arguments: dict[str, Any] = {"backup": None, "host": None, **wanted}
     return cli_restore.dry_run(config(), as_json=as_json, quorum=quorum, **arguments)
