@@ -17,7 +17,7 @@ from etcdtui.procedures import restore_choice as choice
 from etcdtui.procedures import restore_etcd_alone
 from etcdtui.procedures.procedure import Check, Context, Gate, GateKind, Procedure, Step
 from etcdtui.procedures.restore_back import back_steps
-from etcdtui.procedures.restore_changes import in_short
+from etcdtui.procedures.restore_changes import telling
 from etcdtui.procedures.restore_decided import Ack, Decided, Master, Standstill
 from etcdtui.procedures.restore_end import end_steps, missing
 from etcdtui.procedures.restore_fresh import choose, fresh_steps
@@ -170,18 +170,8 @@ def _procedure(procedure_id: str, decided: Decided, reasons: tuple[str, ...]) ->
         *report_steps(procedure_id, decided),
     )
     title = f"Restore {decided.cluster} from the backup of {decided.backup.when} on {decided.recovery.host}"
-    return Procedure(
-        KIND,
-        procedure_id,
-        decided.cluster,
-        title,
-        decided.parameters(),
-        steps,
-        reasons,
-        locks=True,
-        changed=in_short,
-        left=missing(decided),
-    )
+    parameters, left = decided.parameters(), missing(decided)
+    return telling(KIND, procedure_id, decided.cluster, title, parameters, steps, reasons, left=left)
 
 
 def check_step(decided: Standstill, fit: Check) -> Step:

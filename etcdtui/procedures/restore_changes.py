@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from etcdtui.procedures.history import History, Past, history_of
-from etcdtui.procedures.procedure import Ending, Procedure, StepState
+from etcdtui.procedures.procedure import Ending, Procedure, Step, StepState
 from etcdtui.procedures.replace_api import GUARD_OFF, GUARD_ON
 from etcdtui.procedures.restore_decided import QUORUM, Decided, Master, Quorum, Standstill, decided_by
 from etcdtui.procedures.restore_words import heard
@@ -97,6 +97,27 @@ def lines(run: Run) -> list[str]:
     elif _backward(found) and run.kind in RESTORES:
         said.append("  Everything can be put back to before it: :putback.")
     return said
+
+
+def telling(
+    kind: str,
+    procedure_id: str,
+    cluster: str,
+    title: str,
+    parameters: Mapping[str, str],
+    steps: tuple[Step, ...],
+    reasons: tuple[str, ...],
+    *,
+    left: str = "",
+) -> Procedure:
+    """A procedure that locks the hosts, and tells what it has changed when it ends before its time; ``left``
+    as in ``Procedure``."""
+    return Procedure(
+        *(kind, procedure_id, cluster, title, parameters, steps, reasons),
+        locks=True,
+        changed=in_short,
+        left=left,
+    )
 
 
 def in_short(made: Procedure, history: History) -> str:

@@ -26,7 +26,7 @@ from etcdtui.procedures.restore import (
     refuse_unnamed,
 )
 from etcdtui.procedures.restore_back import ETCD_WITHIN
-from etcdtui.procedures.restore_changes import in_short
+from etcdtui.procedures.restore_changes import telling
 from etcdtui.procedures.restore_choice import Candidate
 from etcdtui.procedures.restore_decided import QUORUM, Ack, Quorum
 from etcdtui.procedures.restore_end import end_steps, missing
@@ -194,18 +194,8 @@ def _procedure(procedure_id: str, decided: Quorum, reasons: tuple[str, ...]) -> 
         *end_steps(decided, last=True),
     )
     title = f"Restore the quorum of {decided.cluster} from the data of {decided.recovery.host}"
-    return Procedure(
-        KIND,
-        procedure_id,
-        decided.cluster,
-        title,
-        decided.parameters(),
-        steps,
-        reasons,
-        locks=True,
-        changed=in_short,
-        left=missing(decided),
-    )
+    parameters, left = decided.parameters(), missing(decided)
+    return telling(KIND, procedure_id, decided.cluster, title, parameters, steps, reasons, left=left)
 
 
 def _run(decided: Quorum) -> Step:

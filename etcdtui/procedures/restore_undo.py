@@ -29,7 +29,7 @@ from etcdtui.procedures.procedure import (
     Step,
     StepState,
 )
-from etcdtui.procedures.restore_changes import RESTORES, in_short
+from etcdtui.procedures.restore_changes import RESTORES, telling
 from etcdtui.procedures.restore_decided import Master, Standstill, decided_by
 from etcdtui.procedures.restore_put_back import put_back, there
 from etcdtui.procedures.restore_state import NO_DATA, pod_stopped, right_host, state_of
@@ -170,17 +170,7 @@ def _procedure(procedure_id: str, before: Standstill, undo: Undo) -> Procedure:
         "What the restore set aside is put back where it was; what it made is set aside, nothing is deleted.",
         "What the script unpacked over the static pods' resources stays; it is of the same release.",
     )
-    return Procedure(
-        KIND,
-        procedure_id,
-        before.cluster,
-        title,
-        parameters,
-        steps,
-        reasons,
-        locks=True,
-        changed=in_short,
-    )
+    return telling(KIND, procedure_id, before.cluster, title, parameters, steps, reasons)
 
 
 def _gate(before: Standstill, undo: Undo, now: float = 0.0) -> Gate:
