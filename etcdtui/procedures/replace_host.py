@@ -5,6 +5,7 @@ from __future__ import annotations
 from etcdtui.model.hostnames import same_machine
 from etcdtui.model.quorum import Verdict
 from etcdtui.procedures import replace_checks as checks
+from etcdtui.procedures.host_look import BEGIN, END, RUNTIME, look, unknown
 from etcdtui.procedures.moving import move
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Step
 from etcdtui.procedures.replace_decided import Decided
@@ -12,22 +13,23 @@ from etcdtui.text import clean
 
 STOPPED_WITHIN = 90.0  # seconds the kubelet gets to end the containers
 
-# Arguments: manifest, where it goes, data, where that goes. Words on standard output, one a line; without
-# the last one the answer is cut off and says nothing.
-_STATE = r"""
-LC_ALL=C; export LC_ALL
-printf 'state\n'
+# Arguments: manifest, where it goes, data, where that goes. Words on standard output, one a line.
+_STATE = (
+    BEGIN
+    + r"""
 [ -e "$1" ] && echo manifest
 [ -e "$2" ] && echo manifest-kept
 [ -e "$3" ] && echo data
 [ -e "$4" ] && echo data-kept
-command -v crictl >/dev/null 2>&1 || { echo no-runtime; echo end; exit 0; }
+"""
+    + RUNTIME
+    + r"""
 ids=$(timeout -k 1 10 crictl ps -q --state Running --label io.kubernetes.container.name=etcd 2>/dev/null) ||
   echo no-runtime
 [ -n "$ids" ] && echo running
-echo end
-exit 0
 """
+    + END
+)
 
 
 def stop_steps(decided: Decided) -> tuple[Step, ...]:
@@ -70,18 +72,12 @@ def stop_steps(decided: Decided) -> tuple[Step, ...]:
     )
 
 
-def state_of(decided: Decided, world: Context) -> frozenset[str]:
-    """What lies and runs on the host now. Raises Unreachable and its kin; empty when it cannot tell."""
+def state_of(decided: Decided, world: Context) -> frozenset[str] | None:
+    """What lies and runs on the host now; None when it cannot tell. Raises Unreachable and its kin."""
     paths = (decided.manifest, decided.manifest_aside, decided.data, decided.data_aside)
     argv = (*decided.layout.sudo, "sh", "-c", _STATE, "etcdtui-state", *paths)
-    done = world.runner(decided.host).run(argv, timeout=checks.ASK)
-    words = done.out().split()
-    whole = done.ok and words[:1] == ["state"] and words[-1:] == ["end"]
-    return frozenset(words) if whole else frozenset()
-
-
-def _unknown(decided: Decided) -> Verdict:
-    return Verdict(False, f"What lies on {decided.host} could not be looked at (sudo, or its shell).")
+    words = look(world, decided.host, argv, timeout=checks.ASK)
+    return None if words is None else frozenset(words)
 
 
 def _stopped(decided: Decided) -> Check:
@@ -89,8 +85,8 @@ def _stopped(decided: Decided) -> Check:
 
     def check(world: Context) -> Verdict:
         state = state_of(decided, world)
-        if not state:
-            return _unknown(decided)
+        if state is None:
+            return Verdict(False, unknown(decided.host))
         if "manifest" in state:
             return Verdict(False, f"{decided.manifest} still lies on {decided.host}: the kubelet starts it.")
         if "no-runtime" in state:
@@ -106,8 +102,8 @@ def _stopped(decided: Decided) -> Check:
 def _put_aside(decided: Decided) -> Check:
     def check(world: Context) -> Verdict:
         state = state_of(decided, world)
-        if not state:
-            return _unknown(decided)
+        if state is None:
+            return Verdict(False, unknown(decided.host))
         if "data" in state:
             if "data-kept" in state:
                 return Verdict(

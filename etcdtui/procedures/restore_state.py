@@ -10,6 +10,7 @@ from etcdtui.etcd.causes import UNUSABLE
 from etcdtui.model.hostnames import same_machine
 from etcdtui.model.problems import Fault, Problem
 from etcdtui.model.quorum import Verdict
+from etcdtui.procedures.host_look import BEGIN, END, RUNTIME, look, unknown
 from etcdtui.procedures.procedure import Check, Context
 from etcdtui.procedures.restore_decided import PODS, Master, Standstill
 from etcdtui.text import clean, listed
@@ -23,12 +24,11 @@ ELSEWHERE = frozenset({Fault.NOT_ASKED, Fault.NO_TOOLS, Fault.LOGIN})
 NO_DATA = "There is no data of etcd on"  # begins what is said of a host that has none
 
 # Arguments: the data folder, the data moved aside, the copy, the folder of the script's own copy, then pairs
-# manifest and aside, "--", containers. An answer without its last line is cut off and says nothing.
-# Words of ours begin every line.
-_STATE = r"""
-LC_ALL=C; export LC_ALL
+# manifest and aside, "--", containers. Words of ours begin every line.
+_STATE = (
+    BEGIN
+    + r"""
 data=$1 aside=$2 safe=$3 kept=$4; shift 4
-printf 'state\n'
 { hostname 2>/dev/null || uname -n; } | head -n 1 | sed 's/^/hostname /'
 [ -e "$data/member" ] && echo data
 [ -e "$aside" ] && echo data-aside
@@ -41,7 +41,9 @@ while [ "$1" != -- ]; do
   shift 2
 done
 shift
-command -v crictl >/dev/null 2>&1 || { echo no-runtime; echo end; exit 0; }
+"""
+    + RUNTIME
+    + r"""
 for name; do
   label=io.kubernetes.container.name=$name
   ids=$(timeout -k 1 10 crictl ps -q --state Running --label "$label" 2>/dev/null) ||
@@ -50,9 +52,9 @@ for name; do
   printf 'running %s\n' "$name"
   timeout -k 1 10 crictl ps --state Running --label "$label" 2>/dev/null | tail -n +2 | sed 's/^/seen /'
 done
-echo end
-exit 0
 """
+    + END
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,9 @@ def state_of(decided: Standstill, master: Master, world: Context) -> State:
         *(layout.at(layout.data), decided.data_aside(master), decided.safe, decided.kept),
         *(*pairs, "--", *decided.waits),
     )
-    done = world.runner(master.host).run(argv, timeout=ASK)
-    lines = done.out().splitlines()
-    if not done.ok or lines[:1] != ["state"] or lines[-1:] != ["end"]:
-        raise Unreachable(f"What lies on {master.host} could not be looked at (sudo, or its shell).")
+    lines = look(world, master.host, argv, timeout=ASK)
+    if lines is None:
+        raise Unreachable(unknown(master.host))
     told: dict[str, list[str]] = {}
     for line in lines:
         word, _, rest = line.partition(" ")

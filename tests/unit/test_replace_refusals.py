@@ -351,4 +351,4 @@ def test_a_look_at_the_host_that_is_cut_off_says_nothing(said: str, status: int)
     runner = FakeRunner("masternode3")
     runner.on("etcdtui-state", out=said, status=status)
     decided = Decided.of(world.plan().parameters)
-    assert state_of(decided, cast(Context, FakeWorld(world.shown, runner))) == frozenset()
+    assert state_of(decided, cast(Context, FakeWorld(world.shown, runner))) is None
