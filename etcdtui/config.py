@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
 import tomllib
@@ -15,6 +16,7 @@ from etcdtui.config_tables import file_of, flag_of, known_keys, nearest_of, port
 from etcdtui.errors import ConfigError
 from etcdtui.model.file_names import safe
 from etcdtui.platforms.layout import PATH_FIELDS, Layout
+from etcdtui.text import reason
 
 _CLUSTER_KEYS = {
     "hosts",
@@ -118,13 +120,23 @@ def _server_of(kubeconfig: str | None, context: str | None) -> str:
 
     listed = kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
     try:
-        raw = yaml.safe_load(Path(listed.split(os.pathsep)[0]).expanduser().read_text(encoding="utf-8"))
+        raw = yaml.safe_load(
+            Path(os.path.expanduser(listed.split(os.pathsep)[0])).read_text(encoding="utf-8")
+        )
         wanted = context or raw["current-context"]
         chosen = next(c["context"]["cluster"] for c in raw["contexts"] if c["name"] == wanted)
         server = next(c["cluster"]["server"] for c in raw["clusters"] if c["name"] == chosen)
         return (urlsplit(str(server)).hostname or "").removeprefix("api.")
     except (OSError, ValueError, KeyError, TypeError, StopIteration, yaml.YAMLError):
         return ""
+
+
+def user_name() -> str:
+    """Who runs etcdtui; the number of one without a name, as in a pod of OpenShift."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def state_directory() -> Path:
@@ -146,8 +158,10 @@ def load(path: Path) -> Config:
         raise ConfigError(
             f"There is no configuration file {path}.", "Name one with --config, or a host with --ssh."
         ) from exc
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"The configuration file {path} cannot be read: {exc}.") from exc
+    except OSError as exc:
+        raise ConfigError(f"The configuration file {path} cannot be read: {reason(exc)}.") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"The configuration file {path} cannot be read: it is not UTF-8.") from exc
     except tomllib.TOMLDecodeError as exc:
         raise ConfigError(f"{path} is not valid TOML: {exc}.") from exc
     except ValueError as exc:  # the only one beside: Python reads no number of more than 4300 digits

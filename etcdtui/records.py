@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import getpass
 import json
 import os
 import socket
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from etcdtui.config import user_name
 from etcdtui.errors import EtcdTuiError
 from etcdtui.procedures.procedure import Ending, StepState
 
@@ -47,11 +47,7 @@ class Who:
 
 def myself() -> Who:
     """This process."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())
-    return Who(user, socket.gethostname(), os.getpid(), process_start(os.getpid()))
+    return Who(user_name(), socket.gethostname(), os.getpid(), process_start(os.getpid()))
 
 
 def process_start(pid: int) -> str:

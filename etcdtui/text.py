@@ -78,6 +78,13 @@ def grouped(number: int | None) -> str:
     return "–" if number is None else f"{number:,}".replace(",", "\u202f")
 
 
+def reason(exc: BaseException, otherwise: str = "") -> str:
+    """What a machine or a library said with an error, for the middle of a sentence: in one line, without the
+    number and the path of the system's errors. ``otherwise``, or its kind, where it said nothing."""
+    told = getattr(exc, "strerror", None) or str(exc)
+    return clean(told, 300).strip().rstrip(".") or otherwise or type(exc).__name__
+
+
 def counted(number: int, one: str, many: str | None = None) -> str:
     """1 voter, 2 voters."""
     return f"{number} {one if number == 1 else many or one + 's'}"

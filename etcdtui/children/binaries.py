@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etcdtui.errors import ConfigError
+from etcdtui.text import reason
 
 VARIABLE = "ETCDTUI_ETCD_DIR"
 
@@ -104,7 +105,7 @@ def _version(etcd: Path) -> str:
     try:
         done = subprocess.run([etcd, "--version"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as exc:
-        raise ConfigError(f"{etcd} does not run on this machine: {exc}.") from exc
+        raise ConfigError(f"{etcd} does not run on this machine: {reason(exc)}.") from exc
     match = re.search(r"etcd Version: (\S+)", done.stdout)
     if match is None:
         raise ConfigError(f"{etcd} does not say which version it is; is it etcd?")

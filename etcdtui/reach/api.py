@@ -21,6 +21,7 @@ from etcdtui.reach import api_words as words
 from etcdtui.reach import kubeconfig as kube
 from etcdtui.reach.api_words import Request
 from etcdtui.reach.login import LoginProgram
+from etcdtui.text import reason
 
 PAGE = 500
 """Objects asked for at a time."""
@@ -102,10 +103,13 @@ class Api:
         except EtcdTuiError:
             raise
         except (config.ConfigException, YAMLError, OSError, KeyError, TypeError, ValueError) as exc:
+            which = self._kubeconfig or kube.found()
+            if isinstance(exc, KeyError | TypeError):  # of what reads it: they say nothing of the file
+                why = "it is not written as a kubeconfig is"
+            else:
+                why = reason(exc)
             raise ConfigError(
-                f"The kubeconfig {self._kubeconfig or kube.found() or ''} cannot be used: {exc}.".replace(
-                    "  ", " "
-                ),
+                f"The kubeconfig{f' {which}' if which else ''} cannot be used: {why}.",
                 "Check it with: kubectl config view.",
             ) from exc
         # urllib3 would try three times, each with the full time limit.
@@ -139,9 +143,7 @@ class Api:
         self, path: str, body: Mapping[str, Any], *, dry: bool = False, timeout: tuple[float, float] = WRITE
     ) -> dict[str, Any]:
         """Merge ``body`` (RFC 7386: null removes) into the object; the object afterwards."""
-        return self._write(
-            "PATCH", Request("patch", path, timeout, body, dry), "application/merge-patch+json"
-        )
+        return self._write("PATCH", Request("patch", path, timeout, body, dry), MERGE)
 
     def put(
         self, path: str, body: Mapping[str, Any], *, dry: bool = False, timeout: tuple[float, float] = WRITE

@@ -5,12 +5,12 @@ A job is known by its id: to start it twice starts it once, so a start whose ans
 
 from __future__ import annotations
 
-import getpass
 import re
 import socket
 from dataclasses import dataclass
 from typing import Literal
 
+from etcdtui.config import user_name
 from etcdtui.errors import CommandFailed, ConfigError, Refusal, UnexpectedOutput
 from etcdtui.reach import job_scripts
 from etcdtui.reach.runner import Completed, Runner
@@ -65,7 +65,7 @@ class JobState:
 
 def start(runner: Runner, job: Job, timeout: float, *, by: str = "") -> Literal["started", "already"]:
     """Start ``job`` unless its record exists. Raises CommandFailed, and what ``Runner.run`` raises."""
-    who = " ".join((by or f"{getpass.getuser()}@{socket.gethostname()}").split())
+    who = " ".join((by or f"{user_name()}@{socket.gethostname()}").split())
     done = _run(runner, job_scripts.START, (job.directory, job.id, who, *job.argv), timeout)
     words = done.out().split()
     if done.ok and words and words[-1] == "started":

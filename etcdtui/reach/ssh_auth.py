@@ -13,6 +13,7 @@ from paramiko.pkey import UnknownKeyType
 
 from etcdtui.errors import AuthFailed, TimedOut, Unreachable
 from etcdtui.reach.ssh_config import SshTarget
+from etcdtui.text import reason
 
 # An agent may ask its user to confirm (ssh-add -c), so it gets longer than a machine.
 AGENT_TIMEOUT = 30.0
@@ -114,7 +115,7 @@ def _refused(
     if accepted:
         said = f"; it accepts {', '.join(accepted)}"
     elif not transport.is_active():
-        said = f"; it hung up ({cause or 'without a reason'})"
+        said = f"; it hung up ({reason(cause, 'without a reason') if cause else 'without a reason'})"
     hints = []
     if ring.locked:
         hints.append(
@@ -137,7 +138,7 @@ def _agent(target: SshTarget) -> tuple[_Agent | None, str]:
     try:
         return _Agent(target.agent), ""
     except (OSError, paramiko.SSHException) as exc:
-        return None, f"The ssh-agent at {target.agent} does not answer ({exc})."
+        return None, f"The ssh-agent at {target.agent} does not answer ({reason(exc)})."
 
 
 def _ring(target: SshTarget, agent: _Agent | None) -> _Ring:
@@ -160,7 +161,7 @@ def _ring(target: SshTarget, agent: _Agent | None) -> _Ring:
         except (paramiko.PasswordRequiredException, TypeError):  # TypeError: cryptography's word for locked
             ring.locked.append(_short(path))
         except (OSError, ValueError, paramiko.SSHException, UnknownKeyType) as exc:
-            ring.notes.append(f"The key {_short(path)} cannot be used: {exc or type(exc).__name__}.")
+            ring.notes.append(f"The key {_short(path)} cannot be used: {reason(exc)}.")
     others = [(f"{key.comment or key.name} (agent)", key) for key in held if key.blob not in used]
     if target.identities_only:
         others = []

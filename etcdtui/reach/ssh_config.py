@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import getpass
 import os
 import re
 import shlex
@@ -13,8 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from etcdtui.config import Host, SshOptions
+from etcdtui.config import Host, SshOptions, user_name
 from etcdtui.errors import ConfigError
+from etcdtui.text import clean, reason
 
 DEFAULT_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
 DEFAULT_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
@@ -76,7 +76,7 @@ def _resolve(
         # Without an address of its own, the name may be an alias that ssh_config translates.
         address=first("hostname", host.address) if host.address == host.name else host.address,
         port=port or _number(first("port", "22"), host.name),
-        user=user or first("user") or getpass.getuser(),
+        user=user or first("user") or user_name(),
         identities_only=first("identitiesonly") == "yes" or (bool(options.identity) and not given),
         agent=_agent(first("identityagent")),
         host_key_alias=first("hostkeyalias"),
@@ -149,8 +149,8 @@ def read_settings(
         found = dict(_read_without_ssh(name, file))
         return found | {"etcdtui-note": (f"ssh -G {name} gave no answer within 5 s.", *found["etcdtui-note"])}
     if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip()
-        raise ConfigError(f"ssh refuses its configuration for {name}: {said}", "Correct that file.")
+        said = clean(done.stderr.decode("utf-8", "replace").strip(), 400).rstrip(".")
+        raise ConfigError(f"ssh refuses its configuration for {name}: {said}.", "Correct that file.")
     return parse_settings(done.stdout.decode("utf-8", "replace"))
 
 
@@ -187,7 +187,7 @@ def _read_without_ssh(name: str, file: str | None) -> Settings:
                 raise ConfigError(f"There is no ssh_config {file}.") from None
             continue
         except (paramiko.ConfigParseError, paramiko.CouldNotCanonicalize, OSError) as exc:
-            notes.append(f"{path} cannot be read: {exc}.")
+            notes.append(f"{path} cannot be read: {reason(exc)}.")
             continue
         for key, value in dict[str, str | list[str]](values).items():
             words = tuple(value) if isinstance(value, list) else _words(key, str(value))
@@ -214,7 +214,7 @@ def _expand(text: str, *, target: SshTarget, name: str) -> str:
         "n": name,
         "p": str(target.port),
         "r": target.user,
-        "u": getpass.getuser(),
+        "u": user_name(),
         "d": str(Path.home()),
         "k": target.host_key_alias or name,
         "i": str(os.getuid()),

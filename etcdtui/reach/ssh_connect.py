@@ -21,6 +21,7 @@ from etcdtui.errors import EtcdTuiError, HostKeyUnknown, NameUnknown, Refused, T
 from etcdtui.reach import known_hosts, ssh_auth
 from etcdtui.reach.ssh_config import SshTarget
 from etcdtui.reach.watchdog import Watchdog
+from etcdtui.text import reason
 
 # Without a handler paramiko's errors would be printed over the screen.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -137,7 +138,9 @@ def _socket(
                 f"Check that {hop.name} runs and that {before} may reach it.",
             ) from exc
         except (paramiko.SSHException, EOFError, OSError) as exc:
-            raise TimedOut(f"The jump host {before} did not reach {hop.address}:{hop.port}: {exc}.") from exc
+            raise TimedOut(
+                f"The jump host {before} did not reach {hop.address}:{hop.port}: {reason(exc, 'it hung up')}."
+            ) from exc
         below.append(channel.close)
         return channel
     if hop.proxy_command:
@@ -262,14 +265,14 @@ def _transport(
         key = transport.get_remote_server_key()
     except IncompatiblePeer as exc:
         raise Unreachable(
-            f"{hop.name} speaks only SSH methods that are no longer accepted: {exc}.",
+            f"{hop.name} speaks only SSH methods that are no longer accepted: {reason(exc)}.",
             "Servers that know nothing newer than SHA-1 cannot be used; update its sshd.",
         ) from exc
     except (paramiko.SSHException, EOFError, OSError) as exc:
         if time.monotonic() - started >= limits.banner - 0.2:
             raise silent(hop, f"no SSH greeting within {limits.banner:g} s") from exc
         raise Unreachable(
-            f"{hop.name} hung up before the login ({exc or 'without a reason'}).",
+            f"{hop.name} hung up before the login ({reason(exc, 'without a reason')}).",
             "Its sshd may be overloaded (MaxStartups), starting, or no sshd at all.",
         ) from exc
     try:

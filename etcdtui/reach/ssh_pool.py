@@ -8,19 +8,20 @@ from collections.abc import Callable
 
 from etcdtui.errors import AuthFailed, EtcdTuiError, HostKeyChanged, TimedOut, Unreachable
 from etcdtui.reach.ssh_connect import Link, as_error
+from etcdtui.text import counted
 
 ENDED = "etcdtui let go of that host"
 """Why calls end of which nobody is to hear any more: the program, or the cluster's screen, ends."""
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
-TURNED_AWAY = 120.0  # seconds; logins that fail again and again get an address banned
 """Seconds before the next attempt after the first, second … failed one."""
+TURNED_AWAY = 120.0
+"""Seconds after a login that was refused: those that fail again and again get an address banned."""
 
 
 class Pool:
-    """At most ``most`` connections. ``connect(phase)`` makes one; it runs in a thread with its own limits,
-
-    so that a caller with little time does not spoil the attempt for one with more.
+    """At most ``most`` connections, made by ``connect(phase)`` in a thread with limits of its own: a caller
+    with little time does not spoil the attempt for one with more.
     """
 
     def __init__(self, name: str, connect: Callable[[Callable[[str], None]], Link], most: int = 3) -> None:
@@ -132,8 +133,8 @@ class Pool:
         if alive:
             count = sum(link.users for link in self._links)
             return TimedOut(
-                f"{self.name} is still busy with {count} other commands of etcdtui: none ended within "
-                f"{seconds:.2g} s.",
+                f"{self.name} is still busy with {counted(count, 'other command')} of etcdtui: none ended "
+                f"within {seconds:.2g} s.",
                 "Commands that hang on that host block the others. Look there at what they wait for.",
             )
         return TimedOut(

@@ -29,7 +29,7 @@ from etcdtui.children.binaries import Binaries
 from etcdtui.children.reaper import Reaper
 from etcdtui.errors import Cancelled, EtcdTuiError, UnexpectedOutput
 from etcdtui.landing import LocalFault, faults, room_for
-from etcdtui.text import age, clean
+from etcdtui.text import age, clean, reason
 
 NAME = "rehearsal"
 CLIENT, PEER = "client:1", "peer:1"
@@ -185,7 +185,7 @@ class Throwaway:
         except (OSError, http.client.HTTPException) as exc:
             time.sleep(_TICK)
             self._alive()
-            raise Died(f"The restored etcd does not answer: {exc or type(exc).__name__}.", ours=True) from exc
+            raise Died(f"The restored etcd does not answer: {reason(exc)}.", ours=True) from exc
 
     def revision(self) -> int:
         """The revision it is at."""

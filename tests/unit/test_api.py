@@ -399,8 +399,9 @@ def test_no_configuration_at_all(tmp_path, monkeypatch, capfd):
 def test_a_kubeconfig_that_cannot_be_used(tmp_path, text):
     path = tmp_path / "config"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=str(path)):
+    with pytest.raises(ConfigError, match=str(path)) as told:
         logged_in(str(path))
+    assert "\n" not in told.value.message and "indices" not in told.value.message
 
 
 def test_a_kubeconfig_that_is_not_there(tmp_path):

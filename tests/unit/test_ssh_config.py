@@ -47,6 +47,17 @@ def test_ssh_config_fills_what_the_configuration_leaves_open():
     assert (target.agent, target.jumps, target.proxy_command) == ("", (), "")
 
 
+def test_who_has_no_name_on_this_machine_is_known_by_a_number(monkeypatch):
+    """As in a pod of OpenShift, which runs under a number that nobody listed."""
+
+    def nobody():
+        raise KeyError("getpwuid(): uid not found: 1000660000")
+
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    target = resolve(HOST, SshOptions(config="none"))
+    assert target.user == str(os.getuid())
+
+
 def test_configuration_comes_before_ssh_config():
     options = SshOptions(user="core", port=23, identity="/mine", known_hosts="/known")
     target = resolve(Host("m1", "192.0.2.1"), options, ssh_g=from_g(G))

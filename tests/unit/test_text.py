@@ -100,3 +100,17 @@ def test_words() -> None:
 @given(st.floats(min_value=0, max_value=1e18))
 def test_sizes_are_short(count: float) -> None:
     assert len(text.size(count)) <= 9
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (FileNotFoundError(2, "No such file or directory", "/x"), "No such file or directory"),
+        (EOFError(), "it hung up"),
+        (ValueError("first\nsecond."), "first second"),
+        (OSError("no number"), "no number"),
+    ],
+)
+def test_the_reason_of_an_error_is_fit_for_a_sentence(error: Exception, said: str) -> None:
+    assert " ".join(text.reason(error, "it hung up").split()) == said
+    assert text.reason(EOFError()) == "EOFError", "never nothing"
