@@ -311,7 +311,7 @@ def _recipient(pyrage: Any, entry: str, where: str) -> Any:
     except (pyrage.RecipientError, ValueError) as exc:
         raise ConfigError(
             f"{where}: {clean(entry, 80)!r} is no recipient of age: {clean(str(exc), 120)}.",
-            "Write it as age-keygen shows it: age1 and 58 letters and digits.",
+            "Write it as age-keygen shows it, age1 and 58 letters and digits, or name an SSH public key.",
         ) from exc
 
 

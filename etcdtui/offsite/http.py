@@ -31,6 +31,7 @@ from etcdtui.errors import (
     Unreachable,
 )
 from etcdtui.landing import BLOCK
+from etcdtui.offsite.server import host_of, trusting
 from etcdtui.offsite.store import SILENCE, StoreFault, StoreFull, secret
 from etcdtui.text import clean
 
@@ -61,12 +62,7 @@ class Http:
         if login:
             proof = base64.b64encode(":".join(login).encode(errors="surrogateescape")).decode()
             self._headers["Authorization"] = f"Basic {proof}"
-        context = ssl.create_default_context()
-        if ca:
-            try:
-                context.load_verify_locations(ca)
-            except OSError as exc:
-                raise ConfigError(f"The authority {ca} of {name} cannot be read: {exc}.") from exc
+        context = trusting(name, ca)
         timeout = urllib3.Timeout(connect=min(_CONNECT, silence), read=silence)
         via = proxy_of(parts.scheme, self._host)
         self._pool: urllib3.PoolManager
@@ -199,7 +195,7 @@ def fault(
     text = f"{what}: {store} answers {status}{f' ({words})' if words else ''}."
     match status:
         case 401:
-            return AuthFailed(text, "Check the user and the password; they come from the environment.")
+            return AuthFailed(text, "Check user and password: of the environment, the keyring or netrc.")
         case 403:
             return Forbidden(text, "The user may not do this there; ask for the right to.")
         case 404:
@@ -243,7 +239,7 @@ def find_login(
     if not path.is_file():
         return None
     try:
-        entry = netrc.netrc(str(path)).authenticators(urlsplit(url).hostname or "")
+        entry = netrc.netrc(str(path)).authenticators(host_of(url))
     except netrc.NetrcParseError as exc:  # its words may hold a password
         raise ConfigError(f"{path} cannot be read: line {exc.lineno} is not as it must be.", _NETRC) from None
     except UnicodeDecodeError:

@@ -10,11 +10,12 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from etcdtui.errors import ConfigError, EtcdTuiError, NotFound, UnexpectedOutput
 from etcdtui.landing import BLOCK, Cancel, Meter, Progress
 from etcdtui.offsite.http import Http, fault
+from etcdtui.offsite.server import check_address
 from etcdtui.offsite.store import SILENCE, Stored, StoreFault, blocks_of, check_name, stopped, taken
 
 _REST = "service/rest/v1"
@@ -40,17 +41,7 @@ class NexusStore:
         plain: bool = False,
         silence: float = SILENCE,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
-            raise ConfigError(
-                f"{name}: {parts._replace(netloc=parts.hostname or '').geturl()!r} is no repository.",
-                "Write it as https://nexus.example.com/repository/NAME, without user and password.",
-            )
-        if parts.scheme == "http" and not plain:
-            raise ConfigError(
-                f"{name}: {url} is not encrypted, and a backup holds every secret of the cluster.",
-                "Use https.",
-            )
+        check_address(name, url, "repository", "https://nexus.example.com/repository/NAME", plain=plain)
         self._name = name
         self._base = url.rstrip("/")
         self._prefix = check_name(prefix.strip("/")) + "/" if prefix.strip("/") else ""

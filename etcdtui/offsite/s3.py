@@ -8,7 +8,6 @@ import functools
 import importlib
 import importlib.util
 import io
-import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 
 from etcdtui.errors import Cancelled, ConfigError, EtcdTuiError, NotFound, UnexpectedOutput
 from etcdtui.landing import BLOCK, Cancel, Meter, Progress, faults
+from etcdtui.offsite.server import check_address, trusting
 from etcdtui.offsite.store import SILENCE, Stored, check_name, digest_of, stopped, taken
 
 PART_SIZE = 8 * 1024 * 1024
@@ -58,8 +58,9 @@ class S3Store:
             )
         if not bucket or "/" in bucket:
             raise ConfigError(f"{name}: {bucket!r} is no bucket.", "Name the bucket alone, without s3://.")
-        _check_endpoint(name, endpoint, plain)
-        _check_authority(name, ca)
+        if endpoint is not None:
+            check_address(name, endpoint, "endpoint", "https://s3.example.com", plain=plain)
+        trusting(name, ca)
         self._name, self._bucket, self._silence = name, bucket, silence
         self._prefix = check_name(prefix.strip("/")) + "/" if prefix.strip("/") else ""
         self._endpoint, self._region, self._profile, self._ca = endpoint, region, profile, ca
@@ -310,27 +311,3 @@ def _full_digest(answer: dict[str, Any]) -> str | None:
         raw = base64.b64decode(told, validate=True)
         return raw.hex() if len(raw) == 32 else None
     return None
-
-
-def _check_endpoint(name: str, endpoint: str | None, plain: bool) -> None:
-    if endpoint is None:
-        return
-    parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
-        raise ConfigError(
-            f"{name}: {parts._replace(netloc=parts.hostname or '').geturl()!r} is no endpoint.",
-            "Write it as https://s3.example.com, without user and password.",
-        )
-    if parts.scheme == "http" and not plain:
-        raise ConfigError(
-            f"{name}: {endpoint} is not encrypted, and a backup holds every secret of the cluster.",
-            "Use https.",
-        )
-
-
-def _check_authority(name: str, ca: str | None) -> None:
-    if ca:
-        try:
-            ssl.create_default_context(cafile=ca)
-        except OSError as exc:
-            raise ConfigError(f"The authority {ca} of {name} cannot be read: {exc}.") from exc

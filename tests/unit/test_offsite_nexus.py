@@ -14,11 +14,34 @@ from etcdtui.offsite.nexus import NexusStore
 URL = "https://nexus.example.com/repository/etcd"
 
 
-@pytest.mark.parametrize("url", ["", "nexus", "ftp://nexus/x", "https:///x", "https://me:word@nexus/x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "nexus",
+        "ftp://nexus/x",
+        "https:///x",
+        "https://me:word@nexus/x",
+        "https://me:word@[nex/x",
+        "https://me:word@n:x/x",
+    ],
+)
 def test_what_is_no_address(url):
     with pytest.raises(ConfigError, match="is no repository") as wrong:
         NexusStore("nexus", url)
     assert "word" not in str(wrong.value).replace("without user and password", "")
+
+
+def test_a_login_is_looked_for_before_the_address_is_known_to_be_one(tmp_path):
+    (tmp_path / "netrc").write_text("machine nexus login me password word\n")
+    (tmp_path / "netrc").chmod(0o600)
+    assert find_login("nexus", "https://[nex", {"NETRC": str(tmp_path / "netrc")}, None, (None, None)) is None
+
+
+def test_an_authority_that_is_none(tmp_path):
+    (tmp_path / "ca").write_text("nonsense")
+    with pytest.raises(ConfigError, match="of nexus cannot be used: the file holds no certificate"):
+        NexusStore("nexus", URL, ca=str(tmp_path / "ca"))
 
 
 def test_nothing_goes_unencrypted():
