@@ -26,7 +26,7 @@ def register(commands: Any, shared: Shared) -> None:
     """``etcdtui backup``, ``backups`` and ``prune``."""
     take = commands.add_parser(
         "backup",
-        parents=[shared.where, shared.json, shared.metrics, shared.keep],
+        parents=[shared.where, shared.events, shared.metrics, shared.keep],
         help="take, prove and bring off a backup",
         description="Exit codes: 0 proven and in every place, 1 proven but not in every place, or old ones "
         "could not be thinned out, 2 no proven backup, or it could not be done, 64 bad arguments or "
@@ -48,7 +48,7 @@ def register(commands: Any, shared: Shared) -> None:
 
     thin = commands.add_parser(
         "prune",
-        parents=[shared.where, shared.json, shared.keep],
+        parents=[shared.where, shared.events, shared.keep],
         help="remove what the rules let go",
         description="Shows the list; removes it with --yes only. Exit codes: 0 nothing is left that may go, "
         "1 something may go and --yes was not given, 2 not all of it could be removed, or a place was not "

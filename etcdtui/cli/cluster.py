@@ -21,12 +21,19 @@ def _configuration(options: argparse.Namespace) -> Config:
     ways = [way for way in ("config", "ssh", "kubeconfig") if way in given]
     if "config" in ways and len(ways) > 1:
         raise ConfigError(f"--config and --{ways[1]} both say which cluster: give one of them.")
+    if "config" in given and "context" in given:
+        raise ConfigError(
+            "--context is of a kubeconfig, and --config names no kubeconfig.",
+            "Write context beside kubeconfig in that file, or name the cluster with --cluster.",
+        )
     changes = {"read_only": True} if given.get("read_only") else {}
     if "ssh" in given:
         api = {key: given[key] for key in ("kubeconfig", "context") if key in given}
+        if api:  # a context alone is one of the kubeconfig that oc would take
+            api.setdefault("kubeconfig", "")
         return config.from_ssh(given["ssh"], **api, **changes)
     if "config" in given:
-        return config.load(Path(given["config"]).expanduser())
+        return config.load(given["config"])
     if "kubeconfig" in given or "context" in given:
         return config.from_kubeconfig(given.get("kubeconfig"), given.get("context"), **changes)
     path = config.default_path()

@@ -6,9 +6,9 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from etcdtui.cli.options import local_path
 from etcdtui.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def register(commands: Any, open_: Open) -> None:
     )
     demo.add_argument("--drill", metavar="NAME", help="a situation to practise; “list” names them all")
     demo.add_argument("--nodes", type=int, metavar="N", help=f"{NODES} unless told")
-    demo.add_argument("--etcd-dir", type=Path, metavar="DIR", help="other etcd binaries")
+    demo.add_argument("--etcd-dir", type=local_path, metavar="DIR", help="other etcd binaries")
     eras = "whose scripts, pods and operators: 4.5, 4.10, 4.12, 4.16 (unless told), 4.19, newest"
     demo.add_argument("--era", default="4.16", metavar="RELEASE", help=eras)
     demo.add_argument("--ssh-server", choices=("auto", "openssh", "builtin"), default="auto")

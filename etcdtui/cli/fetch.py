@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etcdtui.cli.cluster import cluster_config
-from etcdtui.cli.options import Shared
+from etcdtui.cli.options import Shared, local_path
 from etcdtui.errors import Refusal
 from etcdtui.text import clean
 
@@ -22,7 +22,7 @@ def register(commands: Any, shared: Shared) -> None:
     """``etcdtui fetch``."""
     command = commands.add_parser(
         "fetch",
-        parents=[shared.where, shared.json],
+        parents=[shared.where, shared.events],
         help="bring a backup back from a store",
         description="To this machine, opened where it is encrypted, compared with its manifest, proven "
         "again. Exit codes: 0 it is here and proven, 2 it is not, 64 bad arguments or configuration, 70 "
@@ -31,13 +31,16 @@ def register(commands: Any, shared: Shared) -> None:
     command.add_argument("stamp", metavar="STAMP", help="a time stamp as etcdtui backups shows it")
     command.add_argument("--store", metavar="NAME", help="from there, not from the best one that has it")
     command.add_argument(
-        "--identity", type=Path, metavar="FILE", help="what opens it, instead of the configured age_identity"
+        "--identity",
+        type=local_path,
+        metavar="FILE",
+        help="what opens it, instead of the configured age_identity",
     )
     command.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    identity = options.identity.expanduser().absolute() if options.identity else None
+    identity = options.identity.absolute() if options.identity else None
     return fetch(cluster_config(options), options.stamp, options.store, identity, as_json=options.json)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,24 +28,33 @@ class Shared:
     """One parser for each group of options."""
 
     where: Parser  # which cluster
-    json: Parser
+    json: Parser  # one document at the end
+    events: Parser  # one object a line while it runs
     metrics: Parser
     keep: Parser
 
 
+def local_path(word: str) -> Path:
+    """A path on this machine. ``~`` is known also where no shell looked at it, as in ``--config=~/x``."""
+    return Path(os.path.expanduser(word))
+
+
 def shared() -> Shared:
-    where, json, metrics, keep = (Parser(add_help=False) for _ in range(4))
+    where, json, events, metrics, keep = (Parser(add_help=False) for _ in range(5))
     group = where.add_argument_group("which cluster")
     suppress = argparse.SUPPRESS
-    group.add_argument("--config", metavar="FILE", default=suppress, help="another clusters.toml")
+    group.add_argument(
+        "--config", type=local_path, metavar="FILE", default=suppress, help="another clusters.toml"
+    )
     group.add_argument("--cluster", metavar="NAME", default=suppress, help="a cluster of clusters.toml")
     group.add_argument("--ssh", metavar="USER@HOST", default=suppress, help="one master, no configuration")
     group.add_argument("--kubeconfig", metavar="FILE", default=suppress, help="find the hosts by the API")
     group.add_argument("--context", metavar="NAME", default=suppress, help="of the kubeconfig")
     group.add_argument("--read-only", action="store_true", default=suppress, help="no key changes anything")
-    json.add_argument("--json", action="store_true", help="JSON, one object a line while it runs")
+    json.add_argument("--json", action="store_true", help="as JSON")
+    events.add_argument("--json", action="store_true", help="JSON, one object a line while it runs")
     metrics.add_argument(
-        "--metrics-file", type=Path, metavar="FILE", help="for node_exporter's textfile collector"
+        "--metrics-file", type=local_path, metavar="FILE", help="for node_exporter's textfile collector"
     )
     keep.add_argument(
         "--keep",
@@ -54,7 +64,7 @@ def shared() -> Shared:
         "monthly=6; places without a rule keep everything",
     )
     keep.add_argument("--yes", action="store_true", help="remove what the rules let go without asking")
-    return Shared(where, json, metrics, keep)
+    return Shared(where, json, events, metrics, keep)
 
 
 def _keep(word: str) -> Rule:

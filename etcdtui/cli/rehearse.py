@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etcdtui.cli.cluster import cluster_config
-from etcdtui.cli.options import Shared
+from etcdtui.cli.options import Shared, local_path
 from etcdtui.errors import Cancelled, ConfigError
 from etcdtui.streams import say
 from etcdtui.text import clean
@@ -45,7 +45,7 @@ def register(commands: Any, shared: Shared) -> None:
         help="the newest proven one on this machine, a time stamp of etcdtui backups, a folder, a snapshot",
     )
     command.add_argument(
-        "--etcd-dir", type=Path, metavar="DIR", help="with the etcd and etcdutl of this folder"
+        "--etcd-dir", type=local_path, metavar="DIR", help="with the etcd and etcdutl of this folder"
     )
     command.set_defaults(run=_run)
 

@@ -25,7 +25,7 @@ def register(commands: Any, shared: Shared) -> None:
     """``etcdtui resume``."""
     command = commands.add_parser(
         "resume",
-        parents=[shared.where, shared.json],
+        parents=[shared.where, shared.events],
         help="go on with what was interrupted",
         description="Exit codes: 0 done, or nothing was interrupted, 1 done and a step was passed over, "
         "2 not done, 3 several were interrupted: name one, 64 bad arguments or configuration, 70 etcdtui "

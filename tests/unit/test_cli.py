@@ -14,6 +14,7 @@ import pytest
 from etcdtui import config
 from etcdtui.cli import backups as cli_backups
 from etcdtui.cli import main as cli
+from etcdtui.cli.cluster import cluster_config
 from etcdtui.config_stores import BackupsConfig, DirectoryPlace, StoreConfig
 from etcdtui.model.findings import find
 from etcdtui.model.health import judge
@@ -44,6 +45,9 @@ def run(*words: str) -> int:
         (("status", "--timeout", "-1"), "is not a number of seconds"),
         (("status", "--config", "/does/not/exist"), "There is no configuration file /does/not/exist."),
         (("status", "--config", "a", "--ssh", "b"), "--config and --ssh both say which cluster"),
+        (("status", "--config", "a", "--context", "b"), "--context is of a kubeconfig"),
+        (("status", "--config", "~nobody-here/x"), "There is no configuration file ~nobody-here/x."),
+        (("fetch", "S", "--identity", "~nobody-here/x", "--config", "/no"), "no configuration file /no."),
         (("status", "--ssh", "core@"), "names no host"),
         (("status", "--ssh", "core@m1:99999"), "is no port"),
         (("demo", "--drill", "member-dwon"), "There is no drill 'member-dwon'. Did you mean 'member-down'?"),
@@ -59,6 +63,35 @@ def test_bad_arguments_are_refused_in_words(
     assert run(*words) == 64
     told = capsys.readouterr()
     assert said in told.err and "Traceback" not in told.err and not told.out
+
+
+def test_a_home_is_found_where_no_shell_put_it_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert run("status", "--config=~/none.toml") == 64
+    assert f"There is no configuration file {tmp_path}/none.toml." in capsys.readouterr().err
+    asked = cli._parser().parse_args(["backups", "--metrics-file=~/m.prom"])
+    assert asked.metrics_file == tmp_path / "m.prom"
+
+
+def test_a_context_beside_a_host_is_one_of_the_kubeconfig() -> None:
+    asked = cli._parser().parse_args(["status", "--ssh", "core@m1", "--context", "admin"])
+    chosen = cluster_config(asked)
+    assert (chosen.kubeconfig, chosen.context) == ("", "admin"), "it is looked for, not passed over"
+    assert cluster_config(cli._parser().parse_args(["status", "--ssh", "core@m1"])).kubeconfig is None
+
+
+@pytest.mark.parametrize(
+    ("command", "events"),
+    [("backup", True), ("prune", True), ("fetch", True), ("resume", True)]
+    + [(name, False) for name in ("backups", "verify", "maintenance", "rehearse", "restore", "status")],
+)
+def test_the_help_says_whether_json_comes_line_by_line(
+    command: str, events: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(command, "--help") == 0
+    assert ("one object a line" in " ".join(capsys.readouterr().out.split())) is events
 
 
 def test_without_a_terminal_the_dashboard_says_what_to_use(capsys: pytest.CaptureFixture[str]) -> None:
