@@ -13,6 +13,9 @@ from tests.recorded import DATA, VERSIONS
 PAGE = 4096
 REAL = {version: (DATA / "snapshots" / f"{version}.db").read_bytes() for version in VERSIONS}
 
+RAISED = (DATA / "snapshots" / "3.5.16-raised.db").read_bytes()
+"""After a restore that raised the revision by a thousand million."""
+
 
 def sealed(database: bytes) -> bytes:
     """With the digest behind it that fits."""

@@ -92,6 +92,7 @@ def facts(
         free_pages=structure.free,
         revisions=entries(KEYS),
         tombstones=collected.counter.tombstones,
+        raised=collected.counter.raised,
         compacted=compacted,
         compacting=scheduled if scheduled != compacted else None,
         consistent_index=read(lambda: number(raft, b"consistent_index"), None),

@@ -4,6 +4,9 @@ The name of an entry is the revision: 8 bytes main, ``_``, 8 bytes sub, big endi
 the key was deleted there (a tombstone). Its value is a protobuf KeyValue, whose first field is the user's
 key. Entries therefore come in the order in which they were written. Source: etcd's mvcc/revision.go.
 
+Where a restore raised the revision (``--bump-revision``) there is an entry with an empty value at the raised
+revision: etcd's mark, which is nobody's key and which no request reads. Source: etcdutl's snapshot package.
+
 User keys are told apart by Python's 64-bit hash of them: two of a million keys share one with a
 probability of 3e-8, and a set of numbers stays small. Where it would not, the keys are counted in shares.
 """
@@ -21,6 +24,7 @@ from etcdtui.etcd.bbolt_pages import Leaf, varint
 PLAIN: Final = 17  # bytes of a revision
 TOMBSTONE: Final = 18
 LIMIT: Final = 1 << 20  # keys remembered at once: some 80 MB
+_MARK: Final = hash(b"")  # what stands for the user's key of the mark of a raised revision
 
 
 def revision(name: bytes) -> tuple[int, int]:
@@ -41,7 +45,7 @@ def _well_named(found: Leaf) -> bool:
 
 
 def user_keys(found: Leaf) -> list[bytes]:
-    """The user's key of every entry of a page of the bucket ``key``."""
+    """The user's key of every entry of a page of the bucket ``key``; empty for etcd's mark of a raise."""
     if not found.keys:
         return []
     if not _well_named(found):
@@ -75,6 +79,8 @@ def _bytes_at(data: bytes, places: Sequence[int]) -> tuple[int, ...]:
 
 
 def _user_key(data: bytes, at: int, size: int) -> bytes:
+    if size == 0:
+        return b""
     if size < 2 or data[at : at + 1] != b"\x0a":
         raise Damaged("an entry of the bucket of keys does not begin with a key.")
     length, begin = varint(data, at + 1)
@@ -118,7 +124,12 @@ class LiveCounter:
     @property
     def alive(self) -> int:
         """Of this share."""
-        return len(self._alive)
+        return len(self._alive) - self.raised
+
+    @property
+    def raised(self) -> bool:
+        """The mark of a raised revision was met; it is in the first share."""
+        return _MARK in self._alive
 
 
 def live_marks(backwards: Callable[[], Iterable[Leaf]], count: int, limit: int = LIMIT) -> bytearray:
@@ -132,7 +143,7 @@ def live_marks(backwards: Callable[[], Iterable[Leaf]], count: int, limit: int =
     while count // shares > limit:
         shares *= 2
     for share in range(shares):
-        seen: set[int] = set()
+        seen = {_MARK}
         end = count
         for found in backwards():
             hashes = list(map(hash, user_keys(found)))

@@ -69,6 +69,7 @@ class SnapshotFacts:
     free_pages: int = 0
     revisions: int = 0  # entries of the bucket of keys: live ones, older ones and tombstones
     tombstones: int = 0
+    raised: bool = False  # a restore raised the revision: its mark lies among the keys, and is none
     compacted: int | None = None  # revision up to which history was thrown away
     compacting: int | None = None  # revision of a compaction that had not ended
     consistent_index: int | None = None
@@ -101,6 +102,7 @@ class SnapshotFacts:
         history = f"compacted up to revision {grouped(self.compacted)}" if self.compacted else "not compacted"
         if self.compacting is not None and self.compacting > (self.compacted or 0):
             history += f", and up to {grouped(self.compacting)} not to its end"
+        history += "; a restore has raised the revision" if self.raised else ""
         users = f"{counted(self.users, 'user')}, {counted(self.roles, 'role')}"
         named = (
             ("raft", ", ".join(filter(None, said)) or "it does not tell"),

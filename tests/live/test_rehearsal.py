@@ -24,7 +24,7 @@ from etcdtui.procedures.rehearsal import Rehearsed, rehearse
 from etcdtui.reach import throwaway
 from tests.data.record import found_binaries
 from tests.shelved import placed
-from tests.snapshotfiles import REAL, mutated, resealed, written
+from tests.snapshotfiles import RAISED, REAL, mutated, resealed, written
 
 pytestmark = pytest.mark.live
 FOUND = found_binaries()
@@ -70,6 +70,13 @@ def test_a_good_one_is_what_was_proven(version: str, tmp_path: Path) -> None:
     assert f"Restored with etcd {version} it is what was proven: revision 9, 74 live keys" in done.sentence
     assert [check.name for check in done.checks] == ["etcd's hash", "revision", "keys", "objects"]
     assert all(check.ok for check in done.checks) and done.kept == ""
+
+
+@pytest.mark.skipif(not NEWEST.startswith("3.5"), reason="no etcd 3.5 here")
+def test_one_with_a_raised_revision_is_what_was_proven(tmp_path: Path) -> None:
+    done = tried(written(tmp_path, RAISED))
+    assert done.outcome is Outcome.OK, done.sentence
+    assert "revision 1\u202f000\u202f000\u202f007, 4 live keys" in done.sentence
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from etcdtui.etcd.contents import Contents, Entry
 from etcdtui.etcd.samples import sampled
 from etcdtui.model.contents import KeyName, key_name, singular
 from tests.recorded import VERSIONS
-from tests.snapshotfiles import REAL, with_page, written
+from tests.snapshotfiles import RAISED, REAL, with_page, written
 
 
 @pytest.fixture(params=VERSIONS)
@@ -31,6 +31,16 @@ def test_live_keys_come_once_in_the_order_of_their_changes(path: Path) -> None:
     assert b"/kubernetes.io/configmaps/space-1/name-00008" not in {entry.key for entry in entries}
     with Contents(path, limit=10) as contents:
         assert list(contents.live()) == entries
+
+
+def test_the_mark_of_a_raised_revision_is_no_key(tmp_path: Path) -> None:
+    path = written(tmp_path, RAISED)
+    with Contents(path) as contents:
+        assert [entry.text for entry in contents.live()] == ["/k/1", "/k/3", "/k/4", "/k/5"]
+        assert contents.summary().keys == 4
+    with Contents(path, limit=1) as contents:  # in shares
+        assert len(list(contents.live())) == 4
+    assert [sample.text for sample in sampled(path, 10)] == ["/k/1", "/k/3", "/k/4", "/k/5"]
 
 
 def test_summary(path: Path) -> None:

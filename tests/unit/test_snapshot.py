@@ -21,10 +21,11 @@ from etcdtui.etcd.snapshot import _cluster, etcd_hash, prove
 from etcdtui.model.members import Member
 from etcdtui.model.proof import Alarm, Identity, Outcome, Proof, SnapshotFacts, behind, same_cluster, whose
 from tests.recorded import VERSIONS
-from tests.snapshotfiles import PAGE, REAL, mutated, resealed, with_page, written
+from tests.snapshotfiles import PAGE, RAISED, REAL, mutated, resealed, with_page, written
 
 # What etcdctl 3.4.23 and etcdutl 3.5.1 print of these two files.
 KNOWN = {"3.4.23": (1550294841, 9, 90), "3.5.1": (4054916499, 9, 92)}
+RAISED_HASH = 2551957299
 
 
 @pytest.fixture(params=VERSIONS)
@@ -50,11 +51,23 @@ def test_a_real_snapshot_is_good(path: Path, version: str) -> None:
     facts = proof.facts
     assert facts is not None
     assert (facts.etcd_hash, facts.revision, facts.entries) == KNOWN[version]
-    assert (facts.live_keys, facts.tombstones) == (74, 1)
+    assert (facts.live_keys, facts.tombstones, facts.raised) == (74, 1, False)
     assert [member.name for member in facts.members] == ["m1"]
     assert facts.cluster_version == f"{version[:3]}.0"
     assert facts.voters == ((facts.members[0].id,) if version > "3.5" else ())
     assert "is good" in proof.verdict and "74 live keys" in proof.verdict
+
+
+def test_after_a_raised_revision_its_mark_is_no_key_and_no_damage(tmp_path: Path) -> None:
+    proof = prove(written(tmp_path, RAISED), etcd_hash=True)
+    assert proof.good, proof.verdict
+    facts = proof.facts
+    # Revision, entries and hash are what etcdutl 3.5.16 prints; `etcdctl get` finds four keys.
+    assert facts is not None and facts.etcd_hash == RAISED_HASH
+    assert (facts.revision, facts.entries, facts.revisions) == (1_000_000_007, 13, 5)
+    assert (facts.live_keys, facts.tombstones, facts.raised) == (4, 0, True)
+    assert "a restore has raised the revision" in dict(facts.sentences)["history"]
+    assert "4 live keys" in proof.verdict
 
 
 def test_progress_grows_to_its_end_and_cancel_ends_it(path: Path) -> None:
