@@ -69,9 +69,11 @@ if [ ! -d /var/lib/etcd/member/wal ]; then
   [ "$state" = unstarted ] || export ETCD_INITIAL_CLUSTER_STATE=new
 fi
 """
-# As the real restore pod: never over existing data, never from a file that is still being copied.
+# As the real restore pod: never over existing data, never from a file that is still being copied. Where
+# cluster-restore.sh has put "true", it raises the revision whether its etcd can or not.
 _RESTORE = """\
 set -eu
+export ETCD_ETCDCTL_RESTORE_ENABLE_BUMP="false"
 export ETCD_NAME="${{NODE_{shell}_ETCD_NAME}}"
 export ETCD_INITIAL_CLUSTER="${{ETCD_NAME}}={peer}"
 if [ -n "$(ls -A /var/lib/etcd)" ]; then
@@ -90,7 +92,9 @@ if [ "$bump" != 0 ] && [ -f /var/lib/etcd-backup/revision.json ]; then
   [ -z "$last" ] || bump=$((last + last / 5))
 fi
 set --
-if [ "$bump" != 0 ]; then
+if [ "$ETCD_ETCDCTL_RESTORE_ENABLE_BUMP" = true ]; then
+  set -- --bump-revision 1000000000 --mark-compacted
+elif [ "$bump" != 0 ]; then
   if $restore snapshot restore --help 2>&1 | grep -q -e --bump-revision; then
     set -- --mark-compacted --bump-revision "$bump"
   else

@@ -174,6 +174,24 @@ def parse(version: str) -> Version | None:
     return (int(match[1]), int(match[2]), int(match[3])) if match else None
 
 
+_RAISES = {(3, 4): (3, 4, 27), (3, 5): (3, 5, 10)}  # by minor; none before, every newer one
+
+
+def raises(version: str) -> bool | None:
+    """Whether its ``snapshot restore`` has --bump-revision and --mark-compacted; None: nobody can tell."""
+    number = parse(version)
+    return None if number is None else number >= _raises(number)
+
+
+def raises_since(version: str) -> str:
+    """The first version of its minor, or of the next that has one, which can: 3.5.10."""
+    return ".".join(map(str, _raises(parse(version) or (0, 0, 0))))
+
+
+def _raises(number: Version) -> Version:
+    return _RAISES.get(number[:2], (3, 6, 0) if number > (3, 5, 0) else (3, 4, 27))
+
+
 def landmines(version: str) -> tuple[Landmine, ...]:
     """Known defects of ``version``, the most serious first; none for a version that cannot be read."""
     number = parse(version)

@@ -13,8 +13,8 @@ from etcdtui.model.view import HostView
 from etcdtui.platforms import eras
 from etcdtui.platforms.layout import Layout
 from etcdtui.platforms.restore_scripts import HostReport, disabled
+from etcdtui.procedures import restore_bump, restore_etcd_alone
 from etcdtui.procedures import restore_choice as choice
-from etcdtui.procedures import restore_etcd_alone
 from etcdtui.procedures.procedure import Check, Context, Gate, GateKind, Procedure, Step
 from etcdtui.procedures.restore_back import back_steps
 from etcdtui.procedures.restore_changes import telling
@@ -62,6 +62,8 @@ def plan(
     refuse_unnamed(looked)
     refuse_unlisted(looked, first.host)
     alone = not first.script.does.stops_all
+    etcd = restore_bump.version_told(view, found.manifest.etcd_version if found.manifest else "")
+    bump, raising = restore_bump.raising(first.script.does.bump, first.host.name, etcd)
     decided = Decided(
         cluster=view.name,
         stamp=stamp,
@@ -83,9 +85,11 @@ def plan(
         fresh=choose(looked),
         newest=_newest(first.host, layout_of(first.host.name)),
         stores=tuple(stores),
+        bump=bump,
+        raising=raising,
     )
     advice = advise(view, looked.survivors, (found,), looked.quorum_hosts)
-    return _procedure(procedure_id, decided, (*advice.lines, *reasons, lost))
+    return _procedure(procedure_id, decided, (*advice.lines, *reasons, raising, lost))
 
 
 def rebuild(kind: str, procedure_id: str, cluster: str, parameters: Mapping[str, str]) -> Procedure:
@@ -223,7 +227,8 @@ def _reached(decided: Standstill) -> Check:
 
 def _fit(decided: Decided) -> Check:
     sizes = (decided.backup.snapshot.size, decided.backup.resources.size)
-    return as_planned(decided, sizes, f"script, certificates and room for {size(sum(sizes))}")
+    has = f"script, certificates and room for {size(sum(sizes))}"
+    return as_planned(decided, sizes, has, lambda told: restore_bump.still_asked(decided, told))
 
 
 def as_planned(

@@ -195,12 +195,15 @@ class Standstill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided(Standstill):
-    """Every decision of a restore from a backup."""
+    """Every decision of a restore from a backup. ``bump``: the script is asked to raise the revision, and
+    ``raising`` says for people whether it is raised; empty in a record of before."""
 
     backup: Chosen
     fresh: Fresh = Fresh()
     newest: str = ""  # time stamp of the newest backup in the recovery host's folder before the restore
     stores: tuple[str, ...] = ()  # that a new backup is put into
+    bump: bool = False
+    raising: str = ""
 
     @property
     def fresh_folder(self) -> str:

@@ -1,8 +1,12 @@
-"""Asks etcd of the recovery host, on that host: is it there, is it alone, is it the backup."""
+"""Asks etcd of the recovery host, on that host: is it there, is it alone, is it the backup.
+
+A restore that raises the revision forgets all before: then the keys are read where it was raised to.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from etcdtui.errors import Unreachable
 from etcdtui.etcd import answers, causes, shapes
@@ -12,10 +16,12 @@ from etcdtui.model.quorum import Verdict
 from etcdtui.platforms.host_answers import parse_access, script_failed
 from etcdtui.platforms.host_scripts import access_script
 from etcdtui.procedures.procedure import Check, Context
+from etcdtui.procedures.restore_bump import RAISED_BY
 from etcdtui.procedures.restore_decided import Decided, Standstill
 from etcdtui.text import clean, grouped, listed
 
 ASK = 20.0  # seconds for one question
+_COMPACTED = re.compile(r'"CompactRevision":\s*(\d{1,19})\b')
 _REVISION = re.compile(r"\brevision (\d+(?:\u202f\d{3})*)")
 
 
@@ -32,7 +38,8 @@ def access_of(decided: Standstill, world: Context) -> ClientAccess:
 
 
 def restored(decided: Decided) -> Check:
-    """One member, itself, with a leader, and at the backup's revision as many keys as were proven."""
+    """One member, itself, with a leader, and at the backup's revision as many keys as were proven; at the one
+    that it was raised to, where it was."""
 
     def check(world: Context) -> Verdict:
         host, backup = decided.recovery.host, decided.backup
@@ -46,14 +53,15 @@ def restored(decided: Decided) -> Check:
                 f"etcd of {host} is at revision {grouped(status.revision)}, the backup at "
                 f"{grouped(backup.revision)}: that is not the backup.",
             )
-        count = _keys_at(decided, world, access)
-        if count is not None and count != backup.live_keys:
+        found = point_of(decided, world, access)
+        same = found is not None and found.keys == backup.live_keys
+        if found is not None and found.certain and not same:
             return Verdict(
                 False,
-                f"At revision {grouped(backup.revision)} etcd of {host} has {grouped(count)} keys, the "
+                f"At revision {grouped(found.revision)} etcd of {host} has {grouped(found.keys)} keys, the "
                 f"backup has {grouped(backup.live_keys)}: that is not the backup.",
             )
-        keys = f", all {grouped(count)} keys of the backup" if count is not None else ""
+        keys = f", all {grouped(backup.live_keys)} keys of the backup" if same else ""
         if decided.seen < status.revision:
             keys += f"; above {grouped(decided.seen)}, the last that anybody saw"
         return Verdict(
@@ -89,11 +97,37 @@ def _joined_already(decided: Standstill, count: int) -> Verdict:
     return Verdict(True, f"etcd of {decided.recovery.host} answers, and has {count} members already.")
 
 
-def _keys_at(decided: Decided, world: Context, access: ClientAccess) -> int | None:
-    """How many keys there are at the backup's revision; None where that is compacted already."""
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A revision at which the ``keys`` are those of the backup, if it was restored. ``certain``: whatever is
+    otherwise there is not the backup; else it may have been written since."""
+
+    revision: int
+    keys: int
+    certain: bool
+
+
+def point_of(decided: Decided, world: Context, access: ClientAccess) -> Point | None:
+    """The revision of the backup, or the one that it was raised to: all before that is forgotten, and nothing
+    of the keys is changed by it. None where that is compacted already, too."""
+    at = decided.backup.revision
+    keys = _keys_at(decided, world, access, at)
+    if keys is not None:
+        return Point(at, keys, certain=True)
+    if not (decided.bump or decided.alone):
+        return None
+    raised = _compacted_at(decided, world, access)
+    keys = _keys_at(decided, world, access, raised) if raised else None
+    # By how much other scripts raise it is not known: it may be a compaction of later.
+    certain = decided.bump and raised == at + RAISED_BY
+    return None if keys is None else Point(raised, keys, certain)
+
+
+def _keys_at(decided: Decided, world: Context, access: ClientAccess, revision: int) -> int | None:
+    """How many keys there are at a revision; None where that is compacted already."""
     # etcdctl 3.4 cannot be asked for the count alone; it comes with the first key, too.
     words = ("get", "", "--from-key", "--keys-only", "--limit=1", "--consistency=s")
-    at, where = f"--rev={decided.backup.revision}", (decided.recovery.client_url,)
+    at, where = f"--rev={revision}", (decided.recovery.client_url,)
     argv = etcdctl(access, *words, at, endpoints=where, json=True, timeout="15s")
     done = world.runner(decided.recovery.host).run(argv, timeout=ASK)
     if not done.ok:
@@ -102,6 +136,16 @@ def _keys_at(decided: Decided, world: Context, access: ClientAccess) -> int | No
         raise Unreachable(f"The keys cannot be counted: {why_not(done.err())}")
     told = shapes.table(shapes.load(done.out(), "etcdctl get"), "The answer of etcdctl get")
     return shapes.number(told.get("count"), "count")
+
+
+def _compacted_at(decided: Decided, world: Context, access: ClientAccess) -> int:
+    """Up to which revision etcd has forgotten what was; 0 where it does not tell."""
+    # A watch from what is compacted ends at once, and says that: nothing else tells it.
+    words = ("watch", "etcdtui", f"--rev={decided.backup.revision}")
+    argv = etcdctl(access, *words, endpoints=(decided.recovery.client_url,), json=True, timeout="15s")
+    done = world.runner(decided.recovery.host).run(argv, timeout=ASK)
+    match = _COMPACTED.search(done.out())
+    return int(match[1]) if match else 0
 
 
 def revision_in(sentence: str) -> int:

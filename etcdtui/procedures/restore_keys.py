@@ -11,7 +11,7 @@ from etcdtui.etcd.contents import Contents, Entry
 from etcdtui.model.quorum import Verdict
 from etcdtui.procedures.procedure import Action, Context, Reporter, Step, Work
 from etcdtui.procedures.restore_decided import Decided
-from etcdtui.procedures.restore_etcd import ASK, access_of, why_not
+from etcdtui.procedures.restore_etcd import ASK, access_of, point_of, why_not
 from etcdtui.text import clean, grouped
 
 SAMPLES = 8  # each costs one etcdctl
@@ -46,33 +46,47 @@ def _compare(decided: Decided) -> Work:
         folder = world.keeping.folder / backup.home if backup.host else Path(backup.directory)
         with Contents(folder / backup.snapshot.name, cancelled=report.cancelled.is_set) as contents:
             chosen = samples(contents.live(), total=backup.live_keys)
-        access = access_of(decided, world)
-        for entry in chosen:
-            words = ("get", entry.text, "--keys-only", "--consistency=s", f"--rev={backup.revision}")
-            argv = etcdctl(access, *words, endpoints=(decided.recovery.client_url,), json=True, timeout="15s")
-            done = world.runner(host).run(argv, timeout=ASK)
-            if "compacted" in done.err():
-                return Verdict(
-                    True, f"Revision {grouped(backup.revision)} is compacted on {host} already: not compared."
-                )
-            name = clean(entry.text, 200)
-            if not done.ok:
-                return Verdict(False, f"{name} cannot be looked up on {host}: {why_not(done.err())}")
-            revision = _changed(done.out())
-            if revision is None:
-                return Verdict(False, f"{name} is in the backup, and not in etcd of {host}.")
-            if revision != entry.revision[0]:
-                return Verdict(
-                    False,
-                    f"{name} was changed last at revision {grouped(entry.revision[0])} in the backup, and at "
-                    f"{grouped(revision)} in etcd of {host}: that is not the backup.",
-                )
-            report.say(f"{name}  revision {revision}")
         if not chosen:
             return Verdict(True, "The backup holds no key that could be looked up.")
-        return Verdict(True, f"{len(chosen)} keys of the backup are in etcd of {host} as they were.")
+        access = access_of(decided, world)
+        point = point_of(decided, world, access)
+        if point is None:
+            return Verdict(
+                True, f"Revision {grouped(backup.revision)} is compacted on {host} already: not compared."
+            )
+        since: list[str] = []  # other than in the backup, where they may have been written since
+        for entry in chosen:
+            name = clean(entry.text, 200)
+            words = ("get", entry.text, "--keys-only", "--consistency=s", f"--rev={point.revision}")
+            argv = etcdctl(access, *words, endpoints=(decided.recovery.client_url,), json=True, timeout="15s")
+            done = world.runner(host).run(argv, timeout=ASK)
+            if not done.ok:
+                return Verdict(False, f"{name} cannot be looked up on {host}: {why_not(done.err())}")
+            wrong = _wrong(entry, _changed(done.out()), host)
+            if wrong and point.certain:
+                return Verdict(False, wrong)
+            since += [wrong] if wrong else []
+            report.say(wrong or f"{name}  revision {entry.revision[0]}")
+        if len(since) == len(chosen):
+            return Verdict(False, f"Not one key of the backup is as it was. {since[0]}")
+        more = f"; {len(since)} of them may have been changed since" if since else ""
+        same = f"{len(chosen) - len(since)} of {len(chosen)} keys" if since else f"{len(chosen)} keys"
+        return Verdict(True, f"{same} of the backup are in etcd of {host} as they were{more}.")
 
     return work
+
+
+def _wrong(entry: Entry, revision: int | None, host: str) -> str:
+    """What is other than in the backup; empty: nothing."""
+    name = clean(entry.text, 200)
+    if revision is None:
+        return f"{name} is in the backup, and not in etcd of {host}."
+    if revision != entry.revision[0]:
+        return (
+            f"{name} was changed last at revision {grouped(entry.revision[0])} in the backup, and at "
+            f"{grouped(revision)} in etcd of {host}: that is not the backup."
+        )
+    return ""
 
 
 def _changed(said: str) -> int | None:

@@ -11,6 +11,7 @@ from etcdtui.etcd.snapshot import prove
 from etcdtui.landing import Moved
 from etcdtui.model.quorum import Verdict
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Measure, Reporter, Step, Work
+from etcdtui.procedures.restore_bump import command, what_it_does
 from etcdtui.procedures.restore_decided import Decided, Standstill
 from etcdtui.procedures.restore_state import NO_DATA, all_stopped, pod_stopped, right_host, silent, state_of
 from etcdtui.procedures.restore_stop import may_stop, stop_pod
@@ -134,10 +135,10 @@ def run_steps(decided: Decided) -> tuple[Step, ...]:
             title=f"Restore on {host}",
             why="OpenShift's own script stops what still runs, moves the data away, unpacks the static pods "
             "of the backup and starts an etcd of one member from the snapshot. Its exit code 0 is not yet "
-            "success; what counts is an etcd that answers.",
+            f"success; what counts is an etcd that answers. {what_it_does(decided)}".rstrip(),
             action=Action.JOB,
             host=host,
-            argv=(*recovery.layout.sudo, decided.script, decided.folder),
+            argv=command(decided),
             gate=Gate(
                 GateKind.PHRASE,
                 decided.phrase,

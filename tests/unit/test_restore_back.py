@@ -81,8 +81,54 @@ def test_where_the_revision_is_compacted_already_the_keys_are_not_claimed(
 ) -> None:
     told, runner, world = asked
     runner.on("get", "--limit=1", status=1, err="etcdserver: mvcc: required revision has been compacted")
+    told = replace(told, bump=False)
     found = verdict(told, world)
     assert found.allowed and "keys" not in found.reason
+
+
+RAISED = 1_000_000_800
+COMPACTED = "etcdserver: mvcc: required revision has been compacted"
+
+
+def raised(told: Decided, runner: FakeRunner, count: int, *, to: int = RAISED) -> None:
+    """What came before the raised revision is forgotten; a watch from there says up to where."""
+    runner.on("endpoint", "status", out=status(told, revision=to + 12))
+    runner.on("get", "--rev=800", status=1, err=COMPACTED)
+    said = (
+        f'{{"Header":{{"raft_term":2}},"Events":[],"CompactRevision":{to},"Canceled":true,"Created":false}}'
+    )
+    runner.on("watch", "--rev=800", status=1, out=said, err="Error: watch is canceled by the server\n")
+    runner.on(
+        "get", "--limit=1", f"--rev={to}", out=f'{{"header":{{}},"kvs":[{{"key":"YQ=="}}],"count":{count}}}'
+    )
+
+
+def test_where_the_revision_was_raised_the_keys_are_counted_at_the_raised_one(
+    asked: tuple[Decided, FakeRunner, FakeWorld],
+) -> None:
+    told, runner, world = asked
+    assert told.bump
+    raised(told, runner, 700)
+    found = verdict(told, world)
+    assert found.allowed and "all 700 keys of the backup; above 900" in found.reason
+    assert "revision 1\u202f000\u202f000\u202f812" in found.reason
+    raised(told, runner, 699)
+    found = verdict(told, world)
+    assert not found.allowed and "has 699 keys, the backup has 700: that is not the backup" in found.reason
+
+
+def test_by_how_much_another_script_raises_it_is_not_known_so_nothing_is_called_wrong(
+    asked: tuple[Decided, FakeRunner, FakeWorld],
+) -> None:
+    told, runner, world = asked
+    told = replace(told, bump=False, alone=True)
+    raised(told, runner, 700, to=15_000)
+    assert "all 700 keys of the backup" in verdict(told, world).reason
+    raised(told, runner, 699, to=15_000)
+    found = verdict(told, world)
+    assert found.allowed and "keys" not in found.reason
+    runner.on("watch", "--rev=800", status=1, err="Error: context deadline exceeded\n")
+    assert verdict(told, world).allowed and "keys" not in verdict(told, world).reason
 
 
 # -- rollouts

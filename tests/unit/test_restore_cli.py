@@ -60,7 +60,8 @@ def test_a_plan_that_stands_is_shown_whole(
     assert dry_run(stands(), monkeypatch, tmp_path) == 0
     said = capsys.readouterr().out
     assert "Nothing has been executed." in said
-    assert "$ sudo -n /usr/local/bin/cluster-restore.sh /home/core/backup/restore-" in said
+    command = "$ sudo -n env ETCD_ETCDCTL_RESTORE_ENABLE_BUMP=true /usr/local/bin/cluster-restore.sh"
+    assert f"{command} /home/core/backup/restore-" in said
     assert "asks: Type" not in said.split(" 1. ")[0] and "to restore." in said
     assert "Whose data is the newest" in said and "masternode2" in said
     assert "set -eu" not in said  # a script of ours is named, not printed

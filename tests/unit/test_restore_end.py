@@ -20,7 +20,7 @@ from etcdtui.procedures.restore_decided import Ack, Decided, Standstill
 from etcdtui.text import grouped
 from tests.procedures import FakeRunner, FakeWorld
 from tests.snapshotfiles import REAL
-from tests.unit.test_restore_back import decided
+from tests.unit.test_restore_back import RAISED, decided, raised
 from tests.unit.test_restore_quorum import decided as quorum
 from tests.unit.test_restore_quorum import seen
 from tests.unit.test_restore_steps import Quiet
@@ -52,9 +52,15 @@ def entries(told: Decided) -> list[Any]:
         return list(contents.live())
 
 
-def answering(runner: FakeRunner, told: Decided, *, off: int = 0, without: bool = False) -> None:
-    for entry in entries(told):
-        kvs = [] if without else [{"key": "eA==", "mod_revision": entry.revision[0] + off, "version": 1}]
+def answering(
+    runner: FakeRunner, told: Decided, *, off: int = 0, without: bool = False, many: int = 99
+) -> None:
+    """``many`` of them are ``off``, or not there."""
+    runner.on("get", "--limit=1", out=json.dumps({"header": {}, "kvs": [], "count": told.backup.live_keys}))
+    for number, entry in enumerate(entries(told)):
+        other = number < many
+        revision = entry.revision[0] + (off if other else 0)
+        kvs = [] if without and other else [{"key": "eA==", "mod_revision": revision, "version": 1}]
         runner.on("get", entry.text, out=json.dumps({"header": {}, "kvs": kvs, "count": len(kvs)}))
 
 
@@ -68,7 +74,7 @@ def test_sampled_keys_of_the_snapshot_are_looked_up_without_their_values(
     found, _ = work(restore_keys.keys_step(told), world)
     chosen = restore_keys.samples(living, total=len(living))
     assert found.allowed and f"{len(chosen)} keys of the backup" in found.reason
-    assert len(runner.ran) == len(chosen) > 1
+    assert len(runner.ran) == len(chosen) + 1 > 2
     assert all("--keys-only" in argv and "--rev=800" in argv for argv in runner.ran)
 
 
@@ -82,6 +88,40 @@ def test_a_key_that_is_not_there_or_another_one_is_not_the_backup(
     answering(runner, told, off=1)
     found, _ = work(restore_keys.keys_step(told), world)
     assert not found.allowed and "that is not the backup" in found.reason
+
+
+def test_where_the_revision_was_raised_they_are_looked_up_at_the_raised_one(
+    asked: tuple[Decided, FakeRunner, FakeWorld],
+) -> None:
+    told, runner, world = asked
+    living = len(entries(told))
+    told = replace(told, backup=replace(told.backup, live_keys=living))
+    answering(runner, told)
+    raised(told, runner, living)
+    found, _ = work(restore_keys.keys_step(told), world)
+    looked_up = [argv for argv in runner.ran if "get" in argv and "--limit=1" not in argv]
+    assert found.allowed and "as they were" in found.reason
+    assert looked_up and all(f"--rev={RAISED}" in argv for argv in looked_up)
+    answering(runner, told, off=1, many=1)
+    raised(told, runner, living)
+    found, _ = work(restore_keys.keys_step(told), world)
+    assert not found.allowed and "that is not the backup" in found.reason
+
+
+def test_what_may_have_been_written_since_is_no_proof_against_the_backup_unless_it_is_all(
+    asked: tuple[Decided, FakeRunner, FakeWorld],
+) -> None:
+    told, runner, world = asked
+    living = len(entries(told))
+    told = replace(told, bump=False, alone=True, backup=replace(told.backup, live_keys=living))
+    answering(runner, told, off=1, many=1)
+    raised(told, runner, living, to=15_000)
+    found, _ = work(restore_keys.keys_step(told), world)
+    assert found.allowed and "1 of them may have been changed since" in found.reason
+    answering(runner, told, without=True)
+    raised(told, runner, living, to=15_000)
+    found, _ = work(restore_keys.keys_step(told), world)
+    assert not found.allowed and "Not one key of the backup is as it was" in found.reason
 
 
 def test_samples_are_spread_over_the_whole_snapshot() -> None:

@@ -41,11 +41,12 @@ cp -p "${SNAPSHOT_FILE}" "${ETCD_DATA_DIR_BACKUP}/snapshot.db"
 
 #if first
 echo "starting restore-etcd static pod"
-bump=0
+asked=false
 if [ -n "${ETCD_ETCDCTL_RESTORE_ENABLE_BUMP-}" ]; then
-  bump=1000000000
+  asked=true
 fi
-sed "s/^\( *\)bump=0\$/\1bump=${bump}/" "${RESTORE_ETCD_POD_YAML}" > "${ASSET_DIR}/etcd-pod.yaml"
+line='export ETCD_ETCDCTL_RESTORE_ENABLE_BUMP='
+sed "s/${line}\"false\"/${line}\"${asked}\"/" "${RESTORE_ETCD_POD_YAML}" > "${ASSET_DIR}/etcd-pod.yaml"
 mv "${ASSET_DIR}/etcd-pod.yaml" "${MANIFEST_DIR}/etcd-pod.yaml"
 #else
 # What of the restore pod is one node's own, by the option that holds it.
