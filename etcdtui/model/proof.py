@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from etcdtui.model.members import Member
+from etcdtui.model.raised import in_revisions
 from etcdtui.text import counted, grouped, listed
 
 IDENTITY: Final = "identity"
@@ -300,8 +301,8 @@ def behind(proof: Proof, live_revision: int) -> str:
     if own == live_revision:
         return f"Nothing was written since: {told}."
     if own < live_revision:
-        return f"{counted_grouped(live_revision - own, 'revision')} behind: {told}."
+        return f"{in_revisions(live_revision - own)} behind: {told}."
     return (
-        f"{counted_grouped(own - live_revision, 'revision')} AHEAD of the running cluster: {told}. "
+        f"{in_revisions(own - live_revision)} AHEAD of the running cluster: {told}. "
         "The cluster was restored from something older, or the snapshot is of another one."
     )

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from etcdtui.model.places import Backup
-from etcdtui.text import age, counted, grouped
+from etcdtui.model.raised import in_revisions
+from etcdtui.text import age, grouped
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +168,3 @@ def label(backup: Backup, now: float) -> str:
     when, today = datetime.fromtimestamp(backup.taken), datetime.fromtimestamp(now)
     day = "" if when.date() == today.date() else f"{when:%Y-%m-%d} "
     return f"backup {day}{when:%H:%M}"
-
-
-def in_revisions(count: int) -> str:
-    """1 revision; 18 442 revisions."""
-    return counted(count, "revision").replace(str(count), grouped(count), 1)

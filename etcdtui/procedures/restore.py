@@ -63,7 +63,7 @@ def plan(
     refuse_unlisted(looked, first.host)
     alone = not first.script.does.stops_all
     etcd = restore_bump.version_told(view, found.manifest.etcd_version if found.manifest else "")
-    bump, raising = restore_bump.raising(first.script.does.bump, first.host.name, etcd)
+    bump, raising = restore_bump.raising(first.script.does.bump, first.host.name, etcd, taken.revision, seen)
     decided = Decided(
         cluster=view.name,
         stamp=stamp,

@@ -35,9 +35,12 @@ def _oldest(versions: Iterable[str]) -> str:
     return min(versions, key=lambda version: parse(version) or (0, 0, 0), default="")
 
 
-def raising(bump: Bump, host: str, version: str) -> tuple[bool, str]:
+def raising(bump: Bump, host: str, version: str, revision: int, seen: int) -> tuple[bool, str]:
     """Is the script of ``host`` asked to raise the revision, and a sentence whether it will be raised.
-    ``version`` is that of the etcd it will start, empty where that is not known."""
+
+    ``version`` is that of the etcd it will start, empty where that is not known; ``revision`` that of the
+    backup, and ``seen`` the highest that anybody had, which may have been raised by a restore before.
+    """
     script, able = f"The {RESTORE} of {host}", raises(version)
     if bump is Bump.NEVER:
         return False, f"{script} does not raise the revision: {_AFTERWARDS}."
@@ -46,6 +49,11 @@ def raising(bump: Bump, host: str, version: str) -> tuple[bool, str]:
         return False, (
             f"{script} cannot raise the revision: etcd {clean(version)} has no --bump-revision (from {since} "
             f"on); {_AFTERWARDS}."
+        )
+    if seen >= revision + RAISED_BY:
+        return False, (
+            f"{script} does not raise the revision above {grouped(seen)}, to which a restore raised it after "
+            f"this backup was taken; {_AFTERWARDS}."
         )
     if bump is Bump.ALWAYS:
         return False, f"{script} raises the revision by itself: {_ANEW}."

@@ -12,7 +12,8 @@ from etcdtui.model.health import Level, judge
 from etcdtui.model.known_backups import foreign_to, last_proven
 from etcdtui.model.places import Backup, PlacedSet, PlaceKind
 from etcdtui.model.proof import whose
-from etcdtui.model.survivors import Survivor, best, gap, in_revisions, label
+from etcdtui.model.raised import in_revisions
+from etcdtui.model.survivors import Survivor, best, gap, label
 from etcdtui.model.view import ClusterView, HostView
 from etcdtui.platforms.restore_scripts import HostReport, RestoreScript, recognise, unfit
 from etcdtui.procedures.restore_decided import ANSWERS, MAY_ANSWER, Ack, Chosen

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from etcdtui.errors import EtcdTuiError
 from etcdtui.model.health import judge
+from etcdtui.model.raised import skipped
 from etcdtui.model.restore_advice import LAST_RESORT, Kind
 from etcdtui.model.survivors import Survivor
 from etcdtui.procedures.procedure import Procedure
@@ -171,9 +172,9 @@ def behind(one: BackupOffer) -> Span:
     gap = one.gap
     if gap is None or not gap.comparable:
         return "–", Role.MUTED
-    if gap.revisions is not None:
-        if gap.revisions <= 0:
-            return "nothing", Role.GOOD
+    if gap.revisions is not None and gap.revisions <= 0:
+        return "nothing", Role.GOOD
+    if gap.revisions is not None and not skipped(gap.revisions):
         return f"{grouped(gap.revisions)} revisions", Role.PLAIN
     return (age(gap.seconds), Role.PLAIN) if gap.seconds and gap.seconds > 0 else ("?", Role.MUTED)
 

@@ -20,6 +20,7 @@ from etcdtui.platforms.eras import Bump
 from etcdtui.procedures import restore, restore_bump
 from etcdtui.procedures.procedure import Procedure
 from etcdtui.procedures.restore_decided import Decided
+from etcdtui.text import grouped
 from tests.unit.test_restore_etcd_alone import made as newest
 from tests.unit.test_restore_plan import looked, lost, placed, plan, report, step_of
 from tests.views import NOW, gone, status
@@ -106,7 +107,15 @@ def test_a_script_that_never_raises_it_and_one_that_always_does_are_not_asked() 
     assert "does not raise the revision: who watches" in step_of(never, "restore").why
     assert "env" not in step_of(newest(), "restore").argv
     assert "raises the revision by itself: whoever watches" in step_of(newest(), "restore").why
-    assert "cannot raise" in restore_bump.raising(Bump.ALWAYS, "m1", "3.5.1")[1]
+    assert "cannot raise" in restore_bump.raising(Bump.ALWAYS, "m1", "3.5.1", 800, 900)[1]
+
+
+@pytest.mark.parametrize("bump", [Bump.ALWAYS, Bump.ON_REQUEST])
+def test_a_backup_of_before_a_raise_is_not_raised_above_what_was_seen_since(bump: Bump) -> None:
+    for seen, above in ((1_000_000_799, True), (1_000_000_800, False), (1_000_004_711, False)):
+        asked, said = restore_bump.raising(bump, "m1", "3.5.14", 800, seen)
+        assert ("list anew" in said) is above and asked is (above and bump is Bump.ON_REQUEST)
+        assert above or f"does not raise the revision above {grouped(seen)}" in said
 
 
 def test_it_is_recorded_and_a_record_of_before_goes_on_as_it_began() -> None:

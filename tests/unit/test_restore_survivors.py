@@ -87,6 +87,17 @@ def test_a_backup_is_so_long_and_so_many_revisions_behind() -> None:
     assert found.behind and found.revisions == 41_233 and found.seconds == pytest.approx(3 * 3600 + 720)
 
 
+def test_revisions_that_a_restore_skipped_are_not_passed_off_as_writes() -> None:
+    newest = survivor(2, 1_000_000_348, written=NOW)
+    found = gap(backup(180, 60), newest, foreign=False, now=NOW)
+    assert (
+        "is 3 min and 1\u202f000\u202f000\u202f288 revisions (with those that a restore skipped) behind "
+        in found.sentence
+    )
+    found = gap(backup(180, 1_000_000_060), newest, foreign=False, now=NOW)
+    assert "288 revisions behind" in found.sentence
+
+
 def test_a_backup_with_everything_is_not_behind() -> None:
     newest = survivor(2, 900, written=NOW)
     same = gap(backup(60, 900), newest, foreign=False, now=NOW)
