@@ -80,6 +80,7 @@ def plan(
         seen=seen,
         accept=choice.to_accept(view, found, taken, looked.survivors),
         api=view.api_configured,
+        watches=view.api_configured,
         guard=not alone and eras.recognise(version).guard is not False,
         alone=alone,
         fresh=choose(looked),
@@ -285,6 +286,7 @@ def seconds(step: Step, decided: Standstill) -> float:
         "keys": 10.0,
         "whole": 60.0,
         "write": 5.0,
+        "past": 5.0,
         "take": 20.0 + moved,
         "bring": 5.0 + moved,
     }.get(kind, 2.0)

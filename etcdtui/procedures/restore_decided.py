@@ -127,6 +127,7 @@ class Standstill:
     api: bool = True  # the rollouts can be asked for and watched through it
     guard: bool = False  # the operator's guard is to be taken off
     alone: bool = False
+    watches: bool = False  # the API is asked in the end as one who watched before
 
     @property
     def reached(self) -> tuple[Master, ...]:

@@ -25,16 +25,16 @@ from etcdtui.procedures.procedure import (
     Step,
     Work,
 )
-from etcdtui.procedures.restore_decided import Decided, Standstill
-from etcdtui.procedures.restore_etcd import ASK, access_of, revision_in, why_not
+from etcdtui.procedures.restore_decided import Standstill
+from etcdtui.procedures.restore_etcd import ASK, access_of, why_not
 from etcdtui.procedures.restore_nodes import late_requests
+from etcdtui.procedures.restore_past import past_of, watch_step
 from etcdtui.procedures.restore_rollout import expected_of, lacking
 from etcdtui.reach.runner import Runner
-from etcdtui.text import clean, counted, grouped, listed
+from etcdtui.text import clean, counted, listed
 
 WHOLE_WITHIN = 900.0  # seconds
 PREFIX = "/etcdtui/restored/"
-LEAP = 200  # revisions: more than what the restored etcd itself can have written before it is looked at
 
 
 def end_steps(decided: Standstill, *, last: bool = False) -> tuple[Step, ...]:
@@ -61,6 +61,7 @@ def end_steps(decided: Standstill, *, last: bool = False) -> tuple[Step, ...]:
             work=_write(decided),
             cancel="The key may stay; it does no harm.",
         ),
+        *watch_step(decided),
         Step(
             key="watchers",
             title="Who still watches the past?",
@@ -180,42 +181,6 @@ def _write(decided: Standstill) -> Work:
 # -- watchers
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
-    """``began``: the revision right after the restore, before anything was rolled out; ``highest``: that of
-    before. 0: not known. ``behind``: who watches the API may keep what no longer exists."""
-
-    began: int
-    highest: int
-    behind: bool
-
-    @property
-    def sentence(self) -> str:
-        began = f"revision {grouped(self.began)}" if self.began else "a revision that is not known"
-        return f"etcd began again at {began}, and {grouped(self.highest)} was seen before the restore"
-
-    @property
-    def because(self) -> str:
-        """Why who watches the API may be left behind."""
-        if self.began > self.highest:
-            return "what was written since may have numbers that other writes had before"
-        return "it was not raised above that"
-
-
-def past_of(decided: Standstill, world: Context) -> Past:
-    """By what the steps found when they ran: rollouts write past every revision of before in time."""
-    began, kept = (revision_in(world.found(key)) for key in ("etcd", "safe"))
-    highest = max(decided.seen, kept)
-    if isinstance(decided, Decided):
-        given, whole = decided.backup.revision, False
-    else:  # the data of a survivor: nobody saw more, where it is the newest
-        given = kept or decided.seen
-        whole = 0 < highest <= given and not decided.accept
-    raised = began > highest and began - given >= LEAP
-    return Past(began, highest, not (raised or whole))
-
-
-RELIST = "who watches gets a relist by itself, or has missed nothing"
 RESTART = (
     "the operators (delete their pods in each openshift-*-operator namespace, one after another), "
     "the routers (openshift-ingress), OVN-Kubernetes or SDN, the kubelets, and every controller of your own "
@@ -229,9 +194,9 @@ def _revision(decided: Standstill, *, last: bool) -> Check:
         if last:  # nothing comes after it: how it ended stands first
             health = judge(world.view()).sentence
             goes_on = f"{decided.cluster} goes on with the data of {decided.recovery.host}. {health}"
-            relist = () if past.behind else (f"{past.sentence}: {RELIST}.",)
+            relist = () if past.behind else (f"{past.sentence}: {past.because}.",)
             return Verdict(True, " ".join((goes_on, *what_is_left(decided, world), *relist)))
-        return Verdict(True, f"{past.sentence}: {past.because if past.behind else RELIST}.")
+        return Verdict(True, f"{past.sentence}: {past.because}.")
 
     return check
 

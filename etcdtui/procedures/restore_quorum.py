@@ -93,6 +93,7 @@ def plan(
         seen=max([e.status.value.revision for e in view.endpoints if e.status.value] + positions),
         accept=accept,
         api=view.api_configured,
+        watches=view.api_configured,
         alone=True,
         revision=survivor.position.revision,
     )

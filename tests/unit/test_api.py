@@ -225,6 +225,27 @@ def test_a_list_comes_page_after_page(api, server):
     assert [query.get("limit") for _, query, _ in server.seen] == [["500"]] * 3
 
 
+def test_a_watch_brings_its_events_and_a_410_is_the_one_it_stands_for(api, server):
+    lines = b'{"type": "ADDED", "object": {}}\n{"type": "ERROR", "object": {"code": 410}}\n'
+    server.pages["/w"] = (200, lines)
+    assert api.watch("/w", 305, 3) == [
+        {"type": "ADDED", "object": {}},
+        {"type": "ERROR", "object": {"code": 410}},
+    ]
+    assert server.seen[-1][1] == {"watch": ["1"], "resourceVersion": ["305"], "timeoutSeconds": ["3"]}
+    server.pages["/w"] = (200, b"")
+    assert api.watch("/w", 305, 3) == []
+    server.pages["/w"] = (410, b'{"kind": "Status", "message": "too old resource version", "code": 410}')
+    (event,) = api.watch("/w", 305, 3)
+    assert event["type"] == "ERROR" and event["object"]["code"] == 410
+    server.pages["/w"] = (403, b'{"message": "no"}')
+    with pytest.raises(Forbidden):
+        api.watch("/w", 305, 3)
+    server.pages["/w"] = (200, b'{"type": "ADD')
+    with pytest.raises(UnexpectedOutput):
+        api.watch("/w", 305, 3)
+
+
 def test_a_list_that_keeps_expiring_is_given_up(api, server):
     server.pages["/l"] = (200, b'{"items": [], "metadata": {"continue": "old"}}')
     server.pages["/l?old"] = (410, b'{"message": "expired"}')

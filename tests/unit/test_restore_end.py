@@ -14,7 +14,7 @@ from etcdtui.etcd.contents import Contents
 from etcdtui.model.platform import OPERATORS, OperatorFacts, PodFacts
 from etcdtui.model.quorum import Verdict
 from etcdtui.model.readings import Reading
-from etcdtui.procedures import restore_end, restore_etcd, restore_keys, restore_report
+from etcdtui.procedures import restore_end, restore_etcd, restore_keys, restore_past, restore_report
 from etcdtui.procedures.procedure import Context, Gate, GateKind, Reporter, Step
 from etcdtui.procedures.restore_decided import Ack, Decided, Standstill
 from etcdtui.text import grouped
@@ -259,7 +259,7 @@ def test_a_quorum_restore_ends_with_how_it_ended_and_says_of_numbers_above_that_
 def test_a_bump_right_after_the_restore_makes_watchers_list_anew() -> None:
     told = replace(decided(), seen=10_000)
     gate, said = watchers(told, Found(etcd=told.backup.revision + 1_000_000, safe=10_400))
-    assert gate.kind is GateKind.NONE and restore_end.RELIST in said
+    assert gate.kind is GateKind.NONE and restore_past.RELIST in said
 
 
 def test_a_revision_that_nobody_saw_right_after_the_restore_is_no_relist() -> None:

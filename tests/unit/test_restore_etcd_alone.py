@@ -58,7 +58,7 @@ def test_etcd_alone_is_stopped_by_the_hosts_own_script() -> None:
         *("stop etcd masternode1", "aside masternode1", "stop etcd masternode2", "aside masternode2"),
         *("stop etcd masternode3", "safe", "restore", "etcd", "keys", "api"),
         *("asking", "approve client", "nodes", "approve serving"),
-        *("redeploy etcd", "members", "stable", "approve late", "whole", "write", "watchers"),
+        *("redeploy etcd", "members", "stable", "approve late", "whole", "write", "past", "watchers"),
         *("take", "verify", "bring", "prove anew", "manifest", "report"),
     ]
     stop = step_of(made(), "stop etcd masternode1")

@@ -347,8 +347,8 @@ def test_the_steps_come_in_an_order_in_which_nothing_is_lost() -> None:
     assert order.index("guard off") < order.index("redeploy etcd") < order.index("members")
     assert order.index("members") < order.index("guard on") < order.index("redeploy kubeapiserver")
     assert order.index("approve client") < order.index("nodes") < order.index("approve serving")
-    assert order[-9:] == [
-        *("whole", "write", "watchers"),
+    assert order[-10:] == [
+        *("whole", "write", "past", "watchers"),
         *("take", "verify", "bring", "prove anew", "manifest"),
         "report",
     ]

@@ -71,7 +71,7 @@ def test_the_newest_data_goes_on_and_no_backup_is_needed() -> None:
     assert [k for k in keys(made) if not k.startswith(("stop", "aside"))] == [
         *("check", "begin", "safe", "restore", "etcd", "api"),
         *("asking", "approve client", "nodes", "approve serving"),
-        *("redeploy etcd", "members", "stable", "approve late", "whole", "write", "watchers"),
+        *("redeploy etcd", "members", "stable", "approve late", "whole", "write", "past", "watchers"),
     ]
     assert keys(made).index("aside masternode3") < keys(made).index("stop etcd masternode2")
     run = made.step("restore")
