@@ -17,6 +17,7 @@ from etcdtui.procedures.backup_decided import Decided as BackupDecided
 from etcdtui.procedures.procedure import Action, Context, Reporter, Step, Work
 from etcdtui.procedures.restore_decided import Decided
 from etcdtui.procedures.restore_end import what_is_left
+from etcdtui.procedures.restore_past import past_of
 from etcdtui.text import clean, grouped, listed
 
 OWNERS = (
@@ -99,6 +100,9 @@ def _lines(decided: Decided, view: ClusterView, world: Context) -> Iterator[str]
     yield f"- {decided.lost}"
     for ack in decided.accept:
         yield f"- accepted by typing “{ack.phrase}”: {clean(ack.sentence, 1000)}"
+    past = past_of(decided, world)
+    if not past.behind:  # else it is left to do
+        yield f"- {past.sentence}: {past.because}."
     yield f"- {judge(view).sentence}"
     members = view.members.value
     if members is not None:

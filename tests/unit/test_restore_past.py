@@ -11,7 +11,7 @@ import pytest
 from etcdtui.errors import EtcdTuiError, Forbidden, UnexpectedOutput
 from etcdtui.platforms import watches
 from etcdtui.platforms.watches import Answer
-from etcdtui.procedures import restore, restore_end, restore_past
+from etcdtui.procedures import restore, restore_end, restore_past, restore_report
 from etcdtui.procedures.procedure import Context, GateKind, Reporter
 from etcdtui.procedures.restore_decided import Decided, Standstill
 from etcdtui.text import grouped
@@ -77,6 +77,16 @@ def test_raised_and_gone_whoever_watched_lists_anew() -> None:
         f"a watch from revision {grouped(10_400)} was answered with 410 Gone: whoever watched lists" in said
     )
     assert "Restart" not in left(told, world)
+
+
+def test_the_report_says_once_whether_anybody_is_left_behind() -> None:
+    for said in ([GONE], []):
+        told, world = decided(), Asked(said, **RAISED)
+        listened(told, world)
+        lines = list(restore_report._lines(told, world.view(), cast(Context, world)))
+        (line,) = [one for one in lines if "etcd began again" in one]
+        assert ("whoever watched lists anew" in line) is (said == [GONE])
+        assert ("Restart the operators" in line) is (said == [])
 
 
 @pytest.mark.parametrize(
