@@ -87,6 +87,25 @@ def mutated(data: bytes, pick: random.Random) -> bytes:
     )
 
 
+def with_entry(
+    data: bytes, revision: int, *, size: int = -1, at: int = 0, content: bytes = b"", mark: bytes = b""
+) -> bytes:
+    """The value of that revision's first entry shortened to ``size``, or ``content`` written over entry and
+    value from ``at`` on, with a digest that fits. ``mark`` is ``t`` for a tombstone.
+
+    In every page that has it, for old ones lie about.
+    """
+    name = revision.to_bytes(8, "big") + b"_" + bytes(8) + mark
+    changed, found = bytearray(data), -1
+    while (found := data.find(name, found + 1)) >= 0:
+        for element in range(found - 16, max(found - PAGE, 0), -1):
+            if struct.unpack_from("<III", data, element) == (0, found - element, len(name)):
+                if size >= 0:
+                    struct.pack_into("<I", changed, element + 12, size)
+                changed[found + at : found + at + len(content)] = content
+    return resealed(bytes(changed))
+
+
 def written(folder: Path, data: bytes, name: str = "snapshot.db") -> Path:
     path = folder / name
     path.write_bytes(data)

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from etcdtui.etcd.bbolt import Damaged, Meta
 from etcdtui.etcd.bbolt_check import Structure
 from etcdtui.etcd.bbolt_pages import HEAD, Leaf, varint
-from etcdtui.etcd.revisions import LiveCounter, revision
+from etcdtui.etcd.revisions import LiveCounter, misplaced, revision
 from etcdtui.model.members import Member
 from etcdtui.model.proof import Alarm, SnapshotFacts
 from etcdtui.text import clean
@@ -82,6 +82,7 @@ def facts(
     voters, learners = read(lambda: raft_members(raft), (none, none))
     compacted = read(lambda: compaction(raft, b"finishedCompactRev"), None)
     scheduled = read(lambda: compaction(raft, b"scheduledCompactRev"), None)
+    unreadable += misplaced(collected.counter.marks, compacted, scheduled)
     told = SnapshotFacts(
         revision=read(lambda: revision(last)[0] if last else 0, 0),
         entries=structure.entries,

@@ -5,7 +5,9 @@ the key was deleted there (a tombstone). Its value is a protobuf KeyValue, whose
 key. Entries therefore come in the order in which they were written. Source: etcd's mvcc/revision.go.
 
 Where a restore raised the revision (``--bump-revision``) there is an entry with an empty value at the raised
-revision: etcd's mark, which is nobody's key and which no request reads. Source: etcdutl's snapshot package.
+revision: etcd's mark, which is nobody's key and which no request reads. It is no tombstone, has sub 0, and a
+compaction up to it is asked for at once, which leaves but the newest mark. Any other empty value is damage.
+Source: etcdutl's snapshot package.
 
 User keys are told apart by Python's 64-bit hash of them: two of a million keys share one with a
 probability of 3e-8, and a set of numbers stays small. Where it would not, the keys are counted in shares.
@@ -20,6 +22,7 @@ from typing import Final
 
 from etcdtui.etcd.bbolt import Damaged
 from etcdtui.etcd.bbolt_pages import Leaf, varint
+from etcdtui.text import grouped
 
 PLAIN: Final = 17  # bytes of a revision
 TOMBSTONE: Final = 18
@@ -54,14 +57,15 @@ def user_keys(found: Leaf) -> list[bytes]:
     if min(sizes) >= 2:
         # itemgetter reads the first bytes of all values at C speed.
         lengths = _bytes_at(data, [at + 1 for at in places])
-        if set(_bytes_at(data, places)) == {0x0A} and all(map(le, lengths, map(sub, sizes, repeat(2)))):
+        bounded = min(lengths) > 0 and all(map(le, lengths, map(sub, sizes, repeat(2))))
+        if bounded and set(_bytes_at(data, places)) == {0x0A}:
             if max(lengths) < 0x80:
                 return [data[at + 2 : at + 2 + length] for at, length in zip(places, lengths, strict=True)]
             return [
-                data[at + 2 : at + 2 + length] if length < 0x80 else _user_key(data, at, size)
-                for at, length, size in zip(places, lengths, sizes, strict=True)
+                data[at + 2 : at + 2 + length] if length < 0x80 else _user_key(name, data, at, size)
+                for name, at, length, size in zip(found.keys, places, lengths, sizes, strict=True)
             ]
-    return [_user_key(data, at, size) for at, size in zip(places, sizes, strict=True)]
+    return [_user_key(name, data, at, size) for name, at, size in zip(found.keys, places, sizes, strict=True)]
 
 
 def _misnamed(name: bytes) -> bool:
@@ -78,15 +82,31 @@ def _bytes_at(data: bytes, places: Sequence[int]) -> tuple[int, ...]:
     return itemgetter(*places)(data)  # type: ignore[no-any-return]
 
 
-def _user_key(data: bytes, at: int, size: int) -> bytes:
-    if size == 0:
+def _user_key(name: bytes, data: bytes, at: int, size: int) -> bytes:
+    if size == 0 and len(name) == PLAIN and revision(name)[1] == 0:
         return b""
     if size < 2 or data[at : at + 1] != b"\x0a":
         raise Damaged("an entry of the bucket of keys does not begin with a key.")
     length, begin = varint(data, at + 1)
     if begin + length > at + size or begin + length > len(data):
         raise Damaged("the key of an entry runs beyond the entry.")
+    if length == 0:
+        raise Damaged("the key of an entry of the bucket of keys is empty.")
     return data[begin : begin + length]
+
+
+def misplaced(marks: Sequence[int], finished: int | None, scheduled: int | None) -> list[str]:
+    """Sentences about ``marks`` of a raised revision that can be none, for the compactions that were."""
+    asked, done = max(finished or 0, scheduled or 0), finished or 0
+    known = "etcd leaves an empty entry only where a restore raised the revision"
+    if marks and marks[-1] > asked:
+        return [f"The entry of revision {grouped(marks[-1])} is empty; {known}, and compacts up to there."]
+    if len(marks) > 1 and marks[1] <= done:
+        told = f"{grouped(marks[0])} and {grouped(marks[1])}"
+        return [
+            f"The entries of revisions {told} are empty; {known}, and a compaction leaves but the newest."
+        ]
+    return []
 
 
 class LiveCounter:
@@ -100,9 +120,17 @@ class LiveCounter:
         self.share, self.shares, self._limit = share, shares, limit
         self._alive: set[int] = set()
         self.tombstones = 0
+        self.marks: list[int] = []  # revisions of the first two marks of a raise, and of the last
 
     def page(self, found: Leaf) -> None:
         hashes: Iterable[int] = map(hash, user_keys(found))
+        if 0 in found.value_sizes:
+            self.marks += [
+                revision(name)[0]
+                for name, size in zip(found.keys, found.value_sizes, strict=True)
+                if not size
+            ]
+            del self.marks[2:-1]
         dead = found.key_sizes.count(TOMBSTONE)
         if dead or self.shares > 1:
             self.tombstones += dead

@@ -17,15 +17,17 @@ from etcdtui.etcd.bbolt_check import Structure
 from etcdtui.etcd.comparing import compare
 from etcdtui.etcd.contents import Contents
 from etcdtui.etcd.crc32c import FOLD, POLYNOMIAL, Crc32c, crc32c
+from etcdtui.etcd.revisions import PLAIN
 from etcdtui.etcd.snapshot import _cluster, etcd_hash, prove
 from etcdtui.model.members import Member
 from etcdtui.model.proof import Alarm, Identity, Outcome, Proof, SnapshotFacts, behind, same_cluster, whose
 from tests.recorded import VERSIONS
-from tests.snapshotfiles import PAGE, RAISED, REAL, mutated, resealed, with_page, written
+from tests.snapshotfiles import PAGE, RAISED, REAL, mutated, resealed, with_entry, with_page, written
 
 # What etcdctl 3.4.23 and etcdutl 3.5.1 print of these two files.
 KNOWN = {"3.4.23": (1550294841, 9, 90), "3.5.1": (4054916499, 9, 92)}
 RAISED_HASH = 2551957299
+FILES = [*REAL.values(), RAISED]
 
 
 @pytest.fixture(params=VERSIONS)
@@ -68,6 +70,31 @@ def test_after_a_raised_revision_its_mark_is_no_key_and_no_damage(tmp_path: Path
     assert (facts.live_keys, facts.tombstones, facts.raised) == (4, 0, True)
     assert "a restore has raised the revision" in dict(facts.sentences)["history"]
     assert "4 live keys" in proof.verdict
+
+
+def test_an_empty_entry_is_the_mark_of_a_raise_only_where_it_can_be(tmp_path: Path) -> None:
+    mark = 1_000_000_007
+
+    def said(data: bytes) -> str:
+        return " ".join(failures(prove(written(tmp_path, data))).values())
+
+    for revision in (2, 4, 5, 6):  # the keys that live
+        told = said(with_entry(RAISED, revision, size=0))
+        assert f"revisions {revision} and 1\u202f000\u202f000\u202f007 are empty" in told, told
+        no_key = with_entry(RAISED, revision, at=PLAIN + 1, content=b"\x00")
+        assert "key of an entry of the bucket of keys is empty." in said(no_key)
+        no_key = with_entry(RAISED, revision, at=PLAIN + 1, content=b"\x80\x00")
+        assert "key of an entry of the bucket of keys is empty." in said(no_key)
+    later = with_entry(RAISED, mark, content=(mark + 1).to_bytes(8, "big"))
+    assert "The entry of revision 1\u202f000\u202f000\u202f008 is empty" in said(later)
+    second = with_entry(RAISED, mark, at=16, content=b"\x01")
+    assert "does not begin with a key" in said(second)
+    assert said(RAISED) == ""
+
+
+def test_a_tombstone_is_no_mark_of_a_raise(path: Path, version: str) -> None:
+    path.write_bytes(with_entry(REAL[version], 9, size=0, mark=b"t"))
+    assert "does not begin with a key" in " ".join(failures(prove(path)).values())
 
 
 def test_progress_grows_to_its_end_and_cancel_ends_it(path: Path) -> None:
@@ -148,11 +175,10 @@ def test_a_database_of_something_else(path: Path, version: str) -> None:
     assert "no bucket members" in failures(prove(path))["cluster"]
 
 
-@given(seed=st.integers(0, 1 << 48), version=st.sampled_from(VERSIONS), times=st.integers(1, 3))
+@given(seed=st.integers(0, 1 << 48), good=st.sampled_from(FILES), times=st.integers(1, 3))
 @settings(max_examples=300, deadline=None)
-def test_no_damaged_file_is_called_good(seed: int, version: str, times: int) -> None:
-    pick, good = random.Random(seed), REAL[version]
-    bad = good
+def test_no_damaged_file_is_called_good(seed: int, good: bytes, times: int) -> None:
+    pick, bad = random.Random(seed), good
     for _ in range(times):
         bad = mutated(bad, pick) if len(bad) >= PAGE else bad
     with tempfile.TemporaryDirectory() as folder:
@@ -164,11 +190,10 @@ def test_no_damaged_file_is_called_good(seed: int, version: str, times: int) -> 
             assert "NOT good" in proof.verdict
 
 
-@given(seed=st.integers(0, 1 << 48), version=st.sampled_from(VERSIONS), times=st.integers(1, 3))
+@given(seed=st.integers(0, 1 << 48), good=st.sampled_from(FILES), times=st.integers(1, 3))
 @settings(max_examples=300, deadline=None)
-def test_with_a_fitting_digest_nothing_but_our_errors_come_out(seed: int, version: str, times: int) -> None:
-    pick, good = random.Random(seed), REAL[version]
-    bad = good
+def test_with_a_fitting_digest_nothing_but_our_errors_come_out(seed: int, good: bytes, times: int) -> None:
+    pick, bad = random.Random(seed), good
     for _ in range(times):
         bad = mutated(bad, pick) if len(bad) >= PAGE else bad
     with tempfile.TemporaryDirectory() as folder:
