@@ -105,7 +105,9 @@ class SnapshotFacts:
             history += f", and up to {grouped(self.compacting)} not to its end"
         history += "; a restore has raised the revision" if self.raised else ""
         users = f"{counted(self.users, 'user')}, {counted(self.roles, 'role')}"
+        live, entries = grouped(self.live_keys), grouped(self.entries)
         named = (
+            ("keys", f"{live} live, as etcdctl from 3.6 on counts; {entries} as it counts up to 3.5"),
             ("raft", ", ".join(filter(None, said)) or "it does not tell"),
             ("history", f"{history}; {counted_grouped(self.tombstones, 'tombstone')}"),
             ("leases", grouped(self.leases)),

@@ -68,7 +68,9 @@ def test_after_a_raised_revision_its_mark_is_no_key_and_no_damage(tmp_path: Path
     assert facts is not None and facts.etcd_hash == RAISED_HASH
     assert (facts.revision, facts.entries, facts.revisions) == (1_000_000_007, 13, 5)
     assert (facts.live_keys, facts.tombstones, facts.raised) == (4, 0, True)
-    assert "a restore has raised the revision" in dict(facts.sentences)["history"]
+    said = dict(facts.sentences)
+    assert "a restore has raised the revision" in said["history"]
+    assert said["keys"] == "4 live, as etcdctl from 3.6 on counts; 13 as it counts up to 3.5"
     assert "4 live keys" in proof.verdict
 
 
