@@ -152,7 +152,8 @@ class Console:
         match event:
             case StepChanged() if event.state in WORTH_A_LINE:
                 step = self.procedure.step(event.step)
-                said = f": {clean(event.sentence, 4000)}" if event.sentence else ""
+                sentence = event.sentence.removeprefix(f"{step.title}: ")  # of a failure it begins with it
+                said = f": {clean(sentence, 4000)}" if sentence else ""
                 word = "asks" if event.state is StepState.WAITING else event.state.value
                 self._lines.stay(f"{word:<9} {step.title}{said}")
             case Progress() if event.measured is not None:
