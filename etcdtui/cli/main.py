@@ -142,7 +142,7 @@ def _dashboard(options: argparse.Namespace) -> int:
 
 
 def _open(config: ClusterConfig, *, mouse: bool, watch: Watch | None = None) -> int:
-    """The screen; ``watch`` puts something between it and the cluster."""
+    """The screen, and the exit code; ``watch`` puts something between it and the cluster."""
     from etcdtui.config import state_directory
     from etcdtui.model.findings import find
     from etcdtui.procedures.operations import Operations
@@ -150,11 +150,12 @@ def _open(config: ClusterConfig, *, mouse: bool, watch: Watch | None = None) -> 
 
     cluster = cluster_of(config)
     operations = Operations(cluster, state_directory())
+    app = EtcdTui(watch(cluster) if watch else cluster, operations, find)
     try:
-        EtcdTui(watch(cluster) if watch else cluster, operations, find).run(mouse=mouse)
+        app.run(mouse=mouse)
     finally:
         cluster.close()
-    return 0
+    return BROKEN if app.return_code else 0  # what broke it was printed
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from frames import frame
 from textual import events
 
 from etcdtui.errors import HostKeyUnknown, Refusal
+from etcdtui.model.findings import Finding, Severity
 from etcdtui.ui.app import EtcdTui
 from etcdtui.ui.commands import find_verb, unknown
 from etcdtui.ui.keys import DASHBOARD, shown
@@ -369,6 +370,21 @@ async def test_the_worst_finding_is_in_sight_until_the_user_moves() -> None:
         chosen = findings.cursor_key
         await it.look(fakes.slow())
         assert findings.cursor_key == chosen, "now it stays with what the user looks at"
+
+
+async def test_findings_come_and_go_while_another_pane_covers_them() -> None:
+    async with driven() as it:
+        findings = it.app.dashboard.findings
+        await it.look(fakes.slow())
+        await it.press("3")
+        assert not findings.size, "at 80x24 the backups stand in their place"
+        some = [Finding(f"{n}", Severity.ADVICE, f"finding {n}", "seen", "look") for n in range(9)]
+        for left in (9, 2, 1, 0, 2):
+            findings.show(some[:left])
+            await it.settle()
+        await it.press("4")
+        assert "finding 1" in it.text and "finding 2" not in it.text
+        assert findings.cursor == 0
 
 
 async def test_maintenance_is_asked_about_the_member_under_the_cursor() -> None:

@@ -149,6 +149,19 @@ def test_a_defect_is_told_as_one_and_is_no_verdict(
     assert "a defect of it" in told and "\x1b" not in told
 
 
+def test_a_screen_that_broke_is_told_by_the_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "clusters.toml").write_text(CONFIG.format(folder=tmp_path / "backups"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    screen = type("Screen", (), {"run": lambda self, mouse: None, "return_code": 1})
+    monkeypatch.setattr("etcdtui.ui.app.EtcdTui", lambda *parts: screen())
+    cluster = config.load(tmp_path / "clusters.toml").cluster(None)
+    assert cli._open(cluster, mouse=False) == 70
+    screen.return_code = 0  # type: ignore[attr-defined]
+    assert cli._open(cluster, mouse=False) == 0
+
+
 @pytest.mark.parametrize("buffered", ["", "1"])
 def test_what_cannot_be_printed_is_no_defect_and_no_verdict(tmp_path: Path, buffered: str) -> None:
     told = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "PYTHONUNBUFFERED": buffered}

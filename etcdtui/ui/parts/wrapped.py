@@ -70,7 +70,8 @@ class Wrapped(ScrollView, can_focus=True):
 
     def _rewrap(self) -> None:
         # The width without a scrollbar and with one differ; only the first is known before layout.
-        self._width = width = self.scrollable_content_region.width or self.size.width
+        # One that is not shown has none: what it holds then fits the width it had.
+        self._width = width = self.scrollable_content_region.width or self.size.width or self._width
         if not width:
             return
         old = self._wrapped
