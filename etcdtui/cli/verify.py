@@ -160,7 +160,8 @@ def located(what: str, folder: Callable[[], Path]) -> tuple[Path | None, list[tu
         )
     if not sets:
         raise ConfigError(
-            f"{clean(what)} is no file, no folder with a backup, and no backup on this machine.",
+            f"{clean(what) or 'An empty name'} is no file, no folder with a backup, and no backup on this "
+            "machine.",
             "Name a snapshot file, the folder of a backup, or its time stamp as etcdtui backups shows it.",
         )
     return alone, sets

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from etcdtui.errors import EtcdTuiError, Refusal
 from etcdtui.model.health import Level, judge
 from etcdtui.model.quorum import Verdict
+from etcdtui.model.raised import in_revisions
 from etcdtui.model.restore_advice import advise
 from etcdtui.model.survivors import Survivor, best, rank
 from etcdtui.platforms import eras
@@ -164,7 +165,7 @@ def _lost(looked: Looked, survivor: Survivor) -> tuple[str, tuple[Ack, ...]]:
     if newest is not None and newest.position is not None:
         lost = newest.position.revision - survivor.position.revision
         if lost > 0:
-            sentence = f"{newest.name} has {grouped(lost)} revisions that {survivor.name} has not."
+            sentence = f"{newest.name} has {in_revisions(lost)} that {survivor.name} has not."
             said.append(sentence)
             accept.append(Ack("newer", "Newer data is given up", sentence, f"lose {lost} revisions"))
     unknown = [s.name for s in rank(looked.survivors) if s.position is None and not s.foreign]

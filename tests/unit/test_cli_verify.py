@@ -89,6 +89,12 @@ def test_nobody_of_that_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert "nobody of that name" in capsys.readouterr().err
 
 
+def test_an_empty_name_is_told_as_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """As a script gives it whose variable is not set."""
+    assert cli.main(["verify", ""]) == 64
+    assert "etcdtui: An empty name is no file, no folder" in capsys.readouterr().err
+
+
 def test_what_cannot_be_read_loses_no_proof(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = Path(placed(tmp_path, STAMP, OLD).set.directory)
     (folder / PACKED).unlink()

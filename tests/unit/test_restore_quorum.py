@@ -83,6 +83,9 @@ def test_the_newest_data_goes_on_and_no_backup_is_needed() -> None:
 def test_data_of_others_that_is_newer_has_to_be_given_up_in_so_many_words() -> None:
     told = decided(seen(900, 950, 900), "masternode1")
     assert [a.phrase for a in told.accept] == ["lose 50 revisions"] and "masternode2 has 50" in told.lost
+    assert "has 1 revision that" in decided(seen(900, 901, 900), "masternode1").lost
+    raised = decided(seen(900, 1_000_000_950, 900), "masternode1").lost
+    assert "revisions (with those that a restore skipped) that masternode1 has not" in raised
     without = decided(seen(900, 950, 900, without=frozenset({2})))
     assert without.recovery.host in ("masternode1", "masternode3") and without.accept[0].key == "newer"
 
