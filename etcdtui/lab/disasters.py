@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _PAGE = 4096
 _CLOCK = 90  # seconds that clock-off adds
+# What cluster-restore.sh starts again, and how a late one of 4.x asks for it: by a list that it never fills.
+ALL_PODS, NO_PODS = "for pod in ${OTHER_PODS}; do", 'for pod in "${STATIC_POD_LIST[@]}"; do'
 
 
 @action("power-off", On.RUNNING)
@@ -208,6 +210,25 @@ def clock_right(lab: Supervisor, host: Host) -> str:
     with contextlib.suppress(FileNotFoundError):
         host.node.at(f"{places.BIN}/date").unlink()
     return f"The clock of {host.node.name} is right."
+
+
+@action("forget-pods", On.RUNNING)
+def forget_pods(lab: Supervisor, host: Host) -> str:
+    """Let cluster-restore.sh of a node start etcd alone again, as a late one of 4.x does."""
+    _restoring(host, ALL_PODS, NO_PODS)
+    return f"cluster-restore.sh of {host.node.name} starts etcd alone."
+
+
+@action("know-pods", On.RUNNING)
+def know_pods(lab: Supervisor, host: Host) -> str:
+    """End forget-pods."""
+    _restoring(host, NO_PODS, ALL_PODS)
+    return f"cluster-restore.sh of {host.node.name} starts what it stopped."
+
+
+def _restoring(host: Host, before: str, after: str) -> None:
+    script = host.node.at(f"{places.BIN}/cluster-restore.sh")
+    script.write_text(script.read_text().replace(before, after))
 
 
 def _approved(document: Document) -> Document:

@@ -9,6 +9,7 @@ from etcdtui.procedures.restore_decided import Decided, Master, Standstill
 from etcdtui.procedures.restore_etcd import ASK, restored
 from etcdtui.procedures.restore_keys import keys_step
 from etcdtui.procedures.restore_nodes import node_steps
+from etcdtui.procedures.restore_started import started_step, unstarted
 from etcdtui.procedures.restore_state import state_of
 from etcdtui.text import clean
 
@@ -35,6 +36,7 @@ def back_steps(decided: Decided) -> tuple[Step, ...]:
             skippable=False,
         ),
         keys_step(decided),
+        started_step(decided),
         api_step(
             decided,
             f"The API server of {host} starts anew and reads everything from etcd. Minutes are usual; "
@@ -67,7 +69,9 @@ def _api_back(decided: Standstill) -> Check:
         state = state_of(decided, decided.recovery, world)
         host = decided.recovery.host
         if "kube-apiserver" in decided.pods and "kube-apiserver" not in state.running:
-            return Verdict(False, f"The container kube-apiserver on {host} does not run yet.")
+            lacks = "kube-apiserver" in unstarted(decided, state)
+            why = f": there is no {decided.recovery.manifest('kube-apiserver')}" if lacks else " yet"
+            return Verdict(False, f"The container kube-apiserver on {host} does not run{why}.")
         if not decided.api:
             return Verdict(True, f"The API server of {host} was not stopped, or runs again.")
         nodes = world.objects().get_list(NODES)

@@ -183,6 +183,10 @@ class Standstill:
         folder = posixpath.dirname(master.layout.at(master.layout.manifests))
         return f"{folder}/{pod}-pod.restore-{self.stamp}.yaml"
 
+    def stopped_manifest(self, pod: str) -> str:
+        """On the recovery host: where its cluster-restore.sh puts what it stops."""
+        return f"{self.stopped}/{pod}-pod.yaml"
+
     def data_aside(self, master: Master) -> str:
         """Within etcd's folder, which may be a filesystem of its own."""
         return f"{master.data}-restore-{self.stamp}"

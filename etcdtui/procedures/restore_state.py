@@ -79,6 +79,8 @@ def state_of(decided: Standstill, master: Master, world: Context) -> State:
     """Raises Unreachable and its kin; also when the answer is cut off."""
     layout = master.layout
     pairs = [word for p in PODS for word in (master.manifest(p), decided.manifest_aside(master, p))]
+    if master == decided.recovery:  # what its script stops
+        pairs += [word for p in decided.pods[1:] for word in ("", decided.stopped_manifest(p))]
     if master.disabled_manifest:
         pairs += ["", master.disabled_manifest]
     argv = (

@@ -251,7 +251,7 @@ def _nothing_runs(now: Standstill) -> Check:
 def _manifest_back(before: Standstill, now: Standstill, master: Master, pod: str, undo: Undo) -> Step:
     candidates = [before.manifest_aside(master, pod)]
     if master == before.recovery and pod != "etcd":
-        candidates = [f"{before.stopped}/{pod}-pod.yaml"] if undo.ran else []
+        candidates = [before.stopped_manifest(pod)] if undo.ran else []
     elif pod == "etcd" and master.disabled_manifest:
         candidates.append(master.disabled_manifest)
     data = () if master.host in undo.bare else (there(master, master.data),)
