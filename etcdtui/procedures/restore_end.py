@@ -65,9 +65,9 @@ def end_steps(decided: Standstill, *, last: bool = False) -> tuple[Step, ...]:
         Step(
             key="watchers",
             title="Who still watches the past?",
-            why="Who watches the API remembers the revision it saw last. Above that one it gets a relist; at "
-            "or below it nobody tells it that anything changed, and it keeps what no longer exists. Then "
-            f"restart {RESTART}.",
+            why="Who watches the API remembers the revision it saw last. Where etcd began again above that "
+            "one, it is told to list anew; at or below it nobody tells it that anything changed, and it "
+            f"keeps what no longer exists. Then restart {RESTART}.",
             ask=_watchers(decided),
             prechecks=(_revision(decided, last=last),),
         ),

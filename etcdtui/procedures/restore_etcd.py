@@ -62,8 +62,9 @@ def restored(decided: Decided) -> Check:
                 f"backup has {grouped(backup.live_keys)}: that is not the backup.",
             )
         keys = f", all {grouped(backup.live_keys)} keys of the backup" if same else ""
-        if decided.seen < status.revision:
-            keys += f"; above {grouped(decided.seen)}, the last that anybody saw"
+        seen = seen_before(decided, world)
+        if seen < status.revision:
+            keys += f"; above {grouped(seen)}, the last that anybody saw"
         return Verdict(
             True, f"etcd of {host} is healthy and alone, revision {grouped(status.revision)}{keys}."
         )
@@ -152,6 +153,12 @@ def revision_in(sentence: str) -> int:
     """The first revision that a sentence of a step tells; 0 for none."""
     match = _REVISION.search(sentence)
     return int("".join(c for c in match[1] if c.isdigit())) if match else 0
+
+
+def seen_before(decided: Standstill, world: Context) -> int:
+    """The highest revision that anybody had before the restore: what was written after the plan is in the
+    copy of the data."""
+    return max(decided.seen, revision_in(world.found("safe")))
 
 
 def why_not(said: str) -> str:

@@ -8,11 +8,12 @@ from typing import Final
 
 from etcdtui.errors import EtcdTuiError
 from etcdtui.model.quorum import Verdict
+from etcdtui.model.raised import in_revisions
 from etcdtui.platforms import watches
 from etcdtui.platforms.watches import Answer
 from etcdtui.procedures.procedure import Action, Context, Reporter, Step, Work
 from etcdtui.procedures.restore_decided import Decided, Standstill
-from etcdtui.procedures.restore_etcd import revision_in
+from etcdtui.procedures.restore_etcd import revision_in, seen_before
 from etcdtui.text import grouped
 
 LEAP = 200  # revisions: more than what the restored etcd itself can have written before it is looked at
@@ -62,7 +63,7 @@ class Past:
 def past_of(decided: Standstill, world: Context) -> Past:
     """By what the steps found when they ran: rollouts write past every revision of before in time."""
     began, kept = (revision_in(world.found(key)) for key in ("etcd", "safe"))
-    highest = max(decided.seen, kept)
+    highest = seen_before(decided, world)
     if isinstance(decided, Decided):
         given, whole = decided.backup.revision, False
     else:  # the data of a survivor: nobody saw more, where it is the newest
@@ -75,6 +76,15 @@ def past_of(decided: Standstill, world: Context) -> Past:
     tried = f"a{found[1:].rstrip('.')}" if match else ""
     told = raised and not (answer is not None and answer.untold)
     return Past(began, highest, not (told or whole), raised, answer, tried)
+
+
+def lost_by_now(decided: Decided, world: Context) -> str:
+    """What is lost, as the plan told it; where more was written until etcd was stopped, with that."""
+    last = seen_before(decided, world)
+    if last <= decided.seen:
+        return decided.lost
+    count = in_revisions(last - decided.backup.revision)
+    return f"Lost is everything written since {decided.backup.when}: {count}."
 
 
 def watch_step(decided: Standstill) -> tuple[Step, ...]:

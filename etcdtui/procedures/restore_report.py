@@ -17,7 +17,7 @@ from etcdtui.procedures.backup_decided import Decided as BackupDecided
 from etcdtui.procedures.procedure import Action, Context, Reporter, Step, Work
 from etcdtui.procedures.restore_decided import Decided
 from etcdtui.procedures.restore_end import what_is_left
-from etcdtui.procedures.restore_past import past_of
+from etcdtui.procedures.restore_past import lost_by_now, past_of
 from etcdtui.text import clean, grouped, listed
 
 OWNERS = (
@@ -97,7 +97,7 @@ def _lines(decided: Decided, view: ClusterView, world: Context) -> Iterator[str]
     yield f"- written {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(world.now()))}"
     yield f"- from the backup {backup.stamp}, revision {grouped(backup.revision)}, {backup.live_keys} keys"
     yield f"- on {recovery.host}, by its own cluster-restore.sh"
-    yield f"- {decided.lost}"
+    yield f"- {lost_by_now(decided, world)}"
     for ack in decided.accept:
         yield f"- accepted by typing “{ack.phrase}”: {clean(ack.sentence, 1000)}"
     past = past_of(decided, world)

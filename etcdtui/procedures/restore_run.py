@@ -13,6 +13,7 @@ from etcdtui.model.quorum import Verdict
 from etcdtui.procedures.procedure import Action, Check, Context, Gate, GateKind, Measure, Reporter, Step, Work
 from etcdtui.procedures.restore_bump import command, what_it_does
 from etcdtui.procedures.restore_decided import Decided, Standstill
+from etcdtui.procedures.restore_past import lost_by_now
 from etcdtui.procedures.restore_state import NO_DATA, all_stopped, pod_stopped, right_host, silent, state_of
 from etcdtui.procedures.restore_stop import may_stop, stop_pod
 from etcdtui.procedures.restore_watch import watch
@@ -106,9 +107,9 @@ def safe_steps(decided: Standstill) -> tuple[Step, ...]:
         Step(
             key="safe",
             title=f"Copy the present data of {host}",
-            why=f"Nothing is running, so the copy is whole: {size(decided.data_size)} to {safe}, under a "
-            "name that nothing ever writes over. The script itself keeps one copy and deletes the one "
-            "before.",
+            why="etcd does not run there any more, so the copy is whole: "
+            f"{size(decided.data_size)} to {safe}, under a name that nothing ever writes over. The "
+            "script itself keeps one copy and deletes the one before.",
             action=Action.JOB,
             host=host,
             argv=(*recovery.layout.sudo, *words),
@@ -139,12 +140,8 @@ def run_steps(decided: Decided) -> tuple[Step, ...]:
             action=Action.JOB,
             host=host,
             argv=command(decided),
-            gate=Gate(
-                GateKind.PHRASE,
-                decided.phrase,
-                f"{decided.cluster} goes back to {decided.backup.when}, revision "
-                f"{grouped(decided.backup.revision)}. {decided.lost} Type “{decided.phrase}” to restore.",
-            ),
+            gate=_gate(decided, decided.lost),
+            ask=lambda world: _gate(decided, lost_by_now(decided, world)),
             prechecks=(
                 right_host(decided, recovery),
                 all_stopped(decided),
@@ -162,6 +159,15 @@ def run_steps(decided: Decided) -> tuple[Step, ...]:
             directory=recovery.layout.at(recovery.layout.jobs),
             skippable=False,
         ),
+    )
+
+
+def _gate(decided: Decided, lost: str) -> Gate:
+    return Gate(
+        GateKind.PHRASE,
+        decided.phrase,
+        f"{decided.cluster} goes back to {decided.backup.when}, revision "
+        f"{grouped(decided.backup.revision)}. {lost} Type “{decided.phrase}” to restore.",
     )
 
 

@@ -80,7 +80,7 @@ def goes_down(decided: Standstill, said: str) -> Step:
     is stopped where."""
     aside = listed([m.host for m in decided.reached])
     kept = f"What is on {aside} is set aside, that of" if aside else "The data of"
-    kept = f"{kept} {decided.recovery.host} is copied, nothing is lost."
+    kept = f"{kept} {decided.recovery.host} is copied, nothing is deleted."
     name = decided.cluster
     if may_answer(decided):
         title, why = f"Begin: {name} goes down", f"From here on {name} is away. {kept}"
@@ -173,11 +173,12 @@ def stop_pod(decided: Standstill, master: Master, pod: str, *also: Check) -> Ste
     aside = decided.manifest_aside(master, pod)
     names = listed(containers_of(decided, pod)) or pod
     stopped = pod_stopped(decided, master, pod)
+    none = "none of them runs" if " and " in names else "it has ended"
     return Step(
         key=f"stop {pod} {master.host}",
         title=f"Stop {pod} on {master.host}",
         why=f"Its manifest is moved to {aside}, never deleted; the kubelet then ends {names}, which is "
-        "watched until none of them runs.",
+        f"watched until {none}.",
         action=Action.COMMAND,
         host=master.host,
         argv=move(master.layout.sudo, master.manifest(pod), aside),

@@ -11,8 +11,8 @@ from etcdtui.text import clean, listed
 
 _WAITING = re.compile(r"^Waiting for container ([a-z-]+) to stop$")
 _DOTS = re.compile(r"^(\.*)(complete)?$")
-_STOPPING = re.compile(r"^\.\.\.stopping ([a-z-]+)\.yaml$")
-_STARTING = re.compile(r"^starting ([a-z-]+)\.yaml$")
+_STOPPING = re.compile(r"^\.\.\.stopping ([a-z-]+?)(?:-pod)?\.yaml$")
+_STARTING = re.compile(r"^starting ([a-z-]+?)(?:-pod)?\.yaml$")
 
 KNOWN = {
     "This script must be run as root": "sudo did not make it root",

@@ -61,6 +61,14 @@ def test_one_member_with_exactly_the_keys_of_the_backup(
     assert any("--rev=800" in argv for argv in runner.ran)
 
 
+def test_what_was_written_after_the_plan_was_seen_too(asked: tuple[Decided, FakeRunner, FakeWorld]) -> None:
+    told, runner, world = asked
+    runner.on("endpoint", "status", out=status(told, revision=1_000))
+    assert "; above 900, the last that anybody saw" in verdict(told, world).reason
+    world.told["safe"] = "The data of masternode1 is kept in /x, revision 1\u202f400."
+    assert "the last that anybody saw" not in verdict(told, world).reason
+
+
 def test_anything_else_is_not_the_backup(asked: tuple[Decided, FakeRunner, FakeWorld]) -> None:
     told, runner, world = asked
     runner.on("get", "--limit=1", out='{"header":{},"count":699}')

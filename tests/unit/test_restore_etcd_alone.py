@@ -137,7 +137,7 @@ def test_the_real_script_stops_etcd_and_leaves_the_rest(newest: Place) -> None:
     assert not stop.verify(newest.context).allowed
     newest.runs()
     said = subprocess.run(stop.argv, capture_output=True, text=True, check=True).stdout
-    assert heard(said).stopped == ("etcd-pod",) and "etcd-rev" in heard(said).ended
+    assert heard(said).stopped == ("etcd",) and "etcd-rev" in heard(said).ended
     assert Path(stopped_by(newest.two), "etcd-pod.yaml").read_text() == "etcd"
     assert newest.two.at("/etc/kubernetes/manifests/kube-apiserver-pod.yaml").exists()
     found = stop.verify(newest.context)

@@ -11,7 +11,7 @@ import pytest
 from etcdtui.errors import EtcdTuiError, Forbidden, UnexpectedOutput
 from etcdtui.platforms import watches
 from etcdtui.platforms.watches import Answer
-from etcdtui.procedures import restore, restore_end, restore_past, restore_report
+from etcdtui.procedures import restore, restore_end, restore_past, restore_report, restore_run
 from etcdtui.procedures.procedure import Context, GateKind, Reporter
 from etcdtui.procedures.restore_decided import Decided, Standstill
 from etcdtui.text import grouped
@@ -87,6 +87,19 @@ def test_the_report_says_once_whether_anybody_is_left_behind() -> None:
         (line,) = [one for one in lines if "etcd began again" in one]
         assert ("whoever watched lists anew" in line) is (said == [GONE])
         assert ("Restart the operators" in line) is (said == [])
+
+
+def test_what_was_written_between_the_plan_and_the_stop_is_counted_as_lost() -> None:
+    """Hours may lie between them: what is typed and what is reported must be the loss of now."""
+    told, world = replace(decided(), seen=10_000), Asked([GONE], **RAISED)
+    lost = f"Lost is everything written since {told.backup.when}: {grouped(10_400 - 800)} revisions."
+    (step,) = [step for step in restore_run.run_steps(told) if step.key == "restore"]
+    assert step.ask is not None
+    gate = step.ask(cast(Context, world))
+    assert lost in gate.prompt and gate.phrase == told.phrase
+    assert f"- {lost}" in restore_report._lines(told, world.view(), cast(Context, world))
+    world = Asked([GONE], etcd=803)
+    assert told.lost in step.ask(cast(Context, world)).prompt
 
 
 @pytest.mark.parametrize(

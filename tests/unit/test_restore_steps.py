@@ -154,6 +154,14 @@ def test_a_pod_is_stopped_when_its_manifest_is_away_and_nothing_of_it_runs(place
     assert not place.is_so("stop kube-apiserver masternode2")[0]
 
 
+def test_one_container_is_watched_until_it_has_ended_and_several_until_none_runs(place: Place) -> None:
+    assert (
+        "ends kube-scheduler, which is watched until it has ended."
+        in place.step("stop kube-scheduler masternode2").why
+    )
+    assert "etcdctl, which is watched until none of them runs." in place.step("stop etcd masternode2").why
+
+
 def test_a_manifest_that_is_put_back_is_seen(place: Place) -> None:
     place.stop_all()
     assert state.all_stopped(place.decided)(place.context).allowed

@@ -39,7 +39,8 @@ def test_where_it_is_is_told_by_its_last_lines() -> None:
     assert told.ended == ("kube-controller-manager",) and len(told.stopped) == 3
     assert heard(MOVED).destroyed and not heard(MOVED).restoring
     assert heard(MOVED).sentence == "It has moved the old data away."
-    assert heard(STARTED).started == ("kube-apiserver-pod",)
+    assert heard(STARTED).started == ("kube-apiserver",)
+    assert heard(STARTED).sentence == "It has put back the manifests of kube-apiserver."
 
 
 @pytest.mark.parametrize(
