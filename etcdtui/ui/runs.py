@@ -35,7 +35,8 @@ class StepRecord:
     choices: tuple[Choice, ...] = ()
     output: list[tuple[str, bool]] = field(default_factory=list)  # line, from stderr
     open_line: bool = False  # the last line has not ended yet
-    elapsed: float = 0.0
+    elapsed: float = 0.0  # seconds, of what it does now; once it has ended, of all it did
+    ran: float = 0.0  # seconds that it ran before its proof was waited for
     told: float = 0.0  # when ``elapsed`` was told, by our clock
     measured: int | None = None
     total: int | None = None  # bytes there are to be measured
@@ -145,11 +146,14 @@ class Run:
             record.awaiting = event.awaiting
 
     def _change(self, record: StepRecord, event: StepChanged) -> None:
-        if event.state in {StepState.RUNNING, StepState.VERIFYING} and not record.told:
-            record.told = self.clock()
-        if event.state in {StepState.DONE, StepState.FAILED, StepState.SKIPPED, StepState.CANCELLED}:
-            record.elapsed += self.clock() - record.told if record.told else 0.0
-            record.told = 0.0
+        so_far = record.elapsed + (self.clock() - record.told if record.told else 0.0)
+        if record.state is StepState.RUNNING:
+            record.ran += so_far
+            so_far = 0.0
+        if event.state in {StepState.RUNNING, StepState.VERIFYING}:
+            record.elapsed, record.told = 0.0, self.clock()
+        elif event.state in {StepState.DONE, StepState.FAILED, StepState.SKIPPED, StepState.CANCELLED}:
+            record.elapsed, record.told, record.ran = record.ran + so_far, 0.0, 0.0
         record.state, record.sentence, record.choices = event.state, event.sentence, event.choices
         record.awaiting = ""
         record.asked, record.answered = self.clock(), False
