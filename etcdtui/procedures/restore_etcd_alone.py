@@ -40,7 +40,7 @@ from etcdtui.procedures.restore_stop import (
     usual,
 )
 from etcdtui.procedures.restore_watch import watch
-from etcdtui.text import clean
+from etcdtui.text import clean, listed
 
 STOPPED_WITHIN = 120.0  # seconds
 GRACE = 300.0  # seconds without any movement, after which the rollout is asked for
@@ -106,11 +106,13 @@ def answering(decided: Standstill) -> tuple[Step, ...]:
 def rollout(decided: Standstill) -> tuple[Step, ...]:
     if not decided.api:
         return (_by_hand(decided),)
+    off = listed([m.host for m in decided.off])
     etcd = Step(
         key="redeploy etcd",
-        title="etcd is rolled out to every host",
+        title=f"etcd is rolled out to every host{' that is not off' if off else ''}",
         why="The operator sees that the other members are gone and rolls etcd out anew, by itself. Only "
-        f"where nothing moves for {GRACE / 60:.0f} minutes it is asked to.",
+        f"where nothing moves for {GRACE / 60:.0f} minutes it is asked to."
+        + (f" Not waited for: {off}." if off else ""),
         action=Action.WORK,
         argv=oc.command("patch", ETCD, operators.redeployment(f"recovery-{decided.stamp}-from-REVISION")),
         work=_by_itself(decided),

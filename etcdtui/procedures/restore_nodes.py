@@ -22,9 +22,10 @@ _WHY = (
 _NOT_READY = (
     "a request that is named here and not offered is left to you (`oc describe csr NAME`, then `oc adm "
     "certificate approve NAME`). A node that does not become Ready although its requests are approved: move "
-    "the PEM files below /var/lib/kubelet/pki away on it, and restart its kubelet. One that came after the "
-    "backup is not known to the cluster any more, and has to join anew."
+    "the PEM files below /var/lib/kubelet/pki away on it, and restart its kubelet. One that etcd does not "
+    "know any more has to join anew."
 )
+_ANEW = "A kubelet whose certificate is newer than what etcd holds now must ask for another one."
 _USUALLY = f"Usually it takes up to {age(USUAL)}."
 
 
@@ -32,8 +33,8 @@ def node_steps(decided: Standstill) -> tuple[Step, ...]:
     """Nodes ask for a client certificate first, and for the serving one when they have that."""
     if not decided.api:
         why = (
-            "A kubelet whose certificate is newer than the backup must ask for another one. No kubeconfig is "
-            "configured, so only you can do this: `oc get nodes`, `oc get csr`, look at each request, then "
+            f"{_ANEW} No kubeconfig is configured, so only you can do this: `oc get nodes`, `oc get csr`, "
+            "look at each request, then "
             f"`oc adm certificate approve NAME` for those of your nodes. And {_NOT_READY}"
         )
         gate = Gate(GateKind.CONFIRM, prompt="Are all nodes Ready, and is no request pending?")
@@ -43,7 +44,7 @@ def node_steps(decided: Standstill) -> tuple[Step, ...]:
         Step(
             key="asking",
             title="Are the nodes Ready, or do they ask for a certificate?",
-            why="A kubelet whose certificate is newer than the backup must ask for another one.",
+            why=_ANEW,
             verify=_ready_or_asking(decided, requests),
             patience=READY_WITHIN,
             usual=USUAL,

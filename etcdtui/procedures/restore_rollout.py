@@ -35,10 +35,15 @@ def rollout_steps(decided: Standstill) -> tuple[Step, ...]:
 
 
 def members_step(decided: Standstill) -> Step:
+    title = "The members join one by one"
+    why = "The operator adds each as a learner, lets it catch up, and promotes it."
+    if not decided.reached:  # nobody is there to join
+        title = f"The member of {decided.recovery.host} is well"
+        why = f"It is alone{' until the masters that are off are built anew' if decided.off else ''}."
     return Step(
         key="members",
-        title="The members join one by one",
-        why="The operator adds each as a learner, lets it catch up, and promotes it.",
+        title=title,
+        why=why,
         verify=joined(decided),
         patience=JOINED_WITHIN,
         usual=300.0,

@@ -108,8 +108,8 @@ def safe_steps(decided: Standstill) -> tuple[Step, ...]:
             key="safe",
             title=f"Copy the present data of {host}",
             why="etcd does not run there any more, so the copy is whole: "
-            f"{size(decided.data_size)} to {safe}, under a name that nothing ever writes over. The "
-            "script itself keeps one copy and deletes the one before.",
+            f"{size(decided.data_size)} to {safe}, under a name that nothing ever writes over. No "
+            "script keeps more than one copy.",
             action=Action.JOB,
             host=host,
             argv=(*recovery.layout.sudo, *words),

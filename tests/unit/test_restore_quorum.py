@@ -108,6 +108,17 @@ def test_data_that_nobody_sees_has_to_be_accepted_and_its_host_to_be_off() -> No
     made = plan(seen(view=view, found=found, reports={2: "No answer.", 3: "No answer."}))
     phrases = [a.phrase for a in Quorum.of(made.parameters).accept]
     assert phrases == ["go on without masternode2 and masternode3"]
+    assert made.step("redeploy etcd").title == "etcd is rolled out to every host that is not off"
+    assert "Not waited for: masternode2 and masternode3." in made.step("redeploy etcd").why
+    assert made.step("members").title == "The member of masternode1 is well"
+    assert made.step("members").why == "It is alone until the masters that are off are built anew."
+
+
+def test_no_step_speaks_of_a_backup_from_which_nothing_is_restored() -> None:
+    made = plan(seen(900, 950, 900))
+    told = {step.key: f"{step.why} {step.ways}".replace("etcd-backup", "") for step in made.steps}
+    assert [key for key, said in told.items() if "the backup" in said or "cluster-backup" in said] == []
+    assert "deletes the one before" not in told["safe"], "quorum-restore.sh keeps no copy"
 
 
 def test_a_cluster_with_its_quorum_needs_none() -> None:
