@@ -69,6 +69,21 @@ def test_exactly_the_keys_of_the_backup_are_back_on_three_members(
             assert watching.relists > 0
 
 
+def test_pods_that_the_script_forgets_are_put_back_and_the_api_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    with (
+        Lab(keys=300, pace=0.2, era="4.16") as lab,
+        watched(lab, tmp_path) as watch,
+        Reflector(lab) as watching,
+    ):
+        for number in (1, 2, 3):
+            lab.do("forget-pods", f"masternode{number}")
+        run = there_and_back(watch, tmp_path, watching)
+        assert was_asked(run, "manifests")
+
+
 def was_asked(run: Typing, step: str) -> bool:
     return any(
         isinstance(e, StepChanged) and e.step == step and e.state is StepState.WAITING for e in run.events
