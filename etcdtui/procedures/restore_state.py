@@ -142,26 +142,25 @@ def right_host(decided: Standstill, master: Master) -> Check:
 
 def pod_stopped(decided: Standstill, master: Master, pod: str) -> Check:
     """Its manifest is away and none of its containers runs."""
+    return lambda world: _stopped(decided, master, pod, state_of(decided, master, world))
 
-    def check(world: Context) -> Verdict:
-        state = state_of(decided, master, world)
-        if master.manifest(pod) in state.manifests:
-            aside = decided.manifest_aside(master, pod)
-            again = f", and {aside} too: somebody put it back. Look there" if aside in state.aside else ""
-            return Verdict(False, f"{master.manifest(pod)} still lies on {master.host}{again}.")
-        if not state.runtime:
-            return Verdict(False, f"crictl on {master.host} does not tell what runs there.")
-        still = [name for name in containers_of(decided, pod) if name in state.running]
-        if still:
-            verb = "runs" if len(still) == 1 else "run"
-            return Verdict(False, f"On {master.host} {listed(still)} still {verb}{in_crictl(state, still)}.")
-        kept = decided.manifest_aside(master, pod)
-        if pod == "etcd" and kept not in state.aside and master.disabled_manifest in state.aside:
-            kept = master.disabled_manifest
-        where = f"its manifest is {kept}." if kept in state.aside else NO_MANIFEST
-        return Verdict(True, f"{pod} on {master.host} is stopped; {where}")
 
-    return check
+def _stopped(decided: Standstill, master: Master, pod: str, state: State) -> Verdict:
+    if master.manifest(pod) in state.manifests:
+        aside = decided.manifest_aside(master, pod)
+        again = f", and {aside} too: somebody put it back. Look there" if aside in state.aside else ""
+        return Verdict(False, f"{master.manifest(pod)} still lies on {master.host}{again}.")
+    if not state.runtime:
+        return Verdict(False, f"crictl on {master.host} does not tell what runs there.")
+    still = [name for name in containers_of(decided, pod) if name in state.running]
+    if still:
+        verb = "runs" if len(still) == 1 else "run"
+        return Verdict(False, f"On {master.host} {listed(still)} still {verb}{in_crictl(state, still)}.")
+    kept = decided.manifest_aside(master, pod)
+    if pod == "etcd" and kept not in state.aside and master.disabled_manifest in state.aside:
+        kept = master.disabled_manifest
+    where = f"its manifest is {kept}." if kept in state.aside else NO_MANIFEST
+    return Verdict(True, f"{pod} on {master.host} is stopped; {where}")
 
 
 def all_stopped(decided: Standstill) -> Check:
@@ -169,13 +168,11 @@ def all_stopped(decided: Standstill) -> Check:
 
     def check(world: Context) -> Verdict:
         for master in decided.reached:
-            for pod in decided.pods:
-                verdict = pod_stopped(decided, master, pod)(world)
+            state = state_of(decided, master, world)  # one look tells all of one moment
+            stopped = [_stopped(decided, master, pod, state) for pod in decided.pods]
+            for verdict in (*stopped, _set_aside(decided, master, state)):
                 if not verdict.allowed:
                     return verdict
-            verdict = put_aside(decided, master)(world)
-            if not verdict.allowed:
-                return verdict
         names = listed([m.host for m in decided.reached])
         return Verdict(
             True, f"On {names} nothing of etcd runs any more." if names else "There is no other host."
@@ -185,22 +182,23 @@ def all_stopped(decided: Standstill) -> Check:
 
 
 def put_aside(decided: Standstill, master: Master) -> Check:
-    def check(world: Context) -> Verdict:
-        state = state_of(decided, master, world)
-        kept = decided.data_aside(master)
-        if state.data and state.data_aside:
-            return Verdict(
-                False,
-                f"{kept} is there already, and {master.data} again: etcd was started once more on "
-                f"{master.host}. Look there.",
-            )
-        if state.data:
-            return Verdict(False, f"{master.data} still lies on {master.host}.")
-        if state.data_aside:
-            return Verdict(True, f"The data of {master.host} is kept as {kept}.")
-        return Verdict(True, f"{NO_DATA} {master.host}.")
+    """Its data lies under the dated name, or there is none."""
+    return lambda world: _set_aside(decided, master, state_of(decided, master, world))
 
-    return check
+
+def _set_aside(decided: Standstill, master: Master, state: State) -> Verdict:
+    kept = decided.data_aside(master)
+    if state.data and state.data_aside:
+        return Verdict(
+            False,
+            f"{kept} is there already, and {master.data} again: etcd was started once more on "
+            f"{master.host}. Look there.",
+        )
+    if state.data:
+        return Verdict(False, f"{master.data} still lies on {master.host}.")
+    if state.data_aside:
+        return Verdict(True, f"The data of {master.host} is kept as {kept}.")
+    return Verdict(True, f"{NO_DATA} {master.host}.")
 
 
 def silent(decided: Standstill, master: Master) -> Check:
