@@ -12,7 +12,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from etcdtui.config_stores import BackupsConfig, StoreConfig, backups_of, stores_of
-from etcdtui.config_tables import file_of, flag_of, known_keys, nearest_of, port_of, table_of, text_of
+from etcdtui.config_tables import (
+    file_of,
+    flag_of,
+    known_keys,
+    nearest_of,
+    no_nul,
+    port_of,
+    table_of,
+    text_of,
+)
 from etcdtui.errors import ConfigError
 from etcdtui.model.file_names import safe
 from etcdtui.platforms.layout import PATH_FIELDS, Layout
@@ -168,6 +177,7 @@ def load(path: Path) -> Config:
         raise ConfigError(
             f"{path} holds a number of thousands of digits.", "Take it out; no key needs such a one."
         ) from exc
+    no_nul(raw, path)
     known_keys(raw, {"clusters"}, path, "the file")
     tables = raw.get("clusters")
     if not isinstance(tables, dict) or not tables:
@@ -180,8 +190,12 @@ def from_ssh(target: str, **changes: Any) -> Config:
     user, _, rest = target.rpartition("@")
     address, port = rest, None
     if rest.startswith("["):
-        address, _, after = rest[1:].partition("]")
+        address, closed, after = rest[1:].partition("]")
         text = after.removeprefix(":")
+        if not closed:
+            raise ConfigError(
+                f"--ssh {target!r} opens a bracket and does not close it.", "As in core@[fd00::1]."
+            )
     else:
         address, _, text = rest.partition(":") if rest.count(":") == 1 else (rest, "", "")
     if text:

@@ -30,6 +30,19 @@ def known_keys(table: Mapping[str, Any], allowed: set[str], path: Path, where: s
             )
 
 
+def no_nul(value: Any, path: Path, where: str = "the file") -> None:
+    """TOML can write a NUL character, and no system call takes one, whether in a path, a name or an address."""
+    if isinstance(value, dict):
+        for key, below in value.items():
+            no_nul(key, path, f"a name in {where}")
+            no_nul(below, path, f"{where}.{key}" if where != "the file" else key)
+    elif isinstance(value, list):
+        for below in value:
+            no_nul(below, path, where)
+    elif isinstance(value, str) and "\0" in value:
+        raise ConfigError(f"There is a NUL character in {where} of {path}.", "Take it out (\\u0000 in TOML).")
+
+
 def text_of(table: Mapping[str, Any], key: str, path: Path, where: str) -> str | None:
     value = table.get(key)
     if value is not None and not isinstance(value, str):

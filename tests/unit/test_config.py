@@ -91,6 +91,12 @@ def test_a_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("[clusters.a.layout]\nbackup = '/b'", "Did you mean 'backups'?"),
         ("[clusters.a.layout]\ndata = 'var/lib'", "must be an absolute path"),
         ("[clusters.a.layout]\nsudo = 'sudo -n'", "must be a list of words"),
+        ('[clusters.a]\nkubeconfig = "/a\\u0000b"', "a NUL character in clusters.a.kubeconfig of"),
+        ('[[clusters.a.stores]]\nkind = "directory"\npath = "/\\u0000"', "in clusters.a.stores.path of"),
+        ('[clusters.a]\nhosts = ["m\\u00001"]', "in clusters.a.hosts of"),
+        ('[clusters.a]\nhosts = [{name = "m", user = "\\u0000"}]', "in clusters.a.hosts.user of"),
+        ('[clusters.a.layout]\nsudo = ["sudo\\u0000"]', "in clusters.a.layout.sudo of"),
+        ('[clusters."a\\u0000"]', "in a name in clusters of"),
         ("[clusters]\na = 5", "must be a table"),
         ("[clusters.a", "not valid TOML"),
     ],
@@ -311,7 +317,7 @@ def test_a_host_alone_is_enough(target: str, user: str | None, address: str, por
 
 
 @pytest.mark.parametrize(
-    "target", ["", "core@", "core@-oProxyCommand=x", "h:0", "h:abc", "[fd00::1]:99999", "[]"]
+    "target", ["", "core@", "core@-oProxyCommand=x", "h:0", "h:abc", "[fd00::1]:99999", "[]", "[fd00::1"]
 )
 def test_no_host(target: str) -> None:
     with pytest.raises(ConfigError):
