@@ -59,10 +59,11 @@ class Marks:
     def judged(self, view: ClusterView, now: float) -> tuple[Mark, ...]:
         """Those marked, in the order in which they would go. ``now`` is epoch seconds."""
         turns = in_turn(view, list(self._names), now)
-        first = turns[:1] if turns and mark_verdict(view, turns[0], turns[:1], now=now).allowed else ()
+        goes = bool(turns) and mark_verdict(view, turns[0], turns[:1], now=now).allowed
         # Where nobody may go first, nobody waits for anybody: each is refused for its own reason.
         return tuple(
-            Mark(one, self._names[one], mark_verdict(view, one, (*first, one), now=now)) for one in turns
+            Mark(one, self._names[one], mark_verdict(view, one, turns if goes else (one,), now=now))
+            for one in turns
         )
 
 

@@ -15,6 +15,7 @@ from etcdtui.model.readings import Reading
 from etcdtui.model.view import ClusterView
 from etcdtui.ui.looks import as_text
 from etcdtui.ui.marks import Marks, foot, in_turn
+from tests.views import NOW, endpoint, gone, member
 
 THIRD = 0xA3
 
@@ -278,6 +279,22 @@ def test_where_nobody_may_go_each_is_refused_for_its_own_reason() -> None:
     judged = marked(view, 0xA1, 0xA2).judged(view, view.now)
     assert [mark.word for mark in judged] == ["refused", "refused"]
     assert all("no quorum" in mark.verdict.reason for mark in judged), "nobody waits for one who stays"
+
+
+def test_nobody_is_asked_to_mark_whom_he_has_marked_already() -> None:
+    five = [member(number) for number in range(1, 6)]
+    view = replace(
+        fakes.one_down(),
+        now=NOW,
+        members=Reading(MemberList(0xC1, tuple(five), 0xA1), NOW - 1),
+        endpoints=(endpoint(1), endpoint(2), endpoint(3), gone(4), gone(5)),
+    )
+    (alone,) = marked(view, 0xA4).judged(view, view.now)
+    assert "Mark masternode5, too" in alone.verdict.reason
+    first, second = marked(view, 0xA4, 0xA5).judged(view, view.now)
+    assert "Mark masternode5" not in first.verdict.reason
+    assert "masternode5 leaves the list right after it" in first.verdict.reason
+    assert second.word == "waits"
 
 
 @pytest.mark.parametrize("width", [20, 40, 76, 200])
