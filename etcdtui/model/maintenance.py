@@ -13,6 +13,7 @@ from enum import StrEnum
 from etcdtui.model.comeback import AWAY, LAGGING, pod_ready, spare
 from etcdtui.model.health import ClusterHealth, MemberHealth, MemberState, in_words, judge
 from etcdtui.model.known_backups import foreign_to, last_proven
+from etcdtui.model.lock import Lock
 from etcdtui.model.places import Backup
 from etcdtui.model.platform import OPERATORS, ApiFacts
 from etcdtui.model.quorum import quorum_of
@@ -291,7 +292,10 @@ def _nodes(case: _Case, facts: ApiFacts) -> Iterator[Reason]:
             said = f"{pod.ready}/{pod.containers} ready" if pod else "not known"
             word = f"The etcd pod on {row.member.label} is {said}"
             yield _mind(f"{word} already now.") if name == mine and pod else _no(f"{word}.")
-    if good:
+    bare = sorted(set(known) - {row.member.name for row in case.health.members})
+    if bare:
+        yield _mind(f"No member of etcd is on {listed([clean(name, 100) for name in bare])}.")
+    elif good:
         yield _ok("All control plane nodes and etcd pods are ready.")
 
 
@@ -325,6 +329,21 @@ def _labels(view: ClusterView, backup: Backup) -> list[str]:
     """Places off the cluster that hold a proven copy, and could be looked at lately."""
     now = {p.place for p in view.places if p.sets.current(view.now, FRESH_PLACE) is not None}
     return [c.place.label for c in backup.copies if c.proven and not c.place.on_cluster and c.place in now]
+
+
+def _changes(case: _Case) -> Iterator[Reason]:
+    """Procedures that change the cluster: their locks lie on the hosts."""
+    locks: dict[str, Lock] = {}
+    for host in case.view.hosts:
+        facts = host.facts.current(case.view.now, FRESH_HOST)
+        if facts is not None and facts.lock is not None:
+            lock = facts.lock.later(host.facts.age(case.view.now) or 0.0)
+            locks[lock.run] = min(locks.get(lock.run, lock), lock, key=lambda one: one.silent)
+    for lock in locks.values():
+        if lock.over or lock.stale:
+            yield _mind(f"It may be half done: {lock.sentence}")
+        else:
+            yield _no(f"The cluster is being changed: {lock.sentence} Wait until that has ended.")
 
 
 def _work(case: _Case) -> Iterator[Reason]:
@@ -363,6 +382,7 @@ _RULES: tuple[Callable[[_Case], Iterator[Reason]], ...] = (
     _leadership,
     _alarms,
     _platform,
+    _changes,
     _backup,
     _work,
 )

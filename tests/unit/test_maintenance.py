@@ -21,6 +21,7 @@ from etcdtui.model import maintenance as maintenance_rules
 from etcdtui.model.backups import FoundFile, join
 from etcdtui.model.comeback import back, others_ail
 from etcdtui.model.latency import LatencySeries
+from etcdtui.model.lock import Lock
 from etcdtui.model.maintenance import Answer, Weight, heir, may_take_down, safe_to_take_one_down
 from etcdtui.model.manifest import File, Manifest
 from etcdtui.model.members import MemberList
@@ -364,6 +365,39 @@ STALE: dict[str, dict[str, object]] = {
     "hosts": {"hosts": "stale"},
     "old backup": {"places": (place(placed(30)),)},
 }
+
+
+def locked(silent: float = 3.0, over: str = "") -> ClusterView:
+    seen = host(2)
+    assert seen.facts.value is not None
+    lock = Lock("replace-x", "ann@laptop", "Replace masternode3 in prod", "prod", 300.0, silent, over=over)
+    return good(
+        hosts=hosts(replace(seen, facts=Reading(replace(seen.facts.value, lock=lock), seen.facts.at)))
+    )
+
+
+def test_nobody_goes_while_the_cluster_is_being_changed() -> None:
+    answer = may_take_down(locked(), 0xA1)
+    assert not answer.allowed
+    assert (
+        "The cluster is being changed: ann@laptop is at work on prod: “Replace masternode3 in prod”"
+        in nos(answer)
+    )
+
+
+@pytest.mark.parametrize(("silent", "over"), [(900.0, ""), (3.0, "it was stopped")])
+def test_what_may_be_half_done_is_minded(silent: float, over: str) -> None:
+    answer = may_take_down(locked(silent, over), 0xA1)
+    assert answer.allowed
+    assert any("It may be half done: ann@laptop" in words for words in answer.of(Weight.WARNING))
+
+
+def test_a_node_without_a_member_is_minded() -> None:
+    more = (*nodes(), NodeFacts("masternode4", "", True), NodeFacts("masternode5", "", True))
+    answer = may_take_down(good(api=seen(nodes=more)), 0xA1)
+    assert answer.allowed
+    assert "No member of etcd is on masternode4 and masternode5." in answer.of(Weight.WARNING)
+    assert not any("etcd pods are ready" in words for words in answer.of(Weight.OK))
 
 
 def everyone(states: list[str], learners: int, stale: str) -> ClusterView:
