@@ -198,6 +198,30 @@ def test_answers_of_an_api_that_proves_nothing_are_not_to_be_trusted() -> None:
     assert finding.severity is Severity.WARNING
 
 
+def first_of(count: int, *, learner: bool = False, known: int = 3) -> Finding:
+    nodes = tuple(NodeFacts(f"masternode{n}", "", True) for n in range(1, known + 1))
+    listed = [member(n, learner=learner and n == count) for n in range(1, count + 1)]
+    view = replace(
+        healthy(),
+        members=Reading(MemberList(0xC1, tuple(listed), 0xA1), NOW - 1),
+        endpoints=tuple(endpoint(n) for n in range(1, count + 1)),
+        api=api(nodes=nodes),
+    )
+    return next(f for f in find(view, judge(view)) if f.key == "1-voters")
+
+
+def test_what_makes_the_voters_as_many_as_the_nodes_is_named() -> None:
+    two = first_of(2).next_step
+    assert two.startswith("Bring masternode3 in: ") and two.endswith("Until then reboot nothing.")
+    joining = first_of(3, learner=True).next_step
+    assert joining == "masternode3 will vote when it has caught up. Until then reboot nothing."
+    # A node that stayed behind after another took its place is deleted; three voters bear a reboot.
+    three = first_of(3, known=4)
+    assert three.sentence == "3 voters for 4 control plane nodes: can lose 1 more."
+    assert "Bring masternode4 in" in three.next_step and "delete its node" in three.next_step
+    assert three.next_step.endswith("Ask before any reboot: m.")
+
+
 def test_nodes_operators_and_pods() -> None:
     view = healthy(
         api=api(

@@ -33,14 +33,14 @@ def quorum(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
     elif health.nodes:
         have = text.counted(health.quorum.voters, "voter")
         lose = health.quorum.tolerance
+        till = "Ask before any reboot: m." if lose else "Until then reboot nothing."
         yield Finding(
             "1-voters",
             Severity.WARNING,
             f"{have} for {health.nodes} control plane nodes: "
             + (f"can lose {lose} more." if lose else "one failure ends the quorum."),
             health.sentence,
-            "Bring the others in: a host that runs joins by itself, one that is gone is built anew with "
-            "empty disks (:requests lets it in). Until then reboot nothing.",
+            f"{_lacking(view, health)} {till}",
         )
     elif _at_the_edge(health):
         yield Finding(
@@ -50,6 +50,24 @@ def quorum(view: ClusterView, health: ClusterHealth) -> Iterator[Finding]:
             health.sentence,
             "Reboot nothing; repair or replace the failed member first.",
         )
+
+
+def _lacking(view: ClusterView, health: ClusterHealth) -> str:
+    """What makes the voters as many as the nodes."""
+    learners = [row.member.label for row in health.members if row.member.learner]
+    if learners:
+        return f"{text.listed(learners)} will vote when it has caught up."
+    facts = view.api.value
+    nodes = {node.name for node in facts.nodes} if facts is not None else set()
+    bare = sorted(nodes - {row.member.name for row in health.members})
+    whom = text.listed([text.clean(name) for name in bare]) if bare else "the others"
+    adds = (
+        "by etcd's operator" if facts is not None and facts.etcd_operator else "by whoever adds members here"
+    )
+    return (
+        f"Bring {whom} in: a host that runs is added {adds}, one that is gone is built anew with empty disks "
+        "(:requests lets it in). Where another host has taken its place, delete its node."
+    )
 
 
 def _at_the_edge(health: ClusterHealth) -> bool:
