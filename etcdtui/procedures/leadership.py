@@ -119,7 +119,7 @@ def _procedure(
         verify=leads(moved),
         explain=explain(moved),
         skippable=False,
-        cancel=f"{name} goes on leading.",
+        cancel=f"Ends here; until its command has run {name} goes on leading.",
     )
     parameters = {"leader": f"{leader:x}", "leader_name": name} | moved.parameters()
     title = f"Move the leadership of {cluster} to {moved.name}"

@@ -351,7 +351,8 @@ def _remove(decided: Decided) -> Step:
         done=checks.removed(decided),
         verify=checks.removed_everywhere(decided),
         patience=30.0,
-        cancel="It stays in the list. What was done before stays as it is.",
+        cancel="Ends here; until the command has run it is in the list, once removed it comes back only as "
+        "a new member. What was done before stays as it is.",
         explain=checks.explain_removal(decided),
         skippable=False,
     )

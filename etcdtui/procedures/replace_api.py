@@ -80,7 +80,7 @@ def guard_off(decided: Decided) -> Step:
         ask=unless(_guard_is(off=True), gate),
         done=_guard_is(off=True),
         work=_set_guard(body, off=True),
-        cancel="The guard stays as it is.",
+        cancel="Ends here; once the guard is off it stays off: a debt, of which every start reminds.",
         skippable=False,
     )
 
@@ -223,5 +223,5 @@ def redeploy(decided: Decided) -> Step:
         ask=unless(asked, gate),
         done=asked,
         work=work,
-        cancel="Nothing is rolled out.",
+        cancel="Ends here; once the operator was asked, it rolls etcd out all the same.",
     )

@@ -84,7 +84,7 @@ def _delete(decided: Decided) -> Step:
         prechecks=(_still_its_machine(decided),),
         done=going,
         work=work,
-        cancel="The machine stays.",
+        cancel="Ends here; once its deletion was asked for, the machine goes all the same.",
     )
 
 
@@ -175,7 +175,7 @@ def _create(decided: Decided) -> Step:
         ask=unless(there, gate),
         done=there,
         work=work,
-        cancel="Nothing is made.",
+        cancel="Ends here; once it was asked for, the machine is made all the same.",
     )
 
 
@@ -251,7 +251,7 @@ def _old_node(decided: Decided) -> Step:
         ask=unless(gone, gate),
         done=gone,
         work=work,
-        cancel="The node stays.",
+        cancel="Ends here; once it was deleted, the node is gone.",
     )
 
 

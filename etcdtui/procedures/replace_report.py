@@ -28,7 +28,7 @@ def report_step(all_of_them: Sequence[Decided]) -> Step:
         return Verdict(
             True,
             f"{listed(old)} {verb} replaced by {listed(came) or 'nobody yet'}. {_standing(world)} Take a new "
-            "backup now: older ones know the old member.",
+            f"backup now: older ones know the old {'member' if len(old) == 1 else 'members'}.",
         )
 
     return Step(

@@ -62,7 +62,7 @@ def by_hand(decided: Decided) -> tuple[Step, ...]:
             prechecks=(checks.removed(decided), checks.others_well(decided), _may_add(decided)),
             done=there,
             verify=there,
-            cancel="Nothing is added. The others carry the cluster as they do now.",
+            cancel=f"Ends here; once {decided.name} was added it must be started, or taken out again.",
             explain=_explain_add(decided),
             skippable=False,
         ),

@@ -286,3 +286,11 @@ def test_what_the_examination_advises_instead_comes_first_in_the_plan() -> None:
     first = Situation(objects=FakeApi.openshift()).plan().reasons[0]
     assert first.startswith("Mind: examined just now, something else is advised. masternode3's node is down")
     assert "it may be rebooting" in first
+
+
+def test_what_cancelling_does_is_true_before_and_after_the_command_has_run() -> None:
+    steps = {step.key: step for step in Situation().plan().steps}
+    for key in ("remove", "guard off", "machine old", "machine new"):
+        words = steps[key].cancel
+        assert words.startswith("Ends here; ") and "once " in words, f"{key}: {words}"
+    assert "stays in the list." not in steps["remove"].cancel
