@@ -112,8 +112,8 @@ class Run:
     def elapsed_of(self, step: Step) -> float:
         """Seconds the step has taken, counted on between two reports."""
         record = self.records[step.key]
-        running = record.state in {StepState.RUNNING, StepState.VERIFYING} and self.running
-        return record.elapsed + (self.clock() - record.told if running and record.told else 0.0)
+        counts = record.state in ACTIVE and self.running
+        return record.elapsed + (self.clock() - record.told if counts and record.told else 0.0)
 
     def choices(self) -> tuple[Choice, ...]:
         """What may be answered now."""
@@ -150,7 +150,8 @@ class Run:
         if record.state is StepState.RUNNING:
             record.ran += so_far
             so_far = 0.0
-        if event.state in {StepState.RUNNING, StepState.VERIFYING}:
+        asks = event.state is StepState.WAITING and record.state is StepState.TO_COME
+        if asks or event.state in {StepState.RUNNING, StepState.VERIFYING}:
             record.elapsed, record.told = 0.0, self.clock()
         elif event.state in {StepState.DONE, StepState.FAILED, StepState.SKIPPED, StepState.CANCELLED}:
             record.elapsed, record.told, record.ran = record.ran + so_far, 0.0, 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import fakes
@@ -76,11 +77,29 @@ async def test_a_wrong_phrase_is_never_sent() -> None:
         await it.press("enter")
         await it.press(*"Prod", "enter")
         assert answers(it) == []
-        assert "Nothing has been done." in it.text
+        assert "Not sent: “prod” is asked for. Nothing has been done." in it.text
         # What was wrong is read once more, and what is typed next takes its place.
         assert it.app.screen.query_one("#typed").value == "Prod"  # type: ignore[attr-defined]
         await it.press(*"prod", "enter")
         assert answers(it) == [Answer(Choice.GO, "prod", "take")]
+
+
+async def test_what_is_to_be_typed_is_told_where_the_question_is_too_long_for_its_lines() -> None:
+    async with driven(procedures=fakes.FakeProcedures(fakes.backup_plan(phrase=True))) as it:
+        await opened(it)
+        await it.press("enter")
+        long = "A sentence that goes on and on. " * 15 + "Type prod to remove it."
+        asked = StepChanged("take", StepState.WAITING, long, (Choice.GO, Choice.STOP))
+        await it.emit([*fakes.to_the_gate()[:-1], asked])
+        assert it.app.screen.query_one("#typed").placeholder == "type prod here"  # type: ignore[attr-defined]
+
+
+async def test_how_long_a_question_waits_is_counted_on() -> None:
+    async with driven() as it:
+        await at_the_gate(it)
+        it.time[0] += 93
+        await it.press("down", "up")
+        assert re.search(r"waiting for you +1 min", it.text), it.text
 
 
 async def test_a_name_that_is_typed_fast_is_not_dropped() -> None:

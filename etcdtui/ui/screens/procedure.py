@@ -12,6 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Button, Input
 
 from etcdtui.procedures.procedure import Answer, Choice, GateKind, Step, StepState
+from etcdtui.text import clean
 from etcdtui.ui import keys
 from etcdtui.ui.looks import wrap
 from etcdtui.ui.messages import CancelWanted, StartWanted
@@ -181,7 +182,9 @@ class ProcedureScreen(Screen[None]):
             # What is typed while the checks still run stays there when they have ended.
             self._typing, self._ahead = what, ahead
             self.typed.value = ""
-            self.typed.placeholder = "type it here" if wants_phrase else "the reason, in a few words"
+            # The question above may be too long for its lines: what is to be typed stands here whole.
+            phrase = clean(self._phrase() or self.run.ahead.phrase)
+            self.typed.placeholder = f"type {phrase} here" if wants_phrase else "the reason, in a few words"
             self.typed.display = typing
             self.set_focus(self.typed if typing else self.steps)
         for choice, key in KEY_OF.items():
@@ -299,7 +302,7 @@ class ProcedureScreen(Screen[None]):
             else:
                 self._answer(Choice.GO, event.value.strip())
         else:
-            self._said = "That is not what is asked for. Nothing has been done."
+            self._said = f"Not sent: “{clean(self._phrase())}” is asked for. Nothing has been done."
             self.typed.action_select_all()  # what is typed next takes its place
         self.show_run()
 
