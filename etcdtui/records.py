@@ -126,9 +126,15 @@ class Run:
 
     @property
     def sentence(self) -> str:
-        """The last sentence of its end, or of its last step."""
-        said = (e.text("sentence") for e in reversed(self.entries) if e.kind in {"finished", "state"})
-        return next((sentence for sentence in said if sentence), "")
+        """The last sentence of its end, or of its last step; no question that was answered."""
+        answered = set()
+        for entry in reversed(self.entries):
+            sentence = entry.text("sentence") if entry.kind in {"finished", "state"} else ""
+            if entry.kind == "answer":
+                answered.add(entry.step)
+            elif sentence and not (entry.step in answered and entry.text("state") == StepState.WAITING):
+                return sentence
+        return ""
 
     @property
     def abandoned(self) -> str:

@@ -327,6 +327,11 @@ class Operations(RestoreOperations):
         open_ = past.announced and past.status is None and not past.settled
         if planned.action is not Action.JOB and open_ and (asked or not past.sentence):
             return f"“{clean(step.title)}” had begun. What came of it is looked at before it goes on."
+        unproven = past.state in {StepState.RUNNING, StepState.VERIFYING}
+        if planned.action is Action.COMMAND and unproven and past.status is not None:
+            how = "well" if past.status == 0 else f"with exit code {past.status}"
+            told = f"The command of “{clean(step.title)}” has ended {how}."
+            return f"{told} What came of it is looked at before it goes on."
         if planned.action is not Action.JOB or not past.announced:
             return f"{LAST_KNOWN} {clean(run.sentence, 1000)}" if run.sentence else ""
         host = planned.host

@@ -134,20 +134,38 @@ def test_a_debt_is_paid_from_the_screen(tmp_path: Path) -> None:
     assert finished.ending is Ending.DONE and not world.api_.guard_off and not ours.debts()
 
 
-def test_what_was_answered_before_the_end_is_not_asked_again_in_words(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("then", "truth"),
+    [
+        ([], "“Remove masternode3 from the member list” had begun."),
+        (
+            [("ended", {"status": 0, "stdout": "removed", "stderr": ""}), ("state", {"state": "verifying"})],
+            "The command of “Remove masternode3 from the member list” has ended well.",
+        ),
+        (
+            [("ended", {"status": 1, "stdout": "", "stderr": "no"})],
+            "The command of “Remove masternode3 from the member list” has ended with exit code 1.",
+        ),
+    ],
+)
+def test_what_was_answered_before_the_end_is_not_asked_again_in_words(
+    tmp_path: Path, then: list[tuple[str, dict[str, object]]], truth: str
+) -> None:
     """Killed while the member was being removed: the question with its name is no truth of now."""
     world = Opened()
     ours = operations(world, tmp_path)
     made = ours.plan_replace(world.shown, DEAD)
     record, _ = Journal(tmp_path / "journal").begin(made, NOW)
     record.write(NOW, "state", "state", state="done", sentence="It is as planned.", choices=[])
-    record.write(
-        NOW, "state", "remove", state="waiting", sentence="Type masternode3 to remove it.", choices=[]
-    )
+    asked = {"state": StepState.WAITING, "sentence": "Type masternode3 to remove it.", "choices": []}
+    record.write(NOW, "state", "remove", **asked)
     record.write(NOW, "answer", "remove", choice="go", text="masternode3")
+    record.write(NOW, "state", "remove", state="running", sentence="", choices=[])
     record.write(NOW, "command", "remove", argv=["etcdctl"], host="masternode1")
+    for kind, facts in then:
+        record.write(NOW, kind, "remove", **facts)
     record.close()
     (found,) = ours.interrupted()
-    assert "Type masternode3" not in found.truth
-    assert "“Remove masternode3 from the member list” had begun" in found.truth
+    assert found.truth == f"{truth} What came of it is looked at before it goes on."
+    assert "Type masternode3" not in found.details[2], "the line that tells how it ended"
     assert ours.settled(found) == [StepChanged("state", StepState.DONE, "It is as planned.")]
