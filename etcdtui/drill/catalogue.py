@@ -274,12 +274,31 @@ DRILLS: tuple[Drill, ...] = (
 )
 
 
+FORMERLY = {
+    "process-dead": "member-down",
+    "damaged-data": "crash-loop",
+    "wiped-data": "pod-not-up",
+    "expired-certificate": "slow-api",
+    "disk-full": "silent-logs",
+    "clock-off": "refused-tokens",
+    "machine-gone": "no-answer",
+    "address-reused": "ssh-is-back",
+    "newer-data": "no-writes",
+}
+"""The names of drills that told the cause, and what those are called now."""
+
+
 def drill_of(name: str) -> Drill:
-    """The drill called ``name``. Raises ConfigError with the nearest match."""
+    """The drill called ``name``. Raises ConfigError with its present name or the nearest match."""
     names = [drill.name for drill in DRILLS]
     found = next((drill for drill in DRILLS if drill.name == name), None)
     if found is None:
-        close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.4)
+        if name in FORMERLY:
+            raise ConfigError(
+                f"The drill {name!r} is called {FORMERLY[name]!r} now: a name is not to tell the cause.",
+                f"Begin it with: etcdtui demo --drill {FORMERLY[name]}",
+            )
+        close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
         hint = f"Did you mean {close[0]!r}? " if close else ""
         raise ConfigError(f"There is no drill {name!r}.", f"{hint}All of them: etcdtui demo --drill list")
     return found

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etcdtui.drill import record, words
-from etcdtui.drill.catalogue import DRILLS, M1, M2, M3, drill_of
+from etcdtui.drill.catalogue import DRILLS, FORMERLY, M1, M2, M3, drill_of
 from etcdtui.drill.debrief import Debrief, debrief
 from etcdtui.drill.drills import HANDS, Danger, Drill
 from etcdtui.drill.facts import Deed, Examined, Facts, HandDone, Keys, State
@@ -87,6 +87,21 @@ def test_an_unknown_drill_is_told_with_its_nearest() -> None:
     with pytest.raises(ConfigError, match="There is no drill 'member-dwon'") as told:
         drill_of("member-dwon")
     assert "'member-down'" in told.value.hint and "--drill list" in told.value.hint
+
+
+def test_a_drill_by_its_former_name_is_told_its_present_one() -> None:
+    assert FORMERLY.keys().isdisjoint(drill.name for drill in DRILLS)
+    assert set(FORMERLY.values()) <= {drill.name for drill in DRILLS}
+    with pytest.raises(ConfigError, match="'disk-full' is called 'silent-logs' now") as told:
+        drill_of("disk-full")
+    assert told.value.hint == "Begin it with: etcdtui demo --drill silent-logs"
+
+
+def test_a_name_like_none_is_told_no_drill_at_random() -> None:
+    for name in ("full-disk", "frozen"):
+        with pytest.raises(ConfigError) as told:
+            drill_of(name)
+        assert "Did you mean" not in told.value.hint
 
 
 # -- the debrief
