@@ -31,7 +31,7 @@ def known_keys(table: Mapping[str, Any], allowed: set[str], path: Path, where: s
 
 
 def no_nul(value: Any, path: Path, where: str = "the file") -> None:
-    """TOML can write a NUL character, and no system call takes one, whether in a path, a name or an address."""
+    """TOML can write a NUL character; no system call takes one, in a path, a name or an address."""
     if isinstance(value, dict):
         for key, below in value.items():
             no_nul(key, path, f"a name in {where}")
