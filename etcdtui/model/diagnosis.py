@@ -176,8 +176,8 @@ def _clock(e: Evidence) -> Diagnosis | None:
     if others and beside == len(others):
         return None  # all hosts agree: then it is ours that is off
     way = "ahead" if offset > 0 else "behind"
-    because = [f"{offset:+.1f} s against this machine"]
-    because += [f"the other hosts: {listed([f'{other:+.1f} s' for other in others])}"] if others else []
+    because = [f"{offset:+z.1f} s against this machine"]
+    because += [f"the other hosts: {listed([f'{other:+z.1f} s' for other in others])}"] if others else []
     sure = Sure.CERTAIN if others else Sure.LIKELY
     what = f"the clock of {e.name}'s host is {abs(offset):.0f} s {way}"
     return Diagnosis(Cause.CLOCK, what, tuple(because), sure)

@@ -285,7 +285,7 @@ def _ssh(e: Evidence) -> _Seen:
     if problem is not None and not e.own_asked:
         return Outcome.BAD, f"{host.address}: {problem.message}", ()
     offset = e.clock_offset
-    clock = "" if offset is None else f", clock {offset:+.1f} s"
+    clock = "" if offset is None else f", clock {offset:+z.1f} s"
     trip = f"{milliseconds(host.link.value)} ms" if host.link.value is not None else "asked now"
     bad = offset is not None and abs(offset) > CLOCK_LIMIT
     if host.link.value is None and not e.own_asked:

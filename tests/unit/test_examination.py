@@ -350,6 +350,11 @@ def test_a_clock_that_is_off_only_where_the_others_agree() -> None:
     assert look(healthy(hosts=ours), probe(tries(), own(RUNNING, clock_offset=-90.0))).cause is Cause.NOTHING
 
 
+def test_a_clock_that_is_right_is_not_said_to_be_behind_by_nothing() -> None:
+    seen = look(WELL, probe(tries(), own(RUNNING, clock_offset=-0.03)))
+    assert next(layer.sentence for layer in seen.layers if "clock" in layer.sentence).endswith("clock +0.0 s")
+
+
 def test_a_way_that_is_cut_for_some() -> None:
     mixed = (*tries(hosts=(M3,)), *tries(AWAY, hosts=NAMES[:2]))
     seen = look(view_of(gone(3, Fault.SILENT)), probe(mixed, own(RUNNING)))
