@@ -149,7 +149,7 @@ class Run:
         so_far = record.elapsed + (self.clock() - record.told if record.told else 0.0)
         if record.state is StepState.RUNNING:
             record.ran += so_far
-            so_far = 0.0
+            record.elapsed, record.told, so_far = 0.0, self.clock(), 0.0
         asks = event.state is StepState.WAITING and record.state is StepState.TO_COME
         if asks or event.state in {StepState.RUNNING, StepState.VERIFYING}:
             record.elapsed, record.told = 0.0, self.clock()

@@ -32,3 +32,17 @@ def test_a_step_took_what_it_ran_and_what_its_proof_took_but_not_the_checks_befo
     run.apply(StepChanged("restore", StepState.DONE, "It went through."))
     clock.now += 1000
     assert run.elapsed_of(step) == 185
+
+
+def test_what_a_step_ran_before_it_asked_counts_once() -> None:
+    step, clock = Step(key="wait", title="Wait", why=""), Clock()
+    run = Run(Procedure("restore", "r1", "prod", "Restore prod", {}, (step,)), clock)
+    run.start()
+    run.apply(StepChanged("wait", StepState.RUNNING))
+    clock.now += 20
+    run.apply(StepChanged("wait", StepState.WAITING, "Go on waiting?"))
+    assert run.elapsed_of(step) == 0, "the question has just been asked"
+    clock.now += 5
+    assert run.elapsed_of(step) == 5
+    run.apply(StepChanged("wait", StepState.DONE))
+    assert run.elapsed_of(step) == 25
