@@ -22,7 +22,7 @@ from etcdtui.text import clean, size
 
 if TYPE_CHECKING:
     from etcdtui.model.backups import BackupSet
-    from etcdtui.model.manifest import File, Manifest
+    from etcdtui.model.manifest import Manifest
     from etcdtui.model.proof import Check, Proof, ResourcesProof, SnapshotFacts
 
 GOOD, BAD, COULD_NOT = 0, 1, 2
@@ -187,8 +187,7 @@ def _of_set(folder: Path, made: BackupSet | None, alone: Path | None, prove: Pro
             lacking = f"The {kind} of {stamp} is not there: half of a backup restores nothing."
             yield Verified(folder, False, lacking)
         else:
-            named = (told.snapshot if kind == "snapshot" else told.resources) if told else None
-            yield _proven(path, named, told is not None, prove)
+            yield _proven(path, told, prove)
     if trouble is not None:
         yield trouble
 
@@ -217,22 +216,22 @@ def _manifest(folder: Path, made: BackupSet) -> tuple[Manifest | None, Verified 
         return None, Verified(path, None, f"Nothing could be compared with it: {error}")
 
 
-def _proven(path: Path, named: File | None, told: bool, prove: Prove) -> Verified:
-    """``named``: the file as its manifest names it, if there is one, which ``told`` says."""
-    from etcdtui.model.proof import Proof
+def _proven(path: Path, told: Manifest | None, prove: Prove) -> Verified:
+    """``told``: the manifest beside it, which it is compared with."""
+    from etcdtui.model.against import resources_against, snapshot_against
+    from etcdtui.model.proof import Proof, bad_verdict
 
     try:
         proof = prove(path)
     except EtcdTuiError as error:
         return Verified(path, None, str(error))
-    same, said = True, ""
-    if named is not None:
-        same = (named.name, named.sha256) == (path.name, proof.sha256)
-        said = "" if same else " It is not the file that was proven then: its manifest names another SHA-256."
-    elif told:
-        same, said = False, " Its manifest does not name it: it is not the file that was proven then."
     facts = proof.facts if isinstance(proof, Proof) else None
-    return Verified(path, proof.good and same, proof.verdict + said, proof.sha256, proof.checks, facts)
+    if told is None:
+        return Verified(path, proof.good, proof.verdict, proof.sha256, proof.checks, facts)
+    against = snapshot_against(told, proof) if isinstance(proof, Proof) else resources_against(told, proof)
+    checks = (*proof.checks, against)
+    verdict = proof.verdict if against.ok else bad_verdict(proof.name, checks)
+    return Verified(path, proof.good and against.ok, verdict, proof.sha256, checks, facts)
 
 
 def _print(each: Verified) -> None:

@@ -16,10 +16,11 @@ from etcdtui.etcd.contents import Contents, Entry
 from etcdtui.etcd.listing import LiveKey
 from etcdtui.etcd.resources import prove_resources
 from etcdtui.etcd.snapshot import prove
+from etcdtui.model.against import resources_against, snapshot_against
 from etcdtui.model.changes import Differences, differences
 from etcdtui.model.contents import Summary
 from etcdtui.model.file_names import manifest_name
-from etcdtui.model.manifest import File, Manifest
+from etcdtui.model.manifest import Manifest
 from etcdtui.model.places import HERE, Backup, PlacedSet
 from etcdtui.model.proof import Check, Outcome, Proof, ResourcesProof
 from etcdtui.procedures.manifests import refute
@@ -191,15 +192,10 @@ def _opened(backup: Backup, look: Look, passes: int) -> Contents:
 
 
 def _against(told: Manifest, proof: Proof, resources: ResourcesProof | None) -> tuple[Check, ...]:
-    """Whether they are still the files that were proven then."""
-    found = [(told.snapshot, proof.sha256)]
-    if told.resources is not None:
-        found.append((told.resources, resources.sha256 if resources else ""))
-    return tuple(_same(file, sha256) for file, sha256 in found)
-
-
-def _same(file: File, sha256: str) -> Check:
-    if file.sha256 == sha256:
-        return Check("manifest", Outcome.OK, f"{file.name} is still the file that was proven then.")
-    said = f"{file.name} is not the file that was proven then: its SHA-256 is {sha256[:16] or 'not known'}…"
-    return Check("manifest", Outcome.FAILED, f"{said}, the manifest says {file.sha256[:16]}….")
+    """Whether they are still the files that were proven then, and hold what was written of them."""
+    if told.resources is None:
+        return (snapshot_against(told, proof),)
+    if resources is None:
+        said = f"{told.resources.name}, which the manifest names, is not here."
+        return snapshot_against(told, proof), Check("manifest", Outcome.FAILED, said)
+    return snapshot_against(told, proof), resources_against(told, resources)

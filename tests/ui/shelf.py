@@ -11,6 +11,7 @@ from fakes import NOW, FakeCluster, healthy
 from etcdtui.errors import EtcdTuiError
 from etcdtui.etcd.contents import Contents
 from etcdtui.etcd.listing import LiveKey
+from etcdtui.etcd.snapshot import prove
 from etcdtui.model.backups import BackupSet, FoundFile
 from etcdtui.model.members import Member
 from etcdtui.model.places import HERE, Place, PlacedSet, PlaceKind, PlaceView
@@ -81,6 +82,32 @@ def shelves(root: Path) -> ClusterView:
         PlaceView(MINIO, Reading(None, None, refused, view.now - 7200)),
     )
     return replace(view, hosts=tuple(hosts), places=places)
+
+
+def truthful(view: ClusterView, stamp: str) -> ClusterView:
+    """With a manifest that names the members in the file, of a cluster that has been restored since: one
+    address is still the same."""
+    here = next(place for place in view.places if place.place == HERE)
+    (copy,) = (each for each in here.sets.value or () if each.set.stamp == stamp)
+    assert copy.set.snapshot is not None and view.members.value is not None
+    facts = prove(Path(copy.set.directory) / copy.set.snapshot.name).facts
+    assert facts is not None
+
+    def told(each: PlacedSet) -> PlacedSet:
+        if each.set.stamp != stamp or each.manifest is None:
+            return each
+        return replace(each, manifest=replace(each.manifest, members=facts.members))
+
+    places = tuple(
+        replace(place, sets=replace(place.sets, value=tuple(map(told, place.sets.value))))
+        if place.sets.value
+        else place
+        for place in view.places
+    )
+    first, *others = view.members.value.members
+    first = replace(first, peer_urls=(*first.peer_urls, *facts.members[0].peer_urls))
+    known = replace(view.members.value, members=(first, *others))
+    return replace(view, places=places, members=replace(view.members, value=known))
 
 
 @dataclass

@@ -176,6 +176,13 @@ async def test_one_backup(view: ClusterView, size: tuple[int, int]) -> None:
         assert_frame(it.app, f"backup-{room}")
         await it.press("G")
         assert_frame(it.app, f"backup-contents-{room}")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_one_that_is_still_what_was_proven(view: ClusterView, size: tuple[int, int]) -> None:
+    async with driven(shelf.truthful(view, NEW), size) as it:
+        await opened(it, NEW)
+        room = f"{size[0]}x{size[1]}"
         await it.press("v")
         await it.until(lambda: "every byte of the copy" in it.text)
         assert_frame(it.app, f"backup-proven-again-{room}")
@@ -292,6 +299,15 @@ async def test_a_copy_that_is_no_longer_what_was_proven(view: ClusterView) -> No
         await it.until(lambda: "NOT good" in it.text)
         assert "Do not restore from this copy" in it.text
         assert "is not the file that was proven then" in body(it)
+
+
+async def test_one_whose_manifest_tells_of_other_members(view: ClusterView) -> None:
+    async with driven(view) as it:
+        await opened(it, NEW)
+        await it.press("v")
+        await it.until(lambda: "every byte of the copy" in it.text)
+        assert "Do not restore from this copy" in it.text
+        assert "The manifest says members masternode1 (a" in body(it)
 
 
 async def test_it_stays_up_to_date_and_when_it_is_gone(view: ClusterView) -> None:
