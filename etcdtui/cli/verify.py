@@ -8,14 +8,16 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from etcdtui.cli import verified
 from etcdtui.cli.cluster import cluster_config
 from etcdtui.cli.options import Shared
+from etcdtui.cli.verified import Verified
 from etcdtui.errors import ConfigError, EtcdTuiError, Refusal
 from etcdtui.streams import Ticker
 from etcdtui.text import clean, size
@@ -23,26 +25,12 @@ from etcdtui.text import clean, size
 if TYPE_CHECKING:
     from etcdtui.model.backups import BackupSet
     from etcdtui.model.manifest import Manifest
-    from etcdtui.model.proof import Check, Proof, ResourcesProof, SnapshotFacts
+    from etcdtui.model.proof import Proof, ResourcesProof
 
 GOOD, BAD, COULD_NOT = 0, 1, 2
 SNAPSHOT, PACKED = ".db", ".tar.gz"
 EVERY = 0.1  # seconds between two lines of how far it is
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d_\d{6}")
-_SIGNS = {"ok": "✓", "failed": "✗"}
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """What is known of one file. ``good`` is None when it could not be read, or not be compared."""
-
-    path: Path
-    good: bool | None
-    verdict: str
-    sha256: str = ""
-    checks: tuple[Check, ...] = ()
-    facts: SnapshotFacts | None = None
-
 
 Prove = Callable[[Path], "Proof | ResourcesProof"]
 
@@ -62,6 +50,9 @@ def register(commands: Any, shared: Shared) -> None:
     command.add_argument(
         "--hash", action="store_true", help="also the hash that etcdctl snapshot status prints"
     )
+    command.add_argument(
+        "--contents", action="store_true", help="also what is in a good snapshot: kinds, namespaces, prefixes"
+    )
     command.set_defaults(run=_run)
 
 
@@ -69,52 +60,70 @@ def _run(options: argparse.Namespace) -> int:
     def folder() -> Path:
         return cluster_config(options).backups.directory
 
-    return verify(options.what, folder, as_json=options.json, etcd_hash=options.hash)
+    return verify(
+        options.what, folder, as_json=options.json, etcd_hash=options.hash, contents=options.contents
+    )
 
 
-def verify(what: str, folder: Callable[[], Path], *, as_json: bool, etcd_hash: bool = False) -> int:
+def verify(
+    what: str,
+    folder: Callable[[], Path],
+    *,
+    as_json: bool,
+    etcd_hash: bool = False,
+    contents: bool = False,
+) -> int:
     """0: good; 1: not good; 2: it could not be found out.
 
     ``what``: a file, a folder with pairs, or the stamp of one in ``folder()``. Each file is compared with
     the manifest beside it; of a folder and a stamp, both files of every backup must be there.
-    ``etcd_hash``: also the hash that etcdctl prints.
+    ``etcd_hash``: also the hash that etcdctl prints. ``contents``: also what is in each snapshot that is
+    good in itself, whatever its manifest says.
     Raises ConfigError when there is no such thing, Refusal for what is encrypted, LocalFault.
     """
     found = []
-    with _proving(etcd_hash) as prove:
-        for each in _verified(what, folder, prove):
-            found.append(each)
-            if not as_json:
-                _print(each)
+    for proven in _verified(what, folder, _prover(etcd_hash)):
+        each = _looked_into(proven) if contents else proven
+        found.append(each)
+        if not as_json:
+            for line in verified.lines(each):
+                print(line, flush=True)
     outcomes = [each.good for each in found]
     if as_json:
-        print(json.dumps({"good": all(outcomes), "files": [_as_json(each) for each in found]}, indent=2))
+        files = [verified.as_json(each, contents=contents) for each in found]
+        print(json.dumps({"good": all(outcomes), "files": files}, indent=2))
     return BAD if False in outcomes else COULD_NOT if None in outcomes else GOOD
 
 
-@contextmanager
-def _proving(etcd_hash: bool) -> Iterator[Prove]:
+def _prover(etcd_hash: bool) -> Prove:
     """Tells how far it is, on a terminal."""
     from etcdtui.etcd.resources import prove_resources
     from etcdtui.etcd.snapshot import prove
 
-    ticker, told = Ticker(sys.stderr), 0.0
-
     def proven(path: Path) -> Proof | ResourcesProof:
-        def progress(done: int, total: int) -> None:
-            nonlocal told
-            if (now := time.monotonic()) - told >= EVERY:
-                told = now
-                ticker.over(f"  {size(done)} of {size(total)}  {clean(path.name, 60)}")
-
-        try:
+        with _progress(lambda done, total: f"{size(done)} of {size(total)}  {clean(path.name, 60)}") as told:
             if path.name.endswith(PACKED):
                 return prove_resources(path)
-            return prove(path, progress=progress, etcd_hash=etcd_hash)
-        finally:
-            ticker.wipe()
+            return prove(path, progress=told, etcd_hash=etcd_hash)
 
-    yield proven
+    return proven
+
+
+@contextmanager
+def _progress(words: Callable[[int, int], str]) -> Iterator[Callable[[int, int], None]]:
+    """A line on a terminal that is written over, now and then, and gone in the end."""
+    ticker, told = Ticker(sys.stderr), 0.0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal told
+        if (now := time.monotonic()) - told >= EVERY:
+            told = now
+            ticker.over(f"  {words(done, total)}")
+
+    try:
+        yield progress
+    finally:
+        ticker.wipe()
 
 
 def _verified(what: str, folder: Callable[[], Path], prove: Prove) -> Iterator[Verified]:
@@ -234,59 +243,18 @@ def _proven(path: Path, told: Manifest | None, prove: Prove) -> Verified:
     return Verified(path, proof.good and against.ok, verdict, proof.sha256, checks, facts)
 
 
-def _print(each: Verified) -> None:
-    print(clean(str(each.path), 4000))
-    for check in each.checks:
-        print(f"  {_SIGNS.get(check.outcome.value, '·')} {check.name}: {clean(check.sentence, 2000)}")
-        for detail in check.details:
-            print(f"      {clean(detail, 2000)}")
-    for title, said in each.facts.sentences if each.facts else ():
-        print(f"  · {title}: {clean(said, 2000)}")
-    print(f"  {clean(each.verdict, 2000)}", flush=True)
+def _looked_into(each: Verified) -> Verified:
+    """With what lives in it. Of a snapshot that is broken nothing is told: its keys may be anything."""
+    from etcdtui.model.against import NAME
+    from etcdtui.model.proof import all_passed
+    from etcdtui.procedures.looking import summary_of
 
-
-def _as_json(each: Verified) -> dict[str, Any]:
-    return {
-        "file": str(each.path),
-        "good": each.good,
-        "sha256": each.sha256 or None,
-        "verdict": each.verdict,
-        "checks": [
-            {
-                "name": c.name,
-                "outcome": c.outcome.value,
-                "sentence": c.sentence,
-                "details": [clean(detail, 2000) for detail in c.details],
-            }
-            for c in each.checks
-        ],
-        "facts": _facts(each.facts) if each.facts else None,
-    }
-
-
-def _facts(facts: SnapshotFacts) -> dict[str, Any]:
-    """All that the snapshot tells; IDs and hash in hex, as etcdctl prints them."""
-
-    def ids(found: Iterable[int]) -> list[str]:
-        return [f"{one:x}" for one in found]
-
-    return {
-        "revision": facts.revision,
-        "last_revision": facts.last_revision,
-        "keys": {"live": facts.live_keys, "entries": facts.entries, "revisions": facts.revisions},
-        "tombstones": facts.tombstones,
-        "compacted": facts.compacted,
-        "compacting": facts.compacting,
-        "consistent_index": facts.consistent_index,
-        "term": facts.term,
-        "voters": ids(facts.voters),
-        "learners": ids(facts.learners),
-        "members": [{"id": m.hex_id, "name": m.name, "learner": m.learner} for m in facts.members],
-        "removed": ids(facts.removed),
-        "cluster_version": facts.cluster_version or None,
-        "storage_version": facts.storage_version or None,
-        "leases": facts.leases,
-        "alarms": [{"member": f"{a.member_id:x}", "kind": a.kind} for a in facts.alarms],
-        "auth": {"enabled": facts.auth, "users": facts.users, "roles": facts.roles},
-        "etcd_hash": f"{facts.etcd_hash:x}" if facts.etcd_hash is not None else None,
-    }
+    if each.facts is None or not all_passed(check for check in each.checks if check.name != NAME):
+        return each
+    name = clean(each.path.name, 60)
+    try:
+        with _progress(lambda done, total: f"{done * 100 // max(total, 1)} % of the keys  {name}") as told:
+            return replace(each, contents=summary_of(each.path, told))
+    except EtcdTuiError as error:
+        said = f"{each.verdict} What is in it could not be told: {error}"
+        return replace(each, good=None if each.good else each.good, verdict=said)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from etcdtui.text import clean
+from etcdtui.text import clean, grouped, size
 
 ROOTS = ("registry", "kubernetes.io", "openshift.io")
 # Where the key does not say the kind as people do.
@@ -73,6 +75,26 @@ class Tally:
     keys: int
     size: int
 
+    @property
+    def numbers(self) -> str:
+        """Both, as wide as ``NUMBERS``."""
+        return f"{grouped(self.keys):>9}{size(self.size):>8}"
+
+
+NUMBERS: Final = f"{'KEYS':>9}{'SIZE':>8}"
+"""What stands above the numbers of tallies."""
+
+
+MOST: Final = 12
+"""Rows of one list that people are shown."""
+
+
+def shortened(tallies: Sequence[Tally]) -> tuple[Sequence[Tally], Tally | None]:
+    """The first ``MOST``, and the others together, if there are any."""
+    rest = tallies[MOST:]
+    more = Tally(f"{len(rest)} more", sum(t.keys for t in rest), sum(t.size for t in rest)) if rest else None
+    return tallies[:MOST], more
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -86,6 +108,25 @@ class Summary:
     newest_key: str
     newest_revision: int
     tombstones: int
+
+    @property
+    def sentences(self) -> tuple[tuple[str, str], ...]:
+        """What there is to say of all of it: title, and words."""
+        newest = f"{clean(self.newest_key)}, revision {grouped(self.newest_revision)}"
+        return (
+            ("Live keys", f"{grouped(self.keys)}, {size(self.size)} of values"),
+            ("Newest change", newest if self.keys else "none"),
+            ("Tombstones", grouped(self.tombstones)),
+        )
+
+    @property
+    def lists(self) -> tuple[tuple[str, tuple[Tally, ...]], ...]:
+        """Each with its title."""
+        return (
+            ("By API group and kind", self.kinds),
+            ("By namespace", self.namespaces),
+            ("Largest prefixes", self.prefixes),
+        )
 
 
 @dataclass(frozen=True, slots=True)

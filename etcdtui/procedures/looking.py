@@ -112,6 +112,15 @@ def contents(backup: Backup, look: Look) -> Summary:
         return opened.summary()
 
 
+def summary_of(path: Path, progress: Callable[[int, int], None]) -> Summary:
+    """What lives in a snapshot that was proven. ``progress``: pages that were read, and all of them.
+
+    Raises Damaged, Unreadable.
+    """
+    with _watched(path, PASSES + 1, progress, lambda: False) as opened:
+        return opened.summary()
+
+
 def prove_again(backup: Backup, look: Look) -> Again:
     """Read both files here from beginning to end. Raises Refusal, Unreadable, Cancelled, LocalFault.
 
@@ -180,12 +189,18 @@ def search(backups: Sequence[Backup], wanted: str, look: Look, tell: Callable[[F
 def _opened(backup: Backup, look: Look, passes: int) -> Contents:
     path = snapshot_here(backup)
     look.at(path.name)
+    return _watched(path, passes, lambda d, t: look.at(path.name, d, t), look.stopped)
+
+
+def _watched(
+    path: Path, passes: int, progress: Callable[[int, int], None], stopped: Callable[[], bool]
+) -> Contents:
     opened: Contents | None = None
 
     def cancelled() -> bool:
         if opened is not None:
-            look.at(path.name, opened.read, passes * opened.pages)
-        return look.stopped()
+            progress(opened.read, passes * opened.pages)
+        return stopped()
 
     opened = Contents(path, cancelled=cancelled)
     return opened

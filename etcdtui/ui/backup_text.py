@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from etcdtui.model.contents import Summary, Tally
+from etcdtui.model.contents import NUMBERS, Summary, Tally, shortened
 from etcdtui.model.known_backups import foreign_to
 from etcdtui.model.manifest import Manifest
 from etcdtui.model.places import Backup, PlacedSet
@@ -21,8 +21,7 @@ from etcdtui.ui.titled import TITLES, heading, titled
 if TYPE_CHECKING:
     from etcdtui.procedures.rehearsal import Rehearsed
 
-MOST = 12  # rows of one list of what is in it
-NAMES = 44  # cells of a name in such a list
+NAMES = 44  # cells of a name in a list of what is in it
 
 
 def title(view: ClusterView, backup: Backup) -> Line:
@@ -88,32 +87,21 @@ def rehearsed(found: Rehearsed) -> list[Paragraph]:
 
 def inside(summary: Summary) -> list[Paragraph]:
     """What lives in it: by kind, by namespace, by prefix."""
-    out = [
-        titled("Live keys", f"{grouped(summary.keys)}, {size(summary.size)} of values"),
-        titled("Newest change", f"{clean(summary.newest_key)}, revision {grouped(summary.newest_revision)}"),
-        titled("Tombstones", grouped(summary.tombstones)),
-    ]
-    for name, tallies in (
-        ("By API group and kind", summary.kinds),
-        ("By namespace", summary.namespaces),
-        ("Largest prefixes", summary.prefixes),
-    ):
-        out += _tallies(name, tallies)
+    out = [titled(title, words) for title, words in summary.sentences]
+    for title, tallies in summary.lists:
+        out += _tallies(title, tallies)
     return out
 
 
-def _tallies(name: str, tallies: Sequence[Tally]) -> Iterator[Paragraph]:
+def _tallies(title: str, tallies: Sequence[Tally]) -> Iterator[Paragraph]:
     yield Paragraph(())
-    yield Paragraph(((fit(name, NAMES), Role.MUTED), ("     KEYS    SIZE", Role.MUTED)))
-    for tally in tallies[:MOST]:
-        numbers = f"{grouped(tally.keys):>9}{size(tally.size):>8}"
-        yield Paragraph(
-            (("  " + fit(clean(tally.name) or "–", NAMES - 2), Role.PLAIN), (numbers, Role.PLAIN))
-        )
-    rest = tallies[MOST:]
-    if rest:
-        numbers = f"{grouped(sum(t.keys for t in rest)):>9}{size(sum(t.size for t in rest)):>8}"
-        yield Paragraph(((f"  {fit(f'{len(rest)} more', NAMES - 2)}{numbers}", Role.MUTED),))
+    yield Paragraph(((fit(title, NAMES), Role.MUTED), (NUMBERS, Role.MUTED)))
+    shown, more = shortened(tallies)
+    for tally in shown:
+        name = "  " + fit(clean(tally.name) or "–", NAMES - 2)
+        yield Paragraph(((name, Role.PLAIN), (tally.numbers, Role.PLAIN)))
+    if more is not None:
+        yield Paragraph(((f"  {fit(more.name, NAMES - 2)}{more.numbers}", Role.MUTED),))
 
 
 def _warnings(view: ClusterView, backup: Backup) -> Iterator[Paragraph]:
