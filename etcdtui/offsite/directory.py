@@ -58,8 +58,7 @@ class DirectoryStore:
     ) -> None:
         """As ``Store.put``. What an upload that broke off left is written anew, not gone on with."""
         target = self._path(name)
-        with self._faults(f"{name} cannot be written"):
-            self._make(target.parent)
+        with self._faults(f"{name} cannot be written"), self._made(target.parent):
             size = file.stat().st_size
             room_for(target.parent, size)
             if os.path.lexists(target):
@@ -171,12 +170,27 @@ class DirectoryStore:
                 "Make path and mounted fit in clusters.toml; the local copy stays.",
             )
 
-    def _make(self, folder: Path) -> None:
+    @contextlib.contextmanager
+    def _made(self, folder: Path) -> Iterator[None]:
+        """With ``folder``. What had to be made of it goes again where the block fails and leaves it empty."""
         self._there()
         missing = [p for p in (folder, *folder.parents) if not p.exists()]
-        for each in reversed(missing):
-            each.mkdir(mode=0o700, exist_ok=True)
-            sync_folder(each.parent)
+        made: list[Path] = []
+        try:
+            for each in reversed(missing):
+                try:
+                    each.mkdir(mode=0o700)
+                    made.append(each)
+                except FileExistsError:
+                    if not each.is_dir():
+                        raise  # else another etcdtui was faster, and it is not ours
+                sync_folder(each.parent)
+            yield
+        except BaseException:
+            with contextlib.suppress(OSError):  # something lies in it by now
+                for each in reversed(made):
+                    each.rmdir()
+            raise
 
     @contextlib.contextmanager
     def _faults(self, what: str) -> Iterator[None]:

@@ -115,6 +115,47 @@ def test_a_full_share(store, local, monkeypatch):
         shelve(store, [Item(local, "x", SUM)])
 
 
+@pytest.mark.parametrize("there", [(), ("prod",), ("prod", "prod/a")])
+def test_what_fails_leaves_no_empty_folder_that_was_made_for_it(store, folder, local, monkeypatch, there):
+    def full(*_):
+        raise LocalFault("/share has 1M free, and 3M are needed.", full=True)
+
+    for each in there:
+        (folder / each).mkdir()
+    with monkeypatch.context() as patch, pytest.raises(StoreFull):
+        patch.setattr(directory, "room_for", full)
+        store.put(local, "prod/a/x", SUM)
+    stop = threading.Event()
+    with pytest.raises(Cancelled):
+        store.put(local, "prod/a/x", SUM, lambda _: stop.set(), stop)
+    assert [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*"))] == [*there]
+
+
+def test_a_folder_in_which_something_lies_by_now_stays(store, folder, local, monkeypatch):
+    def full(there, _):
+        (there / "theirs").touch()
+        raise LocalFault("/share has 1M free, and 3M are needed.", full=True)
+
+    monkeypatch.setattr(directory, "room_for", full)
+    with pytest.raises(StoreFull, match="1M free"):
+        store.put(local, "prod/a/x", SUM)
+    assert os.listdir(folder / "prod" / "a") == ["theirs"]
+
+
+def test_a_folder_that_cannot_be_made_leaves_none_above_it(store, folder, local, monkeypatch):
+    mkdir = Path.mkdir
+
+    def refused(self, mode=0o777, parents=False, exist_ok=False):
+        if self.name == "a":
+            raise PermissionError(13, "Permission denied", str(self))
+        mkdir(self, mode, parents, exist_ok)
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+    with pytest.raises(StoreFault, match=r"prod/a/x cannot be written: Permission denied"):
+        store.put(local, "prod/a/x", SUM)
+    assert os.listdir(folder) == []
+
+
 def test_a_cancel_leaves_nothing(store, folder, local):
     stop = threading.Event()
     with pytest.raises(Cancelled, match="Bringing x to nas was stopped"):
