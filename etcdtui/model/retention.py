@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,9 @@ def _written(number: float) -> str:
 
 # As float() and int() take them: neither any digit of Unicode nor any number of them.
 _NUMBER = re.compile(r"[0-9]{1,400}(?:\.[0-9]{1,400})?")
+
+
+OTHER: Final = "is of another cluster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +163,7 @@ def _always(backup: Kept, now: float, cluster: str) -> list[str]:
     if backup.cluster is None:
         found.append("does not tell which cluster it is of")
     elif backup.cluster != cluster or not cluster:
-        found.append("is of another cluster")
+        found.append(OTHER)
     if backup.taken is None:
         found.append("does not tell when it was taken")
     elif backup.taken > now:

@@ -24,6 +24,7 @@ from etcdtui.procedures.backup_arrival import NAME as ARRIVAL
 from etcdtui.procedures.backup_choice import CLOCK
 from etcdtui.procedures.fetch_arrival import NAME as FETCHED
 from etcdtui.procedures.procedure import Context, Gate, GateKind, Reporter
+from etcdtui.procedures.staying import strangers, where
 from etcdtui.text import age, clean, counted, listed, size
 
 REMOVING = 60.0  # seconds for removing files on a host
@@ -167,14 +168,13 @@ def told(found: Sequence[Going]) -> str:
         places.setdefault(each.placed.place.label, []).append(each)
     sentences = []
     for label, there in places.items():
-        where = "Here" if label == "here" else f"On {label}"
         for what, some in (
             ("backup", [each for each in there if each.placed.set.files]),
             ("left-over manifest", [each for each in there if not each.placed.set.files]),
         ):
             stamps = listed([each.placed.set.stamp for each in some])
             if some:
-                sentences.append(f"{where} {counted(len(some), what)} may go: {stamps}.")
+                sentences.append(f"{where(label)} {counted(len(some), what)} may go: {stamps}.")
     return " ".join(sentences)
 
 
@@ -193,20 +193,21 @@ class Thinning:
         """Nothing to ask when nothing may go, or that cannot be known: then the work says so."""
         found: tuple[Going, ...] = ()
         with suppress(Refusal):
-            found = self._going(world)
+            found, stay = self._going(world)
         self._shown = frozenset(each.key for each in found)
         if not found:
             return Gate()
         total = size(sum(each.placed.set.size for each in found))
         them = "it" if len(found) == 1 else f"these {len(found)}"
-        prompt = f"{told(found)} Remove {them} ({total})?"
+        prompt = " ".join(filter(None, (told(found), stay, f"Remove {them} ({total})?")))
         return Gate(GateKind.CONFIRM, prompt=prompt, optional=self._optional)
 
     def work(self, world: Context, report: Reporter) -> Verdict:
         """Only what was shown goes, and only if it may still go now."""
-        found = [each for each in self._going(world) if each.key in self._shown]
+        may_go, stay = self._going(world)
+        found = [each for each in may_go if each.key in self._shown]
         if not found:
-            return Verdict(True, "No backup had to go.")
+            return Verdict(True, f"No backup had to go. {stay}".rstrip())
         failed: list[str] = []
         gone = 0
         for each in found:
@@ -225,11 +226,14 @@ class Thinning:
         left = sum(not each.placed.set.files for each in found[:gone])
         return Verdict(True, f"{_counts(gone - left, left)} removed.")
 
-    def _going(self, world: Context) -> tuple[Going, ...]:
+    def _going(self, world: Context) -> tuple[tuple[Going, ...], str]:
+        """What may go, and which stay as strangers."""
         keeping = ruled(world.keeping, self._rules) if self._rules else world.keeping
         view = world.look_at_places(LOOK)
         sure_of_the_time(view, keeping)
-        return going(view, keeping, world.now())
+        # Where the cluster's own ID is not known, all would be strangers.
+        stay = strangers(rulings(view, keeping, world.now())) if _cluster_id(view) else ""
+        return going(view, keeping, world.now()), stay
 
 
 def remove(world: Context, placed: PlacedSet) -> None:

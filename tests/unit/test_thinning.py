@@ -23,7 +23,8 @@ from etcdtui.offsite.keeping import Keeping, Shelf
 from etcdtui.platforms.layout import Layout
 from etcdtui.procedures import prune
 from etcdtui.procedures.procedure import Answer, Choice, Ending
-from etcdtui.procedures.thinning import going, remove, told
+from etcdtui.procedures.staying import strangers
+from etcdtui.procedures.thinning import going, remove, rulings, told
 from etcdtui.reach.local import LocalRunner
 from tests.procedures import FakeWorld, run
 from tests.unit.test_places import SIZE, TAR, manifest
@@ -48,6 +49,7 @@ class World(FakeWorld):
         self.keeping = Keeping(
             "prod", self.here, (shelf,), rules.get("here", Rule()), rules.get("hosts", Rule())
         )
+        self.before: set[str] = set()  # stamps of those from before a restore
         self.broken = False
         self.offset: float | None = None  # of the host's clock
 
@@ -88,8 +90,15 @@ class World(FakeWorld):
         ]
         identity = {"cluster_id": f"{healthy().members.value.cluster_id:x}", **self.changes}  # type: ignore[union-attr]
         sets = sets_in(place, found, {file: Told() for file in found if is_manifest(file)}, NOW)
+        other = {**identity, "cluster_id": "bef0"}
         return tuple(
-            replace(s, manifest=None if s.set.partial else manifest(s.set.stamp, **identity)) for s in sets
+            replace(
+                s,
+                manifest=None
+                if s.set.partial
+                else manifest(s.set.stamp, **(other if s.set.stamp in self.before else identity)),
+            )
+            for s in sets
         )
 
     def _folder(self, place: Place, path: Path) -> str:
@@ -127,6 +136,48 @@ def test_shown_then_removed_in_every_place(world: World, tmp_path: Path) -> None
     assert world.left == {"host": STAMPS[:1], "here": STAMPS[:3], "share": STAMPS[:4]}
     assert not list(world.host.glob(f"*2026-09-17*{SUFFIX}"))
     assert not (world.here / f"{STAMPS[4]}-m2").exists()
+
+
+def test_those_from_before_a_restore_stay_and_are_named(world: World, tmp_path: Path) -> None:
+    """The cluster has another ID since; what was taken before is as of another cluster, for every rule."""
+    world.before = {STAMPS[4], STAMPS[3]}
+    ending, sentence, asked = thin(world, tmp_path, Answer(Choice.GO))
+    assert ending is Ending.DONE
+    stay = f"2 backups stay as of another cluster, or from before a restore: {STAMPS[3]} and {STAMPS[4]}."
+    for where in ("Here", "On masternode2", "On share"):
+        assert f"{where} {stay}" in asked
+    assert "what nobody needs of them is removed by hand. Remove these 2" in asked
+    assert world.left == {
+        "host": [STAMPS[0], *STAMPS[3:]],
+        "here": STAMPS,
+        "share": STAMPS,
+    }
+    ending, sentence, asked = thin(world, tmp_path / "again")
+    assert not asked and ending is Ending.DONE
+    assert f"No backup had to go. On masternode2 {stay} Here {stay} On share {stay} No rule" in sentence
+
+
+def test_one_alone_and_many_of_another_cluster(world: World) -> None:
+    def said() -> str:
+        return strangers(rulings(world.view(), world.keeping, NOW))
+
+    assert said() == ""
+    world.before = {STAMPS[4]}
+    assert f"On share 1 backup stays as of another cluster, or from before a restore: {STAMPS[4]}." in said()
+    more = [f"2026-08-{day:02}_020000" for day in (9, 8, 7)]
+    world.fill(more)
+    world.before = {*STAMPS, *more}
+    assert "On share 8 backups stay" in said() and f"{STAMPS[4]} and 3 older." in said()
+
+
+def test_while_the_clusters_own_id_is_not_known_nobody_is_called_a_stranger(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown = replace(world.view(), members=Reading(None))
+    monkeypatch.setattr(world, "view", lambda: unknown)
+    assert "Here 5 backups stay" in strangers(rulings(unknown, world.keeping, NOW))
+    ending, sentence, _ = thin(world, tmp_path)
+    assert ending is Ending.DONE and sentence.endswith("No backup had to go.")
 
 
 def test_what_a_fetch_that_was_given_up_left_here_goes_with_the_old_ones(
