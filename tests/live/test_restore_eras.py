@@ -58,15 +58,18 @@ def test_exactly_the_keys_of_the_backup_are_back_on_three_members(
         Reflector(lab) as watching,
     ):
         run = there_and_back(watch, tmp_path, watching)
-        asked = was_asked(run, "watchers")
-        assert asked == (etcd != "newer")  # nothing of the others raises the revision
-        if asked:
+        # Nothing of the others raises the revision. Where the operator is so quick that a second member is
+        # there before anybody looks, nobody saw at which one etcd began: then the careful answer is right.
+        raised = etcd == "newer"
+        joined = "members already" in run.sentence("etcd")
+        assert was_asked(run, "watchers") == (not raised or joined)
+        if raised:
+            sees_what_is_there(lab, watching)
+            assert watching.relists > 0
+        else:
             # As the step asks for: who watches is started anew.
             with Reflector(lab) as anew:
                 sees_what_is_there(lab, anew)
-        else:
-            sees_what_is_there(lab, watching)
-            assert watching.relists > 0
 
 
 def test_pods_that_the_script_forgets_are_put_back_and_the_api_comes(
