@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from etcdtui.model.raised import RAISE
 from etcdtui.model.versions import parse, raises, raises_since
 from etcdtui.model.view import ClusterView
 from etcdtui.platforms.eras import RESTORE, Bump, parse_restore
@@ -16,8 +17,6 @@ from etcdtui.procedures.restore_decided import Decided
 from etcdtui.text import clean, grouped
 
 VARIABLE: Final = "ETCD_ETCDCTL_RESTORE_ENABLE_BUMP"
-RAISED_BY: Final = 1_000_000_000
-"""What the restore pod adds to the revision of the snapshot when it is asked to."""
 
 _AFTERWARDS: Final = "who watches the API must be restarted afterwards"
 _ANEW: Final = "whoever watches the API is told to list anew"
@@ -50,7 +49,7 @@ def raising(bump: Bump, host: str, version: str, revision: int, seen: int) -> tu
             f"{script} cannot raise the revision: etcd {clean(version)} has no --bump-revision (from {since} "
             f"on); {_AFTERWARDS}."
         )
-    if seen >= revision + RAISED_BY:
+    if seen >= revision + RAISE:
         return False, (
             f"{script} does not raise the revision above {grouped(seen)}, to which a restore raised it after "
             f"this backup was taken; {_AFTERWARDS}."
@@ -70,7 +69,7 @@ def what_it_does(decided: Decided) -> str:
     if not decided.bump:
         return decided.raising
     return (
-        f"{VARIABLE}=true has it raise the revision by {grouped(RAISED_BY)} and forget what was before: "
+        f"{VARIABLE}=true has it raise the revision by {grouped(RAISE)} and forget what was before: "
         f"{_ANEW}, and does not keep what no longer exists."
     )
 

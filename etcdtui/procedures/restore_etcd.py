@@ -13,10 +13,10 @@ from etcdtui.etcd import answers, causes, shapes
 from etcdtui.etcd.commands import ClientAccess, endpoint_status_json, etcdctl, member_list_json
 from etcdtui.model.members import EndpointStatus
 from etcdtui.model.quorum import Verdict
+from etcdtui.model.raised import RAISE
 from etcdtui.platforms.host_answers import parse_access, script_failed
 from etcdtui.platforms.host_scripts import access_script
 from etcdtui.procedures.procedure import Check, Context
-from etcdtui.procedures.restore_bump import RAISED_BY
 from etcdtui.procedures.restore_decided import Decided, Standstill
 from etcdtui.text import clean, grouped, listed
 
@@ -120,7 +120,7 @@ def point_of(decided: Decided, world: Context, access: ClientAccess) -> Point | 
     raised = _compacted_at(decided, world, access)
     keys = _keys_at(decided, world, access, raised) if raised else None
     # By how much other scripts raise it is not known: it may be a compaction of later.
-    certain = decided.bump and raised == at + RAISED_BY
+    certain = decided.bump and raised == at + RAISE
     return None if keys is None else Point(raised, keys, certain)
 
 
